@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Theory of operation. The dataplane owns the ports, the workers and the exception thread. The control plane
+// gives it one plain description at start and then speaks to it only through the rings of api/contract.h. No
+// DPDK type is seen here.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/api/contract.h"
+#include "dataplane/api/ring.h"
+#include "dataplane/steer/identifier.h"
+
+namespace sallyport::dp {
+
+enum class Memory : std::uint8_t { automatic, hugepages, ordinary };
+enum class Idle : std::uint8_t { adaptive, busy };
+
+struct PortOptions {
+  std::string name;    // the configuration's, also the metrics label
+  std::string device;  // a PCI address or a vdev, "net_af_xdp,iface=access0"
+};
+
+struct RealmOptions {
+  std::string name;
+  std::uint8_t port = 0;          // index into ports
+  std::uint16_t vlan = 0;         // 0: untagged
+  std::vector<Prefix> addresses;  // interface addresses with their prefix lengths
+  std::vector<IpAddress> gateways;
+  std::uint16_t sip_udp = 0;      // 0: none
+  std::uint16_t sip_tcp = 0;      // the exception path lets TCP to these through
+  std::uint16_t sip_tls = 0;
+  std::uint16_t media_first = 0;  // even
+  std::uint16_t media_last = 0;   // odd
+  std::uint8_t sip_dscp = 24;
+};
+
+struct DataplaneOptions {
+  std::vector<unsigned> cores;    // one worker each
+  Idle idle = Idle::adaptive;
+  Memory memory = Memory::automatic;
+  std::vector<PortOptions> ports;
+  std::vector<RealmOptions> realms;
+  std::uint8_t shards = 1;
+  steer::NodeKey key;
+  std::size_t ring_bytes = 4 << 20;    // each shard-worker ring, each direction
+  std::string runtime_dir = "/run/sallyport";
+  std::vector<std::string> eal_extra;  // passed on to EAL as they are
+};
+
+// Wakes one sleeping shard. The worker calls `wake` at most once a burst and shard; it is a flag and, only when the
+// shard said that it sleeps, one write to its eventfd.
+class ShardDoorbell {
+ public:
+  ShardDoorbell();   // throws std::system_error
+  ~ShardDoorbell();
+  ShardDoorbell(const ShardDoorbell&) = delete;
+  ShardDoorbell& operator=(const ShardDoorbell&) = delete;
+
+  void wake();  // any thread
+  // Shard only. Announce, look at the rings once more, then wait (at most timeout_ns), then say that one is awake.
+  void prepare_sleep();
+  void wait(Nanoseconds timeout_ns);
+  void cancel_sleep();
+
+ private:
+  std::atomic<bool> sleeping_{false};
+  int fd_ = -1;
+};
+
+struct CoreLoad {
+  unsigned core = 0;
+  double busy_ratio = 0;          // of cycles, over the last second or so
+  double cycles_per_packet = 0;
+};
+
+struct NicLoss {
+  std::string port;
+  std::string cause;              // "missed", "errors", "no_mbuf"
+  std::uint64_t packets = 0;
+};
+
+struct FlowRow {                  // for `show flows`
+  FlowSpec spec;
+  FlowCounters counters;
+};
+
+class Dataplane {
+ public:
+  // Brings up EAL, ports, taps, routes and workers. The error is one sentence that says what to do.
+  [[nodiscard]] static std::expected<std::unique_ptr<Dataplane>, std::string> start(const DataplaneOptions& options);
+  virtual ~Dataplane() = default;  // stops workers, removes rules and taps
+
+  [[nodiscard]] virtual unsigned workers() const = 0;
+  // Producer: that shard's thread.
+  [[nodiscard]] virtual RecordRing& commands(unsigned shard, unsigned worker) = 0;
+  // Consumer: that shard's thread.
+  [[nodiscard]] virtual RecordRing& events(unsigned worker, unsigned shard) = 0;
+  [[nodiscard]] virtual ShardDoorbell& doorbell(unsigned shard) = 0;
+  // A shard that pushed commands calls this once a turn: a sleeping worker starts on them at once.
+  virtual void kick(unsigned worker) = 0;
+  [[nodiscard]] virtual const std::vector<MediaRange>& media() const = 0;
+
+  // Ops only, any thread.
+  [[nodiscard]] virtual const WorkerCounters& counters(unsigned worker) const = 0;
+  [[nodiscard]] virtual std::vector<CoreLoad> load() const = 0;
+  [[nodiscard]] virtual std::vector<NicLoss> nic_losses() const = 0;
+  [[nodiscard]] virtual std::vector<FlowRow> flows(std::size_t limit) const = 0;
+  // Packets and octets that a port's exception path sent for the kernel are in PortCounters.sent_*.
+  [[nodiscard]] virtual std::string memory_in_use() const = 0;  // "hugepages" or "ordinary"
+};
+
+}  // namespace sallyport::dp
