@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Theory of operation. A call has one media session: per stream (m= line) a pair of ports on each leg, and the
+// flows on them: RTP and RTCP towards leg A, RTP and RTCP towards leg B. What arrives at a flow leaves by its
+// counterpart on the other leg. The session is the only writer of flow commands. It keeps what the SDPs of both
+// sides last said, installs flows before the SDP that names them leaves, and gives ports back only after the
+// worker has confirmed the removal of their flows. All streams of a call live on one worker.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <vector>
+
+#include "controlplane/media/port_allocator.h"
+#include "dataplane/api/contract.h"
+
+namespace sallyport::media {
+
+// Carries flow commands to a worker, in order. Never loses one: what the ring cannot take waits on the shard.
+class FlowCommandSink {
+ public:
+  virtual ~FlowCommandSink() = default;
+  virtual void send(std::uint8_t worker, const dp::FlowInstall& command) = 0;
+  virtual void send(std::uint8_t worker, const dp::FlowUpdate& command) = 0;
+  virtual void send(std::uint8_t worker, const dp::FlowRemove& command) = 0;
+};
+
+enum class Leg : std::uint8_t { a = 0, b = 1 };
+[[nodiscard]] constexpr Leg other(Leg leg) { return leg == Leg::a ? Leg::b : Leg::a; }
+
+// What one leg's SDP says of one stream, as far as flows need it.
+struct RemoteMedia {
+  Endpoint rtp;                // port 0: not known
+  Endpoint rtcp;               // port 0: rtp's port plus one, or the same when rtcp_mux
+  dp::LatchMode latch = dp::LatchMode::off;
+  dp::FlowKind kind = dp::FlowKind::rtp;
+  bool rtcp_mux = false;
+  bool may_send = true;        // the endpoint sends (sendrecv, sendonly)
+  bool may_receive = true;     // the endpoint receives (sendrecv, recvonly)
+  std::array<std::uint64_t, 2> payload_types{};  // all zero: any
+  std::uint16_t police_pps = 0;
+  std::uint32_t police_bytes_per_s = 0;
+
+  friend bool operator==(const RemoteMedia&, const RemoteMedia&) = default;
+};
+
+// What a leg brings besides its SDP.
+struct LegMedia {
+  std::uint16_t realm = 0;
+  Family family = Family::none;
+  IpAddress signalling_source;
+  std::uint8_t latch_mask = 32;
+  std::uint8_t dscp = 0;
+  std::uint32_t idle_timeout_ms = 0;
+};
+
+inline constexpr std::size_t kMaxStreams = 16;
+
+// Counters of one direction of one stream, kept from the flow_removed events for the call's record.
+struct StreamTotals {
+  std::array<dp::FlowCounters, 2> rtp{};  // by leg: what came from that leg's endpoint
+};
+
+class MediaSession {
+ public:
+  MediaSession(PortAllocator& ports, FlowCommandSink& sink, dp::FlowOwner owner, std::uint8_t worker);
+  MediaSession(const MediaSession&) = delete;
+  MediaSession& operator=(const MediaSession&) = delete;
+  ~MediaSession();  // asserts that nothing is installed
+
+  // The facts of a leg; before its first stream is opened. Leg B's may change while nothing is open there
+  // (failover to a target of another family): close_leg first.
+  void set_leg(Leg leg, const LegMedia& facts);
+  [[nodiscard]] const LegMedia& leg(Leg leg) const { return legs_[index(leg)]; }
+
+  // Ports of stream `stream` on both legs. False: a realm has none left (nothing is changed). Idempotent.
+  [[nodiscard]] bool open(std::size_t stream, Nanoseconds now_ns);
+  [[nodiscard]] bool is_open(std::size_t stream) const;
+  // Our RTP and RTCP address towards that leg; the stream is open.
+  [[nodiscard]] Endpoint local_rtp(Leg leg, std::size_t stream) const;
+  [[nodiscard]] Endpoint local_rtcp(Leg leg, std::size_t stream) const;
+
+  // What a leg's SDP said. The flows follow at the next commit(). A changed address re-opens the latch.
+  void set_remote(Leg leg, std::size_t stream, const RemoteMedia& remote);
+  [[nodiscard]] const RemoteMedia& remote(Leg leg, std::size_t stream) const;
+  // Installs or updates every flow that has changed. Call it before the message that names our ports is sent.
+  void commit();
+
+  // One stream ends (port 0 in an answer, removed by a re-offer); its index may be opened again.
+  void close(std::size_t stream);
+  void close_all();
+  // Everything of the session is confirmed gone, and its ports are back.
+  [[nodiscard]] bool is_closed() const { return pending_removals_ == 0 && open_streams_ == 0; }
+
+  // The worker's word. `now_ns` starts the ports' cool-down.
+  void on_removed(const dp::FlowRemoved& event, Nanoseconds now_ns);
+  void on_latched(const dp::FlowLatched& event);
+
+  [[nodiscard]] std::size_t stream_count() const { return streams_.size(); }
+  [[nodiscard]] const StreamTotals& totals(std::size_t stream) const { return streams_[stream].totals; }
+  [[nodiscard]] Endpoint latched(Leg leg, std::size_t stream) const { return streams_[stream].sides[index(leg)].latched; }
+  [[nodiscard]] std::uint8_t worker() const { return worker_; }
+
+ private:
+  struct Side {
+    PortPair ports;
+    RemoteMedia remote;
+    Endpoint latched;
+    bool dirty = false;
+    bool reopen = false;
+  };
+  struct Stream {
+    std::array<Side, 2> sides;
+    StreamTotals totals;
+    bool open = false;
+    bool installed = false;
+  };
+  struct Leaving {  // a port pair that waits for its two confirmations
+    PortPair ports;
+    std::uint8_t stream = 0;
+    std::uint8_t leg = 0;
+    std::uint8_t left = 2;
+  };
+  static constexpr std::size_t index(Leg leg) { return static_cast<std::size_t>(leg); }
+  [[nodiscard]] dp::FlowSpec spec(std::size_t stream, Leg leg, bool rtcp) const;
+  void remove_side(std::size_t stream, Leg leg);
+
+  PortAllocator& ports_;
+  FlowCommandSink& sink_;
+  dp::FlowOwner owner_;
+  std::uint8_t worker_;
+  std::array<LegMedia, 2> legs_;
+  std::vector<Stream> streams_;
+  std::vector<Leaving> leaving_;
+  std::uint32_t pending_removals_ = 0;
+  std::uint32_t open_streams_ = 0;
+};
+
+}  // namespace sallyport::media
