@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Theory of operation. One slot for every media port of every media address: (address, port) is an index, so there
+// is no hash, no collision and no failed insert. The memory is one mapping, zeroed by the kernel and touched slot
+// by slot as flows come, so idle ports cost nothing. A slot belongs to one worker, which alone reads and writes it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "dataplane/api/contract.h"
+#include "dataplane/dataplane.h"
+
+namespace sallyport::dp {
+
+struct Flow;
+
+// Slots that `media` spans.
+[[nodiscard]] std::size_t slots_of(const std::vector<MediaRange>& media);
+
+class FlowTable {
+ public:
+  explicit FlowTable(std::size_t slots);  // throws std::bad_alloc
+  ~FlowTable();
+  FlowTable(const FlowTable&) = delete;
+  FlowTable& operator=(const FlowTable&) = delete;
+
+  [[nodiscard]] std::size_t size() const { return slots_; }
+  [[nodiscard]] Flow& operator[](std::uint32_t slot);  // slot < size()
+
+ private:
+  Flow* flows_ = nullptr;
+  std::size_t slots_ = 0;
+};
+
+}  // namespace sallyport::dp
