@@ -34,11 +34,13 @@ class ParamReader {
 class ValueReader {
  public:
   explicit ValueReader(std::string_view field_value) : rest_(field_value) {}
-  // Each value without outer white space; nullopt at the end.
+  // Each value without outer white space, empty ones between commas too; nullopt at the end, and at once for a
+  // field without any value.
   [[nodiscard]] std::optional<std::string_view> next();
 
  private:
   std::string_view rest_;
+  bool started_ = false;
   bool done_ = false;
 };
 
