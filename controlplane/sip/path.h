@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "dataplane/base/address.h"
+
+namespace sallyport::sip {
+
+enum class Transport : std::uint8_t { udp, tcp, tls };
+
+// Reliable transports retransmit nothing and have their waiting timers at zero (RFC 3261 17).
+[[nodiscard]] constexpr bool is_reliable(Transport transport) {
+  return transport != Transport::udp;
+}
+// As in a Via: "UDP", "TCP", "TLS".
+[[nodiscard]] constexpr std::string_view transport_name(Transport transport) {
+  return transport == Transport::udp ? "UDP" : transport == Transport::tcp ? "TCP" : "TLS";
+}
+
+// Where a message came from, or goes: the realm that it passes, our endpoint and theirs.
+struct Path {
+  Endpoint local;
+  Endpoint remote;
+  std::uint16_t realm = 0;
+  Transport transport = Transport::udp;
+  std::uint32_t connection = 0;  // of a stream transport: its handle; 0: none, or whichever leads there
+
+  friend bool operator==(const Path&, const Path&) = default;
+};
+
+// Who takes messages away: the shard's ring to a worker, or its stream transport.
+class MessageSink {
+ public:
+  virtual ~MessageSink() = default;
+  // Takes a copy of `octets`. False: it will not leave (ring full, no such connection), a transport error
+  // in the sense of RFC 3261 17.1.4.
+  [[nodiscard]] virtual bool send(const Path& path, std::string_view octets) = 0;
+};
+
+}  // namespace sallyport::sip
