@@ -92,6 +92,18 @@ class Sipp:
         netns.stop_process(self.process, signal.SIGTERM, 2.0)
         self.output.close()
 
+    def wait_bound(self, port, limit=5.0):
+        """Until SIPp listens on this UDP port; a SIPp that ended says why."""
+        deadline, want = time.monotonic() + limit, f":{port:04X} "
+        while time.monotonic() < deadline and self.process.poll() is None:
+            for name in ("udp", "udp6"):
+                if want in pathlib.Path(f"/proc/{self.process.pid}/net/{name}").read_text():
+                    return self
+            time.sleep(0.05)
+        self.stop()
+        raise RuntimeError(f"SIPp {self.name} does not listen on port {port}: "
+                           f"{(self.folder / f'{self.name}.out').read_text(errors='replace')[-400:]}")
+
     @property
     def errors(self):
         path = self.folder / f"{self.name}.err"
@@ -111,14 +123,3 @@ class Sipp:
         stats = self.stats
         return {k: int(stats.get(v, 0) or 0) for k, v in
                 {"placed": "TotalCallCreated", "good": "SuccessfulCall(C)", "bad": "FailedCall(C)"}.items()}
-
-
-def wait_bound(ns, address, port, limit=5.0):
-    """Until a UDP socket of the host is bound to this port."""
-    deadline, want = time.monotonic() + limit, f":{port:04X} "
-    while time.monotonic() < deadline:
-        for name in ("udp", "udp6"):
-            if want in netns.run(ns, ["cat", f"/proc/net/{name}"]).stdout:
-                return
-        time.sleep(0.05)
-    raise RuntimeError(f"nothing listens on {address}:{port} in {ns}")
