@@ -21,6 +21,7 @@
 #include <optional>
 #include <vector>
 
+#include "dataplane/api/contract.h"
 #include "dataplane/api/drop_reason.h"
 #include "dataplane/base/address.h"
 #include "dataplane/base/clock.h"
@@ -64,7 +65,8 @@ struct KernelRates {
   std::uint32_t tcp_pps = 40'000;
 };
 
-// One worker's gate of one port. nullopt: pass it on; else the reason to drop it.
+// One worker's gate, for all its ports. nullopt: pass it on; else the reason to drop it. `port`: the
+// configuration's index.
 class KernelGate {
  public:
   // `listeners`: the realms' addresses with their SIP TCP and TLS ports. A port's rates are shared by its
@@ -72,26 +74,28 @@ class KernelGate {
   KernelGate(std::shared_ptr<const KernelConnections> connections, std::vector<Endpoint> listeners,
              const KernelRates& rates, unsigned workers);
 
-  [[nodiscard]] std::optional<DropReason> neighbour(Nanoseconds now_ns) { return spend(neighbour_, now_ns); }
-  [[nodiscard]] std::optional<DropReason> icmp(Nanoseconds now_ns) { return spend(icmp_, now_ns); }
-  [[nodiscard]] std::optional<DropReason> tcp(const Endpoint& local, const Endpoint& remote,
+  [[nodiscard]] std::optional<DropReason> neighbour(std::size_t port, Nanoseconds now_ns);
+  [[nodiscard]] std::optional<DropReason> icmp(std::size_t port, Nanoseconds now_ns);
+  [[nodiscard]] std::optional<DropReason> tcp(std::size_t port, const Endpoint& local, const Endpoint& remote,
                                               Nanoseconds now_ns);
 
  private:
-  // A token bucket in nanoseconds: `ready` is when the bucket would be empty (GCRA).
+  // GCRA: `due` is when the next packet would be on time; a packet may be `burst` ahead of it.
   struct Bucket {
     Nanoseconds interval = 0;
-    Nanoseconds burst = 0;
-    Nanoseconds ready = 0;
+    Nanoseconds due = 0;
   };
+  struct Buckets {
+    Bucket neighbour;
+    Bucket icmp;
+    Bucket tcp;
+  };
+  static constexpr Nanoseconds kBurst = 250 * kMillisecond;
   static std::optional<DropReason> spend(Bucket& bucket, Nanoseconds now_ns);
-  static Bucket bucket(std::uint32_t pps, unsigned workers);
 
   std::shared_ptr<const KernelConnections> connections_;
   std::vector<Endpoint> listeners_;
-  Bucket neighbour_;
-  Bucket icmp_;
-  Bucket tcp_;
+  std::array<Buckets, kMaxPorts> buckets_{};
 };
 
 }  // namespace sallyport::dp
