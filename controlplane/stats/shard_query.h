@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Theory of operation. Ops asks a shard by posting a closure into its mailbox; the shard runs it between two
+// events, on its own thread, against its own view of itself, and the closure carries the answer home. Who asks waits a
+// bounded time: a shard that the kernel has stopped is "not answering", and its late answer goes nowhere.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dataplane/api/contract.h"
+#include "dataplane/base/address.h"
+#include "dataplane/base/clock.h"
+
+namespace sallyport::stats {
+
+// A line of `show calls`.
+struct CallRow {
+  std::string id;
+  std::string state;              // "setup", "early", "established", "ending"
+  std::string from_peer;
+  std::string to_peer;
+  std::string caller;
+  std::string callee;
+  Nanoseconds age_ns = 0;         // since the INVITE came
+  Nanoseconds answered_ns = 0;    // since the answer; 0: not answered
+};
+
+struct LegRow {
+  std::string role;               // "UAS", "UAC"
+  std::string state;
+  std::string peer;
+  std::string realm;
+  std::string call_id;
+  std::string local_tag;
+  std::string remote_tag;
+  Endpoint local;
+  Endpoint remote;
+  std::uint16_t code = 0;         // last response on this leg; 0: none
+};
+
+struct StreamRow {
+  std::uint8_t leg = 0;
+  std::uint8_t stream = 0;
+  std::string kind;               // "rtp", "rtcp"
+  Endpoint local;
+  Endpoint remote;
+  std::string latch;
+  std::uint32_t slot = 0;
+};
+
+// `show call ID`.
+struct CallDetail {
+  CallRow row;
+  std::vector<LegRow> legs;
+  std::vector<StreamRow> streams;
+  std::uint16_t received = 0;     // of the last response that crossed; 0: none
+  std::uint16_t sent = 0;
+  std::string sent_phrase;
+  std::string rule;
+};
+
+// A line of `show peers`, as one shard sees the peer. Ops adds the shards up.
+struct PeerRow {
+  std::string name;
+  std::string realm;
+  bool usable = true;             // at least one target is
+  std::vector<std::string> targets;  // "192.0.2.10:5060 up", "192.0.2.11:5060 out of use for 12s"
+  std::uint64_t calls = 0;        // active, both directions
+};
+
+// The shard as it shows itself. Implemented by the shard room; called on the shard's thread only.
+class ShardView {
+ public:
+  virtual ~ShardView() = default;
+  [[nodiscard]] virtual std::vector<CallRow> calls(std::size_t limit) = 0;
+  [[nodiscard]] virtual std::size_t call_count() = 0;
+  [[nodiscard]] virtual std::optional<CallDetail> call(std::string_view id) = 0;
+  [[nodiscard]] virtual std::vector<PeerRow> peers() = 0;
+};
+
+using ShardRequest = std::function<void(ShardView&)>;
+
+class ShardQuery {
+ public:
+  virtual ~ShardQuery() = default;
+  [[nodiscard]] virtual unsigned shards() const = 0;
+  // Any thread, never blocks. False: that shard's mailbox is full.
+  [[nodiscard]] virtual bool post(unsigned shard, ShardRequest request) = 0;
+};
+
+// Asks one shard and waits at most `timeout`; nullopt: not answering.
+template <typename F>
+[[nodiscard]] auto ask(ShardQuery& query, unsigned shard, std::chrono::milliseconds timeout, F read)
+    -> std::optional<decltype(read(std::declval<ShardView&>()))> {
+  using T = decltype(read(std::declval<ShardView&>()));
+  struct Box {
+    std::mutex mutex;
+    std::condition_variable ready;
+    std::optional<T> answer;
+  };
+  auto box = std::make_shared<Box>();
+  const bool posted = query.post(shard, [box, read = std::move(read)](ShardView& view) {
+    T answer = read(view);
+    {
+      const std::lock_guard lock(box->mutex);
+      box->answer.emplace(std::move(answer));
+    }
+    box->ready.notify_one();
+  });
+  if (!posted) return std::nullopt;
+  std::unique_lock lock(box->mutex);
+  if (!box->ready.wait_for(lock, timeout, [&] { return box->answer.has_value(); })) return std::nullopt;
+  return std::move(box->answer);
+}
+
+}  // namespace sallyport::stats
