@@ -31,8 +31,7 @@ struct WorkerPort {
   std::array<std::uint8_t, 6> mac{};
   std::uint16_t mtu = 1500;             // of IP, without the Ethernet header
   rte_mempool* pool = nullptr;          // for what we send by this port
-  rte_ring* to_kernel = nullptr;        // frames as received, mbufs; many producers, the exception thread consumes
-  rte_ring* from_kernel = nullptr;      // whole frames to send; only given to worker 0, null for the others
+  KernelGate* gate = nullptr;           // this worker's own for this port; null: all of the allow-list passes
 };
 
 struct WorkerContext {
@@ -58,7 +57,8 @@ struct WorkerContext {
   std::vector<rte_ring*> handoff_to;    // by worker; own entry unused
 
   NextHopTable* next_hops = nullptr;
-  KernelGate* gate = nullptr;           // this worker's own (its token buckets are); null: all of the allow-list passes
+  RecordRing* to_kernel = nullptr;      // ExceptionPath::to_kernel(id); null: no kernel, its frames drop as kernel_full
+  RecordRing* from_kernel = nullptr;    // ExceptionPath::from_kernel(), only given to worker 0
   WorkerCounters* counters = nullptr;   // this worker's: we write
   steer::NodeKey key;
   std::uint32_t sip_police_pps = 0;     // a source address may send us so many SIP datagrams a second; 0: no limit
