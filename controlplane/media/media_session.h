@@ -49,6 +49,7 @@ struct RemoteMedia {
 struct LegMedia {
   std::uint16_t realm = 0;
   Family family = Family::none;
+  IpAddress address;             // ours, of that family: for an SDP in which no stream is in use
   IpAddress signalling_source;
   std::uint8_t latch_mask = 32;
   std::uint8_t dscp = 0;

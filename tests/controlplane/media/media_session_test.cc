@@ -27,8 +27,14 @@ struct RecordingSink : FlowCommandSink {
 class MediaSessionTest : public ::testing::Test {
  protected:
   MediaSessionTest() {
-    session.set_leg(Leg::a, {.realm = 0, .family = Family::v4, .signalling_source = *IpAddress::parse("198.51.100.2")});
-    session.set_leg(Leg::b, {.realm = 1, .family = Family::v6, .idle_timeout_ms = 60'000});
+    LegMedia a, b;
+    a.family = Family::v4;
+    a.signalling_source = *IpAddress::parse("198.51.100.2");
+    b.realm = 1;
+    b.family = Family::v6;
+    b.idle_timeout_ms = 60'000;
+    session.set_leg(Leg::a, a);
+    session.set_leg(Leg::b, b);
   }
   ~MediaSessionTest() override {
     session.close_all();
@@ -43,7 +49,11 @@ class MediaSessionTest : public ::testing::Test {
       session.on_removed(event, 0);
     }
   }
-  static RemoteMedia remote(const char* endpoint) { return {.rtp = *Endpoint::parse(endpoint)}; }
+  static RemoteMedia remote(const char* endpoint) {
+    RemoteMedia remote;
+    remote.rtp = *Endpoint::parse(endpoint);
+    return remote;
+  }
 
   std::vector<dp::MediaRange> layout{{0, *IpAddress::parse("192.0.2.1"), 20000, 20007, 0},
                                      {1, *IpAddress::parse("2001:db8::1"), 30000, 30007, 8}};

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Theory of operation. The offer/answer state of one call (RFC 3264), seen from the middle: an offer comes in on
+// one leg and goes out, rewritten, on the other; its answer comes back the same way.
+//
+//              offer(leg)                    answer(other leg)
+//     idle ───────────────▶ offered by leg ───────────────────▶ stable ──┐
+//                            ▲   │ ▲  └─ answer again: a second answer to  │ offer(leg)
+//                            │   │ │     the same offer (18x, then 200)    │
+//                            └───┼─┴──────────────────────────────────────┘
+//                                └─ withdraw(): the offer was refused, what was agreed before stands (RFC 6141)
+//
+// The first offer opens ports and flows before it leaves; a later one changes flows only with its answer, so the
+// session goes on untouched until then. Each leg has an o= line of its own with a version of its own.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "controlplane/media/media_session.h"
+#include "sdp_rewriter/address_policy.h"
+#include "sdp_rewriter/description.h"
+#include "sdp_rewriter/rewrite.h"
+
+namespace sallyport::media {
+
+enum class MediaFault : std::uint8_t {
+  sdp,              // cannot be read
+  too_many_streams,
+  private_address,  // the policy refused a private address
+  refused_address,  // loopback, multicast, own address...: refused whatever the policy
+  no_ports,
+  answer,           // does not fit the offer
+  state             // an offer while another one is open, or an answer to none
+};
+
+struct MediaError {
+  MediaFault fault = MediaFault::sdp;
+  std::string detail;  // for a reason phrase or a record
+};
+
+// What the policy said of each stream of the last SDP, for counters.
+using StreamActions = std::vector<sdp::Action>;
+
+class OfferAnswer {
+ public:
+  // `session_ids`: for the o= line towards leg A and leg B.
+  OfferAnswer(MediaSession& session, std::array<std::uint64_t, 2> session_ids)
+      : session_(session), session_id_(session_ids) {}
+
+  enum class State : std::uint8_t { idle, offered, stable };
+  [[nodiscard]] State state() const { return state_; }
+  [[nodiscard]] Leg offerer() const { return offerer_; }
+  [[nodiscard]] bool offered_by(Leg leg) const { return state_ == State::offered && offerer_ == leg; }
+
+  // An offer from that leg. The text for the other leg, or what is wrong (then nothing has changed).
+  [[nodiscard]] std::expected<std::string, MediaError> offer(Leg from, std::string_view body,
+                                                             const sdp::PolicyInput& policy, Nanoseconds now_ns);
+  // The answer from the leg that got the offer. `provisional`: it came in a 18x, so another may follow.
+  [[nodiscard]] std::expected<std::string, MediaError> answer(Leg from, std::string_view body,
+                                                              const sdp::PolicyInput& policy, bool provisional);
+  // The 2xx came without an SDP of its own: what the 18x said holds (RFC 6337 2.2).
+  void settle();
+  // The open offer was refused.
+  void withdraw();
+  // The call tries another target: the answerer's side is forgotten, the offer stays open and is written again for
+  // the family that session().leg(other) now has.
+  [[nodiscard]] std::expected<std::string, MediaError> offer_again(Nanoseconds now_ns);
+
+  [[nodiscard]] const StreamActions& last_actions() const { return actions_; }
+  [[nodiscard]] bool any_latched(Leg leg) const { return latched_[static_cast<std::size_t>(leg)]; }
+
+ private:
+  struct Agreed {
+    bool open = false;
+    std::array<RemoteMedia, 2> remote;
+  };
+  [[nodiscard]] std::expected<sdp::Verdict, MediaError> read(sdp::Description& into, std::string_view body,
+                                                             const sdp::PolicyInput& policy);
+  [[nodiscard]] bool open_streams(const sdp::Description& offer, Nanoseconds now_ns);
+  [[nodiscard]] std::string write(const sdp::Description& description, Leg to);
+  void remember_agreed();
+
+  MediaSession& session_;
+  std::array<std::uint64_t, 2> session_id_;
+  std::array<std::uint64_t, 2> version_{};
+  std::array<std::uint64_t, 2> written_{};  // hash of the last text towards each leg
+  State state_ = State::idle;
+  Leg offerer_ = Leg::a;
+  bool had_answer_ = false;                 // a provisional answer to the open offer
+  std::unique_ptr<sdp::Description> offer_;
+  std::vector<RemoteMedia> offered_;        // what the open offer says of the offerer
+  std::vector<Agreed> agreed_;
+  StreamActions actions_;
+  std::array<bool, 2> latched_{};
+};
+
+}  // namespace sallyport::media
