@@ -9,25 +9,27 @@
 namespace sallyport::sip {
 
 enum CharClass : std::uint16_t {
-  kLws = 1 << 0,         // SP, HTAB and the CR LF of a fold (the line scanner lets no other CR or LF through)
+  kLws = 1 << 0,  // SP, HTAB and the CR LF of a fold (the line scanner lets no other CR or LF through)
   kDigit = 1 << 1,
   kAlpha = 1 << 2,
   kHex = 1 << 3,
   kToken = 1 << 4,
-  kWord = 1 << 5,        // of Call-ID, '@' included
-  kHost = 1 << 6,        // of a host name or IPv4address; '_' is met in the field
-  kUser = 1 << 7,        // user and password without '%'; '#' is met in the field
-  kUriParam = 1 << 8,    // paramchar without '%'
-  kUriHeader = 1 << 9,   // hname, hvalue, '=' and '&' without '%'
-  kUric = 1 << 10,       // what may stand in a URI of any scheme
-  kParamName = 1 << 11,  // of generic-param and of uri-parameter
-  kParamValue = 1 << 12, // gen-value without quoted-string, host and IPv6 included
-  kDisplay = 1 << 13,    // unquoted display name: token, LWS, and UTF-8 which is met in the field
-  kTelNumber = 1 << 14,  // RFC 3966: phonedigit-hex and '+'
+  kWord = 1 << 5,         // of Call-ID, '@' included
+  kHost = 1 << 6,         // of a host name or IPv4address; '_' is met in the field
+  kUser = 1 << 7,         // user and password without '%'; '#' is met in the field
+  kUriParam = 1 << 8,     // paramchar without '%'
+  kUriHeader = 1 << 9,    // hname, hvalue, '=' and '&' without '%'
+  kUric = 1 << 10,        // what may stand in a URI of any scheme
+  kParamName = 1 << 11,   // of generic-param and of uri-parameter
+  kParamValue = 1 << 12,  // gen-value without quoted-string, host and IPv6 included
+  kDisplay = 1 << 13,     // unquoted display name: token, LWS, and UTF-8 which is met in the field
+  kTelNumber = 1 << 14,   // RFC 3966: phonedigit-hex and '+'
 };
 
 namespace detail {
-[[nodiscard]] constexpr bool one_of(char c, std::string_view set) { return set.find(c) != std::string_view::npos; }
+[[nodiscard]] constexpr bool one_of(char c, std::string_view set) {
+  return set.find(c) != std::string_view::npos;
+}
 
 [[nodiscard]] constexpr std::uint16_t classes_of(unsigned code) {
   const char c = static_cast<char>(code);
@@ -87,7 +89,8 @@ inline constexpr std::array<std::uint16_t, 256> kClasses = make_classes();
 [[nodiscard]] constexpr bool escaped_of(std::string_view text, unsigned classes) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (is(text[i], classes)) continue;
-    if (text[i] != '%' || text.size() - i < 3 || !is(text[i + 1], kHex) || !is(text[i + 2], kHex)) return false;
+    if (text[i] != '%' || text.size() - i < 3 || !is(text[i + 1], kHex) || !is(text[i + 2], kHex))
+      return false;
     i += 2;
   }
   return true;

@@ -49,7 +49,8 @@ class Cursor {
     }
     return {};
   }
-  // A host: name, IPv4address or IPv6reference with its brackets, by its characters; empty when there is none.
+  // A host: name, IPv4address or IPv6reference with its brackets, by its characters; empty when there is
+  // none.
   constexpr std::string_view take_host() {
     if (!at('[')) return take_run(kHost);
     const std::size_t close = rest_.find(']');

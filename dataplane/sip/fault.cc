@@ -73,8 +73,14 @@ const FaultRow& row(Fault fault) {
 
 }  // namespace
 
-std::string_view fault_name(Fault fault) { return row(fault).name; }
-std::uint16_t fault_status(Fault fault) { return row(fault).status; }
-std::string_view fault_phrase(Fault fault) { return row(fault).phrase; }
+std::string_view fault_name(Fault fault) {
+  return row(fault).name;
+}
+std::uint16_t fault_status(Fault fault) {
+  return row(fault).status;
+}
+std::string_view fault_phrase(Fault fault) {
+  return row(fault).phrase;
+}
 
 }  // namespace sallyport::sip

@@ -48,7 +48,9 @@ struct MessageIndex {
   Kind kind = Kind::none;
   Method method = Method::none;       // of a request: the request line's; of a response: the CSeq's
   Method cseq_method = Method::none;
-  Fault fault = Fault::none;          // the first one met; what stands before it is filled in
+  // The first one met. The rest of the message is indexed all the same, so that it can be answered: fields that
+  // are well-formed are there whether they stand before the fault or behind it.
+  Fault fault = Fault::none;
   std::uint16_t fault_offset = 0;     // octets from the start of the message
   std::uint16_t status = 0;           // of a response, 100 to 699
   std::uint32_t cseq = 0;
@@ -77,6 +79,11 @@ struct MessageIndex {
   [[nodiscard]] const HeaderField* next(const HeaderField& field) const {
     return field.next_same == kNoField ? nullptr : &fields[field.next_same];
   }
+  // The value of the first such field, outer white space cut; empty when absent.
+  [[nodiscard]] std::string_view value_of(HeaderId id, std::string_view message) const {
+    const HeaderField* field = find(id);
+    return field == nullptr ? std::string_view{} : field->value.in(message);
+  }
   // Bytes of this struct that are in use: what a ring has to carry.
   [[nodiscard]] std::size_t used_bytes() const {
     return sizeof(MessageIndex) - (kMaxFields - field_count) * sizeof(HeaderField);
@@ -89,10 +96,16 @@ enum class Framing : std::uint8_t { datagram, stream };
 // Parses one message at the start of `octets` (at most kMaxMessageBytes are looked at).
 // datagram: the message must be whole; without Content-Length the body is the rest (RFC 3261 18.3).
 // stream: the caller has framed it by find_message_end.
+// CRLFs before the start line are skipped and counted (RFC 3261 7.5); body.offset is header_octets.
 // Always fills `out` as far as it got, `out.fault` included; true when there is no fault. Semantics checked here:
 // the mandatory fields and single-value fields of RFC 3261 8.1.1, CSeq against the request line, RFC 3261 7.1,
-// 7.2, 20. Allocates nothing.
+// 7.2, 20. Every Via, Contact, Route and Record-Route is read once: a message without a fault can be taken apart by
+// parse_via, parse_name_addr and parse_uri without another. Allocates nothing.
 [[nodiscard]] bool parse(std::string_view octets, Framing framing, MessageIndex& out);
+
+// The first half of parse(), and what steering needs: start line, field index, framing, tags, topmost branch and
+// the scalar fields, but no look into the other structured fields. True when there is no fault so far.
+[[nodiscard]] bool scan(std::string_view octets, Framing framing, MessageIndex& out);
 
 // Stream framing (RFC 3261 18.3): octets of the first whole message in `octets`, 0 when more are needed, or the
 // fault that makes the stream unusable (no or bad Content-Length, header section over `max_bytes`).

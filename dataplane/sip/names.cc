@@ -118,12 +118,14 @@ constexpr bool rows_stand_in_order() {
 }
 static_assert(rows_stand_in_order());
 
-// A closed table probed in line: length, first, middle and last character spread the names well enough for about
-// one comparison a look-up. `| 0x20` makes letters lower-case and keeps digits and '-' as they are.
+// A closed table probed in line: length, first, middle and last character spread the names well enough for
+// about one comparison a look-up. `| 0x20` makes letters lower-case and keeps digits and '-' as they are.
 constexpr std::size_t kBuckets = 512;
 
 constexpr std::size_t bucket_of(std::string_view name) {
-  const auto lower = [name](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(name[i]) | 0x20u); };
+  const auto lower = [name](std::size_t i) {
+    return static_cast<unsigned>(static_cast<unsigned char>(name[i]) | 0x20u);
+  };
   const std::size_t n = name.size();
   return (n * 37u + lower(0) * 5u + lower(n / 2) * 11u + lower(n - 1) * 89u) % kBuckets;
 }
@@ -142,19 +144,23 @@ constexpr std::array<std::uint8_t, kBuckets> kTable = make_buckets();
 constexpr std::array<std::uint8_t, 26> make_compact() {
   std::array<std::uint8_t, 26> table{};
   for (std::size_t i = 1; i < kHeaders.size(); ++i) {
-    if (kHeaders[i].compact != 0) table[static_cast<std::size_t>(kHeaders[i].compact - 'a')] = static_cast<std::uint8_t>(i);
+    if (kHeaders[i].compact != 0)
+      table[static_cast<std::size_t>(kHeaders[i].compact - 'a')] = static_cast<std::uint8_t>(i);
   }
   return table;
 }
 constexpr std::array<std::uint8_t, 26> kCompact = make_compact();
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(Method::kCount)> kMethods{
-    "", "OTHER", "ACK", "BYE", "CANCEL", "INFO", "INVITE", "MESSAGE", "NOTIFY", "OPTIONS", "PRACK", "PUBLISH",
-    "REFER", "REGISTER", "SUBSCRIBE", "UPDATE"};
+    "",       "OTHER",   "ACK",   "BYE",     "CANCEL", "INFO",     "INVITE",    "MESSAGE",
+    "NOTIFY", "OPTIONS", "PRACK", "PUBLISH", "REFER",  "REGISTER", "SUBSCRIBE", "UPDATE"};
 
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+constexpr char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
 
-// Eight octets at a time. Exact when `known` has only letters, digits and '-' and `name` no control characters.
+// Eight octets at a time. Exact when `known` has only letters, digits and '-' and `name` no control
+// characters.
 bool same_name(std::string_view name, std::string_view known) {
   constexpr std::uint64_t kCase = 0x2020202020202020u;
   if (name.size() != known.size()) return false;
@@ -165,15 +171,19 @@ bool same_name(std::string_view name, std::string_view known) {
   };
   if (name.size() < 8) return iequals(name, known);
   std::uint64_t differ = word(name.data() + name.size() - 8) ^ word(known.data() + known.size() - 8);
-  for (std::size_t i = 0; i + 8 < name.size(); i += 8) differ |= word(name.data() + i) ^ word(known.data() + i);
+  for (std::size_t i = 0; i + 8 < name.size(); i += 8)
+    differ |= word(name.data() + i) ^ word(known.data() + i);
   return differ == 0;
 }
 
 Method by_length(std::string_view token) {
   switch (token.size()) {
-    case 3: return token == "ACK" ? Method::ack : token == "BYE" ? Method::bye : Method::other;
-    case 4: return token == "INFO" ? Method::info : Method::other;
-    case 5: return token == "PRACK" ? Method::prack : token == "REFER" ? Method::refer : Method::other;
+    case 3:
+      return token == "ACK" ? Method::ack : token == "BYE" ? Method::bye : Method::other;
+    case 4:
+      return token == "INFO" ? Method::info : Method::other;
+    case 5:
+      return token == "PRACK" ? Method::prack : token == "REFER" ? Method::refer : Method::other;
     case 6:
       return token == "INVITE"   ? Method::invite
              : token == "CANCEL" ? Method::cancel
@@ -185,15 +195,20 @@ Method by_length(std::string_view token) {
              : token == "MESSAGE" ? Method::message
              : token == "PUBLISH" ? Method::publish
                                   : Method::other;
-    case 8: return token == "REGISTER" ? Method::register_ : Method::other;
-    case 9: return token == "SUBSCRIBE" ? Method::subscribe : Method::other;
-    default: return Method::other;
+    case 8:
+      return token == "REGISTER" ? Method::register_ : Method::other;
+    case 9:
+      return token == "SUBSCRIBE" ? Method::subscribe : Method::other;
+    default:
+      return Method::other;
   }
 }
 
 }  // namespace
 
-Method method_from(std::string_view token) { return by_length(token); }
+Method method_from(std::string_view token) {
+  return by_length(token);
+}
 
 std::string_view method_name(Method method) {
   const auto i = static_cast<std::size_t>(method);
@@ -204,7 +219,8 @@ HeaderId header_from(std::string_view name) {
   if (name.empty()) return HeaderId::other;
   if (name.size() == 1) {
     const char c = lower(name.front());
-    return c >= 'a' && c <= 'z' ? static_cast<HeaderId>(kCompact[static_cast<std::size_t>(c - 'a')]) : HeaderId::other;
+    return c >= 'a' && c <= 'z' ? static_cast<HeaderId>(kCompact[static_cast<std::size_t>(c - 'a')])
+                                : HeaderId::other;
   }
   for (std::size_t at = bucket_of(name); kTable[at] != 0; at = (at + 1) % kBuckets) {
     if (same_name(name, kHeaders[kTable[at]].name)) return static_cast<HeaderId>(kTable[at]);

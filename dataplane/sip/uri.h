@@ -31,6 +31,9 @@ struct Uri {
 // Error: the fault to report, request_uri being the general one.
 [[nodiscard]] std::expected<Uri, Fault> parse_uri(std::string_view text);
 
+// True for a host name, an IPv4address or an IPv6reference (with its brackets, and an address inside).
+[[nodiscard]] bool is_host(std::string_view host);
+
 // The host as an address where it is one (brackets taken off), else an IpAddress of no family.
 [[nodiscard]] IpAddress host_address(std::string_view host);
 

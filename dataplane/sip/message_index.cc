@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/sip/message_index.h"
+
+#include "dataplane/sip/chars.h"
+#include "dataplane/sip/line_scanner.h"
+#include "dataplane/sip/scalar_fields.h"
+#include "dataplane/sip/start_line.h"
+#include "dataplane/sip/structured_fields.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+namespace sallyport::sip {
+
+namespace {
+
+// Everything but the fields, so that starting over costs a copy of some 200 octets and not of the whole
+// struct.
+constexpr MessageIndex make_empty() {
+  MessageIndex index{};
+  index.first.fill(kNoField);
+  return index;
+}
+constinit const MessageIndex kEmpty = make_empty();
+
+void clear(MessageIndex& out) {
+  std::memcpy(static_cast<void*>(&out), static_cast<const void*>(&kEmpty), offsetof(MessageIndex, fields));
+}
+
+// Reads one message from front to back.
+class Scanner {
+ public:
+  Scanner(std::string_view octets, MessageIndex& out) : octets_(octets), out_(out) {}
+
+  // False when nothing worth indexing follows.
+  [[nodiscard]] bool start_line() {
+    std::size_t at = 0;
+    while (at < octets_.size() && (octets_[at] == '\r' || octets_[at] == '\n')) ++at;
+    if (octets_.find_first_not_of(std::string_view("\r\n\0", 3)) == std::string_view::npos) {
+      fail(out_, Fault::keep_alive, 0);
+      return false;
+    }
+    const Line line = read_line(octets_.data() + at, end(), false);
+    const auto length = static_cast<std::size_t>(line.end - octets_.data()) - at;
+    if (line.bad != nullptr && static_cast<unsigned char>(*line.bad) == 0) {
+      fail(out_, Fault::not_sip, at);
+      return false;
+    }
+    if (!read_start_line(octets_, at, length, out_)) return false;
+    if (line.bad != nullptr) fail(out_, start_line_fault(), offset(line.bad));
+    next_ = line.next;
+    return true;
+  }
+
+  // All field lines up to the empty one. Sets header_octets.
+  void fields() {
+    while (next_ != nullptr && !at_empty_line()) field_line();
+    if (next_ == nullptr || next_ == end()) {
+      fail(out_, Fault::too_short, octets_.size());
+      out_.header_octets = static_cast<std::uint16_t>(octets_.size());
+      return;
+    }
+    out_.header_octets = static_cast<std::uint16_t>(offset(next_) + 2);
+  }
+
+ private:
+  [[nodiscard]] const char* end() const { return octets_.data() + octets_.size(); }
+  [[nodiscard]] std::size_t offset(const char* p) const {
+    return static_cast<std::size_t>(p - octets_.data());
+  }
+  [[nodiscard]] Fault start_line_fault() const {
+    return out_.kind == Kind::request ? Fault::request_line : Fault::status_line;
+  }
+  [[nodiscard]] bool at_empty_line() const {
+    return next_ == end() || (end() - next_ >= 2 && next_[0] == '\r' && next_[1] == '\n');
+  }
+  [[nodiscard]] Span span(const char* from, const char* to) const {
+    return {static_cast<std::uint16_t>(offset(from)), static_cast<std::uint16_t>(to - from)};
+  }
+
+  void field_line() {
+    const char* begin = next_;
+    const Line line = read_line(begin, end(), true);
+    next_ = line.next;
+    if (line.bad != nullptr) {
+      fail(out_, Fault::bad_header, offset(line.bad));
+      return;
+    }
+    if (next_ == nullptr) return;  // the message ends within this line: too_short
+    const char* colon =
+        static_cast<const char*>(std::memchr(begin, ':', static_cast<std::size_t>(line.end - begin)));
+    const char* name_end = colon;
+    while (name_end != nullptr && name_end != begin && (name_end[-1] == ' ' || name_end[-1] == '\t'))
+      --name_end;
+    if (colon == nullptr || name_end == begin) {
+      fail(out_, Fault::bad_header, offset(begin));
+      return;
+    }
+    const char* value = colon + 1;
+    const char* value_end = line.end;
+    while (value != value_end && is(*value, kLws)) ++value;
+    while (value != value_end && is(value_end[-1], kLws)) --value_end;
+    add(span(begin, name_end), span(value, value_end));
+  }
+
+  void add(Span name, Span value) {
+    const std::string_view text = name.in(octets_);
+    const HeaderId id = header_from(text);
+    if (id == HeaderId::other && !all_of(text, kToken)) {
+      fail(out_, Fault::bad_header, name.offset);
+      return;
+    }
+    if (out_.field_count == kMaxFields) {
+      fail(out_, Fault::too_many_headers, name.offset);
+      return;
+    }
+    HeaderField& field = out_.fields[out_.field_count];
+    field = {name, value, id, kNoField};
+    const bool repeated = id != HeaderId::other && chain(id);
+    ++out_.field_count;
+    read_scalar_field(octets_, field, repeated, out_);
+  }
+
+  // Links the field about to be counted to the last one of its kind. True when there was one.
+  bool chain(HeaderId id) {
+    const auto i = static_cast<std::size_t>(id);
+    const bool repeated = out_.first[i] != kNoField;
+    if (repeated) {
+      out_.fields[last_[i]].next_same = out_.field_count;
+    } else {
+      out_.first[i] = out_.field_count;
+    }
+    last_[i] = out_.field_count;
+    return repeated;
+  }
+
+  std::string_view octets_;
+  MessageIndex& out_;
+  const char* next_ = nullptr;
+  std::array<std::uint8_t, static_cast<std::size_t>(HeaderId::kCount)> last_;  // valid where out_.first is
+};
+
+// RFC 3261 8.1.1 and 8.1.3.5: what every message has.
+void check_mandatory(std::string_view octets, MessageIndex& out) {
+  struct Mandatory {
+    HeaderId id;
+    Fault fault;
+  };
+  static constexpr Mandatory kMandatory[] = {{HeaderId::via, Fault::missing_via},
+                                             {HeaderId::from, Fault::missing_from},
+                                             {HeaderId::to, Fault::missing_to},
+                                             {HeaderId::call_id, Fault::missing_call_id},
+                                             {HeaderId::cseq, Fault::missing_cseq}};
+  for (const auto& [id, fault] : kMandatory) {
+    if (out.find(id) == nullptr) fail(out, fault, out.header_octets);
+  }
+  if (out.kind == Kind::response) {
+    out.method = out.cseq_method;
+  } else if (out.cseq_method_text.in(octets) != out.method_text.in(octets)) {
+    fail(out, Fault::cseq_method, out.cseq_method_text.offset);
+  }
+}
+
+// RFC 3261 18.3: in a datagram Content-Length may be absent, and octets beyond it are not part of the
+// message.
+void set_body(std::string_view octets, Framing framing, MessageIndex& out) {
+  const std::size_t rest = octets.size() - out.header_octets;
+  std::size_t length = rest;
+  if (out.content_length >= 0) {
+    length = std::min(rest, static_cast<std::size_t>(out.content_length));
+    if (static_cast<std::size_t>(out.content_length) > rest)
+      fail(out, Fault::body_shorter, out.header_octets);
+  } else if (framing == Framing::stream) {
+    fail(out, Fault::bad_content_length, out.header_octets);
+  }
+  out.body = {out.header_octets, static_cast<std::uint16_t>(length)};
+  out.has_body = length != 0;
+  out.total_octets = static_cast<std::uint16_t>(out.header_octets + length);
+}
+
+}  // namespace
+
+bool scan(std::string_view octets, Framing framing, MessageIndex& out) {
+  clear(out);
+  const bool too_large = octets.size() > kMaxMessageBytes;
+  octets = octets.substr(0, kMaxMessageBytes);
+  if (too_large && framing == Framing::datagram) fail(out, Fault::message_too_large, octets.size());
+  Scanner scanner(octets, out);
+  if (!scanner.start_line()) return false;
+  scanner.fields();
+  check_mandatory(octets, out);
+  set_body(octets, framing, out);
+  return out.fault == Fault::none;
+}
+
+bool parse(std::string_view octets, Framing framing, MessageIndex& out) {
+  if (!scan(octets, framing, out) && out.kind == Kind::none) return false;
+  check_structured_fields(octets, out);
+  return out.fault == Fault::none;
+}
+
+}  // namespace sallyport::sip

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/sip/scalar_fields.h"
+
+#include "dataplane/sip/chars.h"
+#include "dataplane/sip/cursor.h"
+#include "dataplane/sip/name_addr.h"
+#include "dataplane/sip/number.h"
+#include "dataplane/sip/params.h"
+#include "dataplane/sip/start_line.h"
+#include "dataplane/sip/via.h"
+
+namespace sallyport::sip {
+
+namespace {
+
+Span span_of(std::string_view message, std::string_view part) {
+  if (part.empty()) return {};
+  return {static_cast<std::uint16_t>(part.data() - message.data()), static_cast<std::uint16_t>(part.size())};
+}
+
+// 1*DIGIT LWS Method (RFC 3261 20.16). A UAC stays below 2^31; what fits 32 bits is taken.
+bool read_cseq(std::string_view message, std::string_view value, MessageIndex& out) {
+  Cursor cursor(value);
+  const auto number = parse_number(cursor.take_run(kDigit));
+  const bool spaced = is(cursor.peek(), kLws);
+  cursor.skip_lws();
+  const std::string_view method = cursor.rest();
+  if (!number || !spaced || !all_of(method, kToken)) return false;
+  out.cseq = *number;
+  out.cseq_method = method_from(method);
+  out.cseq_method_text = span_of(message, method);
+  return true;
+}
+
+// word [ "@" word ] (RFC 3261 20.8): one '@' at most, and not at an end.
+bool read_call_id(std::string_view message, std::string_view value, MessageIndex& out) {
+  const std::size_t at = value.find('@');
+  if (!all_of(value, kWord) || at == 0 || at == value.size() - 1) return false;
+  if (at != std::string_view::npos && value.find('@', at + 1) != std::string_view::npos) return false;
+  out.call_id = span_of(message, value);
+  return true;
+}
+
+bool read_number(std::string_view value, std::uint32_t limit, std::int32_t& out) {
+  const auto number = parse_number(value, limit);
+  if (number) out = static_cast<std::int32_t>(*number);
+  return number.has_value();
+}
+
+// The one tag of From or To. RFC 2543 peers send none (RFC 4475 3.4.1); an empty, quoted or second one is a
+// fault.
+bool read_tag(std::string_view message, std::string_view value, Span& out) {
+  const auto parsed = parse_name_addr(value);
+  if (!parsed) return false;
+  ParamReader reader(parsed->params);
+  while (const auto param = reader.next()) {
+    if (!iequals(param->name, "tag")) continue;
+    if (out || !param->has_value || param->value.empty() || param->value.front() == '"') return false;
+    out = span_of(message, param->value);
+  }
+  return true;
+}
+
+// The topmost via-parm. A branch of the magic cookie alone names no transaction (RFC 4475 3.2.1).
+Fault read_branch(std::string_view message, std::string_view value, MessageIndex& out) {
+  const auto first = ValueReader(value).next();
+  const auto via = parse_via(first.value_or(std::string_view{}));
+  if (!via) return Fault::bad_via;
+  out.branch = span_of(message, via->branch);
+  return iequals(via->branch, kMagicCookie) ? Fault::bad_branch : Fault::none;
+}
+
+Fault read_once(std::string_view message, std::string_view value, HeaderId id, MessageIndex& out) {
+  switch (id) {
+    case HeaderId::cseq:
+      return read_cseq(message, value, out) ? Fault::none : Fault::bad_cseq;
+    case HeaderId::call_id:
+      return read_call_id(message, value, out) ? Fault::none : Fault::bad_call_id;
+    case HeaderId::from:
+      return read_tag(message, value, out.from_tag) ? Fault::none : Fault::bad_from;
+    case HeaderId::to:
+      return read_tag(message, value, out.to_tag) ? Fault::none : Fault::bad_to;
+    case HeaderId::max_forwards:
+      return read_number(value, 255, out.max_forwards) ? Fault::none : Fault::bad_max_forwards;
+    case HeaderId::content_length:
+      return read_number(value, 0x7fffffff, out.content_length) ? Fault::none : Fault::bad_content_length;
+    case HeaderId::via:
+      return read_branch(message, value, out);
+    default:
+      return Fault::none;
+  }
+}
+
+Fault duplicate_fault(HeaderId id) {
+  switch (id) {
+    case HeaderId::cseq:
+      return Fault::duplicate_cseq;
+    case HeaderId::call_id:
+      return Fault::duplicate_call_id;
+    case HeaderId::from:
+      return Fault::duplicate_from;
+    case HeaderId::to:
+      return Fault::duplicate_to;
+    case HeaderId::max_forwards:
+      return Fault::duplicate_max_forwards;
+    case HeaderId::content_length:
+      return Fault::duplicate_content_length;
+    default:
+      return Fault::none;
+  }
+}
+
+}  // namespace
+
+void read_scalar_field(std::string_view message, const HeaderField& field, bool repeated, MessageIndex& out) {
+  const Fault fault =
+      repeated ? duplicate_fault(field.id) : read_once(message, field.value.in(message), field.id, out);
+  if (fault == Fault::none) return;
+  const bool branch = fault == Fault::bad_branch;
+  fail(out, fault, branch ? out.branch.offset : repeated ? field.name.offset : field.value.offset);
+}
+
+}  // namespace sallyport::sip
