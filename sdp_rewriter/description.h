@@ -10,7 +10,6 @@
 #include <array>
 #include <cstdint>
 #include <expected>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -183,7 +182,7 @@ class Description {
   [[nodiscard]] std::expected<void, ParseFault> assign(std::string_view body);
   [[nodiscard]] Description clone() const;
 
-  [[nodiscard]] std::string_view text() const { return {body_.get(), size_}; }
+  [[nodiscard]] std::string_view text() const { return {body_.data(), body_.size()}; }
   [[nodiscard]] const Origin& origin() const { return origin_; }
   [[nodiscard]] std::span<const Line> lines() const { return lines_; }
   [[nodiscard]] std::span<const Line> session_lines() const {
@@ -198,9 +197,9 @@ class Description {
 
  private:
   friend class Parser;
-  std::unique_ptr<char[]> body_;
-  std::size_t size_ = 0;
-  std::size_t capacity_ = 0;
+  void clear();
+
+  std::vector<char> body_;
   Origin origin_;
   std::vector<Line> lines_;
   std::vector<Connection> connections_;
