@@ -204,13 +204,23 @@ void NextHopTable::remove_neighbour(std::uint8_t link, const IpAddress& address)
   changed();
 }
 
+void NextHopTable::store(RouteEntry& entry, const Route& route) {
+  const Words network = words_of(route.destination.network());
+  const Words mask = mask_of(route.destination);
+  const Words gateway = route.gateway ? words_of(route.gateway) : Words{};
+  const std::uint64_t flags =
+      (route.destination.address.is_v4() ? kRouteV4 : 0) | (route.gateway ? kRouteGateway : 0);
+  const std::array words{network.high, network.low, mask.high, mask.low, gateway.high, gateway.low, flags};
+  for (std::size_t i = 0; i < words.size(); ++i) entry.words[i].store(words[i], std::memory_order_release);
+}
+
 bool NextHopTable::set_routes(std::vector<Route> routes) {
-  const auto order = [](const Route& r) { return std::tuple(r.link, -int{r.destination.length}, r.metric); };
   std::erase_if(routes, [](const Route& r) { return r.link >= kMaxLinks; });
-  std::ranges::sort(routes, {}, [](const Route& r) { return r.destination.length; });
+  std::ranges::sort(routes, {}, [](const Route& r) { return std::tuple(r.destination.length, r.metric); });
   const bool all = routes.size() <= kRoutes;
   if (!all) routes.resize(kRoutes);
-  std::ranges::stable_sort(routes, {}, order);
+  std::ranges::sort(routes, {},
+                    [](const Route& r) { return std::tuple(r.link, -int{r.destination.length}, r.metric); });
 
   const std::uint32_t next = routes_published_.load(std::memory_order_relaxed) + 1;
   routes_begun_.store(next, std::memory_order_release);
@@ -218,18 +228,7 @@ bool NextHopTable::set_routes(std::vector<Route> routes) {
   std::size_t at = 0;
   for (std::size_t link = 0; link <= kMaxLinks; ++link) {
     to.begin[link].store(static_cast<std::uint16_t>(at), std::memory_order_release);
-    for (; at < routes.size() && routes[at].link == link; ++at) {
-      const Route& r = routes[at];
-      const Words net = words_of(r.destination.network());
-      const Words mask = mask_of(r.destination);
-      const Words gateway = r.gateway ? words_of(r.gateway) : Words{};
-      const std::uint64_t flags =
-          (r.destination.address.is_v4() ? kRouteV4 : 0) | (r.gateway ? kRouteGateway : 0);
-      const std::array<std::uint64_t, 7> words{net.high,     net.low,     mask.high, mask.low,
-                                               gateway.high, gateway.low, flags};
-      for (std::size_t i = 0; i < words.size(); ++i)
-        to.entries[at].words[i].store(words[i], std::memory_order_release);
-    }
+    for (; at < routes.size() && routes[at].link == link; ++at) store(to.entries[at], routes[at]);
   }
   routes_published_.store(next, std::memory_order_release);
   changed();

@@ -126,6 +126,8 @@ class NextHopTable {
   };
   static constexpr std::size_t kWays = 8;
 
+  static void store(RouteEntry& entry, const Route& route);
+
   [[nodiscard]] static Words words_of(const IpAddress& address);
   [[nodiscard]] static IpAddress address_of(const Words& words);
   [[nodiscard]] static Words mask_of(const Prefix& prefix);
