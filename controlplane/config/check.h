@@ -11,7 +11,8 @@
 
 namespace sallyport::config {
 
-// What `sallyport check` prints for a configuration without a fault: one line, "FILE: no fault (2 realms, ...)\n".
+// What `sallyport check` prints for a configuration without a fault: one line, "FILE: no fault (2 realms,
+// ...)\n".
 [[nodiscard]] std::string summary(std::string_view file, const Config& config);
 
 // Two lists of faults as one, sorted by place, each fault once.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Theory of operation. One struct holds everything that the configuration file may say, with every default
-// written here and nowhere else. The loader (load.h) fills it and hands it out only when the file has no fault,
-// so that readers need no checks of their own: names are resolved to indices, prefixes and targets are parsed,
-// what a realm says stands in its peers unless they say otherwise, and every index is in range. A Config does not
-// change once it is loaded; a reload makes a new one.
+// written here and nowhere else. The loader (load.h) fills it and hands it out only when the file has no
+// fault, so that readers need no checks of their own: names are resolved to indices, prefixes and targets are
+// parsed, what a realm says stands in its peers unless they say otherwise, and every index is in range. A
+// Config does not change once it is loaded; a reload makes a new one.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,8 @@ using PeerIndex = std::uint16_t;
 using MapIndex = std::uint16_t;
 inline constexpr std::uint16_t kNoIndex = 0xffff;
 
-// ---- dataplane -----------------------------------------------------------------------------------------------
+// ---- dataplane
+// -----------------------------------------------------------------------------------------------
 
 enum class Idle : std::uint8_t { adaptive, busy };
 enum class Memory : std::uint8_t { automatic, hugepages, ordinary };
@@ -37,14 +38,15 @@ struct Port {
 };
 
 struct Dataplane {
-  std::vector<unsigned> cores;    // logical cores that poll, no duplicates; presence is looked at on start
+  std::vector<unsigned> cores{1};  // logical cores that poll, no duplicates; presence is looked at on start
   Idle idle = Idle::adaptive;
   Memory memory = Memory::automatic;
-  std::vector<Port> ports;        // 1 to 8
-  std::vector<std::string> eal;   // further EAL arguments, as they are
+  std::vector<Port> ports;       // 1 to 8
+  std::vector<std::string> eal;  // further EAL arguments, as they are
 };
 
-// ---- control plane --------------------------------------------------------------------------------------------
+// ---- control plane
+// --------------------------------------------------------------------------------------------
 
 // RFC 3261 17.1.1.1. Shorter values are for tests.
 struct SipTimers {
@@ -54,14 +56,15 @@ struct SipTimers {
 };
 
 struct Controlplane {
-  unsigned shards = 1;            // 1 to 64
-  std::vector<unsigned> cores;    // shard n is pinned to cores[n % size]; empty: any core that does not poll
+  unsigned shards = 1;          // 1 to 64
+  std::vector<unsigned> cores;  // shard n is pinned to cores[n % size]; empty: any core that does not poll
   Nanoseconds drain_ns = 30 * kSecond;
   std::uint32_t max_calls = 50'000;  // at once, in the process; the shards share it equally
   SipTimers sip;
 };
 
-// ---- realms -----------------------------------------------------------------------------------------------------
+// ---- realms
+// -----------------------------------------------------------------------------------------------------
 
 enum class PrivateMedia : std::uint8_t { automatic, latch, reject, trust };
 enum class Latch : std::uint8_t { automatic, off, once, same_address, asymmetric };
@@ -71,17 +74,17 @@ enum class UnknownSource : std::uint8_t { reject, drop };
 struct MediaPolicy {
   PrivateMedia private_media = PrivateMedia::automatic;
   Latch latch = Latch::automatic;
-  std::uint8_t latch_mask = 32;                // prefix bits, IPv4; IPv6 takes 96 more
-  Nanoseconds idle_timeout_ns = 60 * kSecond;  // 0: media may be silent for ever
-  Nanoseconds nat_keepalive_ns = 25 * kSecond; // 0: off
+  std::uint8_t latch_mask = 32;                 // prefix bits, IPv4; IPv6 takes 96 more
+  Nanoseconds idle_timeout_ns = 60 * kSecond;   // 0: media may be silent for ever
+  Nanoseconds nat_keepalive_ns = 25 * kSecond;  // 0: off
 };
 
 struct Realm {
   std::string name;
   PortIndex port = 0;
-  std::uint16_t vlan = 0;              // 0: untagged
-  std::vector<Prefix> addresses;       // at least one, with prefix length; the first of a family is that family's SIP
-                                       // address, and all of them carry media
+  std::uint16_t vlan = 0;         // 0: untagged
+  std::vector<Prefix> addresses;  // at least one, with prefix length; the first of a family is that family's
+                                  // SIP address, and all of them carry media
   std::vector<IpAddress> gateways;     // each within one of `addresses`
   std::uint16_t sip_udp = 5060;        // 0: none
   std::uint16_t sip_tcp = 0;           // 0: none. The exception path lets TCP to it through to the kernel
@@ -95,44 +98,46 @@ struct Realm {
   [[nodiscard]] IpAddress address(Family family) const;
 };
 
-// ---- peers -------------------------------------------------------------------------------------------------------
+// ---- peers
+// -------------------------------------------------------------------------------------------------------
 
 enum class Transport : std::uint8_t { udp };
 
 struct Target {
   Endpoint endpoint;  // port 5060 when the URI has none
   Transport transport = Transport::udp;
-  std::string uri;    // as written
+  std::string uri;  // as written
 };
 
 // Each ends the call on both legs with a local error of its name.
 struct Limits {
-  Nanoseconds setup_ns = 32 * kSecond;     // INVITE sent to the first response above 100
-  Nanoseconds ring_ns = 180 * kSecond;     // that response to the final one
+  Nanoseconds setup_ns = 32 * kSecond;            // INVITE sent to the first response above 100
+  Nanoseconds ring_ns = 180 * kSecond;            // that response to the final one
   Nanoseconds duration_ns = 12 * 3600 * kSecond;  // answer to end
-  std::uint32_t calls = 0;                 // at once, both directions; 0: no limit
-  std::uint32_t rate = 0;                  // new calls a second, both directions; 0: no limit
+  std::uint32_t calls = 0;                        // at once, both directions; 0: no limit
+  std::uint32_t rate = 0;                         // new calls a second, both directions; 0: no limit
 };
 
 struct Peer {
   std::string name;
   RealmIndex realm = 0;
-  std::vector<Prefix> match;               // sources; absent in the file: the targets' addresses
-  std::vector<Target> targets;             // failover order; empty: a peer that only calls us
-  MediaPolicy media;                       // the realm's, with what this peer says otherwise
+  std::vector<Prefix> match;    // sources; absent in the file: the targets' addresses
+  std::vector<Target> targets;  // failover order; empty: a peer that only calls us
+  MediaPolicy media;            // the realm's, with what this peer says otherwise
   std::vector<Prefix> trusted_private;
-  Nanoseconds probe_ns = 0;                // OPTIONS to each target; 0: none
+  Nanoseconds probe_ns = 0;  // OPTIONS to each target; 0: none
   Limits limits;
-  MapIndex map_receive = kNoIndex;         // cleans what this peer says
-  MapIndex map_send = kNoIndex;            // adapts what this peer hears
+  MapIndex map_receive = kNoIndex;  // cleans what this peer says
+  MapIndex map_send = kNoIndex;     // adapts what this peer hears
   Place at;
 };
 
-// ---- routes ------------------------------------------------------------------------------------------------------
+// ---- routes
+// ------------------------------------------------------------------------------------------------------
 
 struct RouteTarget {
   PeerIndex peer = 0;
-  std::uint32_t weight = 0;     // 0 in a failover list, 1 to 1000 in a map of weights
+  std::uint32_t weight = 0;  // 0 in a failover list, 1 to 1000 in a map of weights
 };
 
 struct Route {
@@ -143,7 +148,8 @@ struct Route {
   Place at;
 };
 
-// ---- response maps -----------------------------------------------------------------------------------------------
+// ---- response maps
+// -----------------------------------------------------------------------------------------------
 
 // Codes first to last. `503` is exact, `500-599` a range, `4xx` a class.
 struct CodeSpan {
@@ -154,20 +160,21 @@ struct CodeSpan {
   [[nodiscard]] constexpr bool holds(unsigned code) const { return code >= first && code <= last; }
 };
 
-// As written; what a rule may say is the response_map room's to judge, only shapes are checked here. Each has at least
-// one condition and one output. A rule with `local` has none of code, phrase and q850: they are a peer's.
+// As written; what a rule may say is the response_map room's to judge, only shapes are checked here. Each has
+// at least one condition and one output. A rule with `local` has none of code, phrase and q850: they are a
+// peer's.
 struct MapRule {
   // conditions
   std::optional<CodeSpan> code;
   std::optional<std::string> phrase;
-  std::optional<std::uint8_t> q850;            // 1 to 127
-  std::optional<std::string> local;            // name of a local error
+  std::optional<std::uint8_t> q850;  // 1 to 127
+  std::optional<std::string> local;  // name of a local error
   // outputs
-  std::optional<std::uint16_t> send;           // 100 to 699
+  std::optional<std::uint16_t> send;  // 100 to 699
   std::optional<std::string> send_phrase;
-  std::optional<std::uint8_t> send_q850;       // 1 to 127
-  std::optional<std::uint16_t> warning;        // 300 to 399
-  std::optional<Nanoseconds> retry_after_ns;   // whole seconds
+  std::optional<std::uint8_t> send_q850;      // 1 to 127
+  std::optional<std::uint16_t> warning;       // 300 to 399
+  std::optional<Nanoseconds> retry_after_ns;  // whole seconds
   std::optional<bool> failover;
 
   Place at, code_at, local_at, send_at, warning_at;  // line 0 where the key is absent
@@ -185,17 +192,24 @@ struct MapConfig {
   Place at;
 };
 
-// ---- the rest ----------------------------------------------------------------------------------------------------
+// ---- the rest
+// ----------------------------------------------------------------------------------------------------
 
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
 enum class LogFormat : std::uint8_t { text, json };
 
-struct Metrics { std::optional<Endpoint> listen = Endpoint{IpAddress::v4(0x7f000001), 9464}; };
-struct Status { std::optional<Endpoint> listen; };
-struct Admin { std::string socket = "/run/sallyport/admin.sock"; };
+struct Metrics {
+  std::optional<Endpoint> listen = Endpoint{IpAddress::v4(0x7f000001), 9464};
+};
+struct Status {
+  std::optional<Endpoint> listen;
+};
+struct Admin {
+  std::string socket = "/run/sallyport/admin.sock";
+};
 struct Cdr {
-  std::string file;               // empty: no records
-  Nanoseconds interim_ns = 0;     // 0: no interim records
+  std::string file;            // empty: no records
+  Nanoseconds interim_ns = 0;  // 0: no interim records
 };
 struct Log {
   LogLevel level = LogLevel::info;
@@ -205,9 +219,9 @@ struct Log {
 struct Config {
   Dataplane dataplane;
   Controlplane controlplane;
-  std::vector<Realm> realms;      // 1 to 32
+  std::vector<Realm> realms;  // 1 to 32
   std::vector<Peer> peers;
-  std::vector<Route> routes;      // first match wins
+  std::vector<Route> routes;  // first match wins
   std::vector<MapConfig> response_maps;
   Metrics metrics;
   Status status;

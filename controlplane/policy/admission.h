@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. Whether a new call may begin, by this shard's share of the limits. Checks go from the cheap and
-// general to the particular: draining, overload, calls of the process, then the peer's calls and rate. A place is
-// taken at once and given back once. Shares are rounded up, so a limit of n over s shards lets at most n + s - 1 in;
-// calls spread over shards by a hash, so a small limit over many shards may refuse a little early. Pure: the clock
-// is passed in; calls that are up are never touched.
+// Theory of operation. Whether a new call may begin, by this shard's share of the limits. Checks go from the
+// cheap and general to the particular: draining, overload, calls of the process, then the peer's calls and
+// rate. A place is taken at once and given back once. Shares are rounded up, so a limit of n over s shards
+// lets at most n + s - 1 in; calls spread over shards by a hash, so a small limit over many shards may refuse
+// a little early. Pure: the clock is passed in; calls that are up are never touched.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +36,8 @@ class Admission {
   [[nodiscard]] Admit begin_call(config::PeerIndex from, Nanoseconds now_ns);
   void end_call(config::PeerIndex from);
 
-  // A leg to a peer. Admitted: it holds a place of that peer until end_leg(). A refusal is a reason for the next
-  // candidate, not for the end of the call.
+  // A leg to a peer. Admitted: it holds a place of that peer until end_leg(). A refusal is a reason for the
+  // next candidate, not for the end of the call.
   [[nodiscard]] Admit begin_leg(config::PeerIndex to, Nanoseconds now_ns);
   void end_leg(config::PeerIndex to);
 
@@ -53,10 +53,10 @@ class Admission {
  private:
   struct Peer {
     std::uint32_t calls = 0;
-    std::uint32_t max_calls = 0;           // 0: no limit
-    Nanoseconds interval_ns = 0;           // between calls at the full rate; 0: no limit
-    Nanoseconds burst_ns = 0;              // how far ahead of the even pace calls may come
-    Nanoseconds due_ns = INT64_MIN / 2;    // GCRA's theoretical arrival time
+    std::uint32_t max_calls = 0;         // 0: no limit
+    Nanoseconds interval_ns = 0;         // between calls at the full rate; 0: no limit
+    Nanoseconds burst_ns = 0;            // how far ahead of the even pace calls may come
+    Nanoseconds due_ns = INT64_MIN / 2;  // GCRA's theoretical arrival time
   };
   [[nodiscard]] Admit take_place(Peer& peer, Nanoseconds now_ns);
 

@@ -5,9 +5,9 @@
 
 namespace sallyport::policy {
 
-// Whether the shard is behind its work. The shard's loop tells what it sees once a turn; new calls are refused with
-// 503 while it is behind, which costs less than to be late for all. The state is entered at once and left only after
-// the shard has kept up for a while, so that it does not flutter.
+// Whether the shard is behind its work. The shard's loop tells what it sees once a turn; new calls are
+// refused with 503 while it is behind, which costs less than to be late for all. The state is entered at once
+// and left only after the shard has kept up for a while, so that it does not flutter.
 class Overload {
  public:
   // RFC 3261's T1: answers later than this cause retransmissions, that is more work.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. Requests from addresses that no peer matches. Sallyport is never a reflector: an ACK is never
-// answered, a source gets at most 10 answers in any second, and what cannot be remembered gets silence. The table is of
-// fixed size, set-associative under a keyed hash; an entry that had an answer within the last second is never pushed
-// out, so a flood of forged sources cannot buy another source more answers. IPv6 sources count by /64. Each shard
-// has a table, and the 10 are dealt out over the shards, by source.
+// Theory of operation. Requests from addresses that no peer matches. Sallyport is never a reflector: an ACK
+// is never answered, a source gets at most 10 answers in any second, and what cannot be remembered gets
+// silence. The table is of fixed size, set-associative under a keyed hash; an entry that had an answer within
+// the last second is never pushed out, so a flood of forged sources cannot buy another source more answers.
+// IPv6 sources count by /64. Each shard has a table, and the 10 are dealt out over the shards, by source.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@
 namespace sallyport::policy {
 
 enum class UnknownAnswer : std::uint8_t {
-  reject,   // 403, statelessly
+  reject,  // 403, statelessly
   silence
 };
 
@@ -25,7 +25,8 @@ class UnknownSources {
   static constexpr unsigned kAnswersPerSecond = 10;
   static constexpr unsigned kWays = 4;
 
-  // `key`: drawn at start, the same on all shards. `sources`: how many are remembered, rounded up to a power of two.
+  // `key`: drawn at start, the same on all shards. `sources`: how many are remembered, rounded up to a power
+  // of two.
   UnknownSources(const config::Config& config, unsigned shard, unsigned shards, SipHashKey key,
                  std::size_t sources = 4096);
 

@@ -7,7 +7,8 @@
 //       │
 //       └─ probe answered ──▶ up    down ◀── kProbesLost probes in a row lost (only where `probe` is set)
 //
-// A peer is usable while one of its targets is. Shards share nothing: each has an instance and learns for itself.
+// A peer is usable while one of its targets is. Shards share nothing: each has an instance and learns for
+// itself.
 #pragma once
 
 #include <cstdint>
@@ -38,13 +39,15 @@ class PeerHealth {
   PeerHealth(const config::Config& config, Nanoseconds first_probe_ns);
 
   [[nodiscard]] TargetState state(TargetId id, Nanoseconds now_ns) const;
-  [[nodiscard]] bool usable(TargetId id, Nanoseconds now_ns) const { return state(id, now_ns) == TargetState::up; }
+  [[nodiscard]] bool usable(TargetId id, Nanoseconds now_ns) const {
+    return state(id, now_ns) == TargetState::up;
+  }
   [[nodiscard]] bool peer_usable(config::PeerIndex peer, Nanoseconds now_ns) const;
   // When a resting target may be used again; 0 where it is not resting.
   [[nodiscard]] Nanoseconds rests_until(TargetId id, Nanoseconds now_ns) const;
 
-  // A response came from the target (any, but a 503 with Retry-After: retry_after() instead). Ends a rest that was
-  // due to silence, not one that the peer asked for.
+  // A response came from the target (any, but a 503 with Retry-After: retry_after() instead). Ends a rest
+  // that was due to silence, not one that the peer asked for.
   void answered(TargetId id);
   // The transaction timed out, or the network said that the target cannot be reached.
   void failed(TargetId id, Nanoseconds now_ns);
@@ -55,7 +58,8 @@ class PeerHealth {
   // (INT64_MAX: never).
   [[nodiscard]] std::optional<TargetId> take_due_probe(Nanoseconds now_ns);
   [[nodiscard]] Nanoseconds next_probe_ns() const;
-  // Any final response to a probe but a 503 says that the target lives (RFC 3261 11.2); 503 and silence do not.
+  // Any final response to a probe but a 503 says that the target lives (RFC 3261 11.2); 503 and silence do
+  // not.
   void probe_result(TargetId id, bool alive);
 
   [[nodiscard]] std::size_t targets_of(config::PeerIndex peer) const;
@@ -66,7 +70,7 @@ class PeerHealth {
     Nanoseconds next_probe_ns = 0;
     Nanoseconds probe_every_ns = 0;  // 0: never
     unsigned probes_lost = 0;
-    bool rest_was_asked = false;     // by Retry-After
+    bool rest_was_asked = false;  // by Retry-After
   };
   [[nodiscard]] Target& at(TargetId id) { return targets_[first_[id.peer] + id.target]; }
   [[nodiscard]] const Target& at(TargetId id) const { return targets_[first_[id.peer] + id.target]; }

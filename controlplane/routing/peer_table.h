@@ -9,14 +9,15 @@
 
 namespace sallyport::routing {
 
-// Who speaks: the peer of a realm whose `match` holds a source address, the longest prefix first. Built once from a
-// configuration; reads only after that, so shards may share one.
+// Who speaks: the peer of a realm whose `match` holds a source address, the longest prefix first. Built once
+// from a configuration; reads only after that, so shards may share one.
 class PeerTable {
  public:
   explicit PeerTable(const config::Config& config);
 
   // nullopt: an unknown source (realm.unknown_source says what it gets).
-  [[nodiscard]] std::optional<config::PeerIndex> find(config::RealmIndex realm, const IpAddress& source) const;
+  [[nodiscard]] std::optional<config::PeerIndex> find(config::RealmIndex realm,
+                                                      const IpAddress& source) const;
 
  private:
   // All prefixes of one length, by their network address.

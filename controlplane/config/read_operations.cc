@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+
+#include "controlplane/config/read.h"
+
+namespace sallyport::config {
+namespace {
+
+constexpr std::size_t kLongestSocketPath = 107;  // sun_path, with its NUL
+constexpr std::size_t kLongestPath = 4095;
+constexpr Nanoseconds kDay = 86'400 * kSecond;
+constexpr Nanoseconds kInterimDefault = 15 * 60 * kSecond;
+
+constexpr std::array<std::pair<std::string_view, LogLevel>, 4> kLevels{{{"debug", LogLevel::debug},
+                                                                        {"info", LogLevel::info},
+                                                                        {"warning", LogLevel::warning},
+                                                                        {"error", LogLevel::error}}};
+constexpr std::array<std::pair<std::string_view, LogFormat>, 2> kFormats{
+    {{"text", LogFormat::text}, {"json", LogFormat::json}}};
+
+void read_listen(MapReader& top, std::string_view section, std::optional<Endpoint>& listen) {
+  const auto value = top.get(section);
+  if (!value) return;
+  MapReader reader(*value);
+  if (const auto where = reader.need("listen")) {
+    const auto word = where->text();
+    if (word && *word == "off") {
+      listen.reset();
+    } else if (word) {
+      if (const auto endpoint = where->endpoint()) listen = *endpoint;
+    }
+  }
+  reader.finish();
+}
+
+void read_admin(MapReader& top, Admin& admin) {
+  const auto value = top.get("admin");
+  if (!value) return;
+  MapReader reader(*value);
+  if (const auto socket = reader.need("socket")) {
+    if (auto path = socket->absolute_path(kLongestSocketPath)) admin.socket = std::move(*path);
+  }
+  reader.finish();
+}
+
+void read_cdr(MapReader& top, Cdr& cdr) {
+  const auto value = top.get("cdr");
+  if (!value) return;
+  MapReader reader(*value);
+  if (const auto file = reader.need("file")) {
+    if (auto path = file->absolute_path(kLongestPath)) cdr.file = std::move(*path);
+  }
+  cdr.interim_ns = kInterimDefault;
+  reader.duration_or_off("interim", cdr.interim_ns, kSecond, kDay);
+  reader.finish();
+}
+
+void read_log(MapReader& top, Log& log) {
+  const auto value = top.get("log");
+  if (!value) return;
+  MapReader reader(*value);
+  reader.choice<LogLevel>("level", log.level, kLevels);
+  reader.choice<LogFormat>("format", log.format, kFormats);
+  reader.finish();
+}
+
+}  // namespace
+
+void read_operations(MapReader& top, Draft& draft) {
+  Config& config = draft.config;
+  read_listen(top, "metrics", config.metrics.listen);
+  read_listen(top, "status", config.status.listen);
+  read_admin(top, config.admin);
+  read_cdr(top, config.cdr);
+  read_log(top, config.log);
+}
+
+}  // namespace sallyport::config

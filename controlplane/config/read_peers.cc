@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+
+#include "controlplane/config/read.h"
+#include "controlplane/config/text.h"
+#include "dataplane/sip/params.h"
+#include "dataplane/sip/uri.h"
+
+namespace sallyport::config {
+namespace {
+
+constexpr std::size_t kMaxPeers = 10'000;
+constexpr std::size_t kMaxTargets = 64;
+constexpr Nanoseconds kDay = 86'400 * kSecond;
+constexpr std::uint16_t kSipPort = 5060;
+
+bool equals_nocase(std::string_view a, std::string_view lower) {
+  const auto same = [](char x, char y) {
+    return (x >= 'A' && x <= 'Z' ? static_cast<char>(x + 32) : x) == y;
+  };
+  return std::equal(a.begin(), a.end(), lower.begin(), lower.end(), same);
+}
+
+// A fault's text, or empty. What a target's URI may hold beside its address.
+std::string judge_target(const sip::Uri& uri) {
+  if (uri.scheme == sip::Scheme::sips) return "sips targets are not available yet";
+  if (uri.scheme != sip::Scheme::sip) return "must be a sip URI";
+  if (uri.has_user) return "a target has no user part: the called number stands there";
+  if (!uri.headers.empty()) return "a target has no headers ('?')";
+  sip::ParamReader params(uri.parameters);
+  while (const auto param = params.next()) {
+    if (!equals_nocase(param->name, "transport")) return "unknown parameter " + quoted(param->name);
+    if (!equals_nocase(param->value, "udp"))
+      return "transport " + quoted(param->value) + " is not available yet: udp";
+  }
+  return params.well_formed() ? "" : "malformed parameters";
+}
+
+std::optional<Target> read_target(const Value& item) {
+  auto text = item.text(256);
+  if (!text) return std::nullopt;
+  const auto uri = sip::parse_uri(*text);
+  if (!uri) {
+    item.fault("not a SIP URI: {}", quoted(*text));
+    return std::nullopt;
+  }
+  if (const std::string wrong = judge_target(*uri); !wrong.empty()) {
+    item.fault("{}", wrong);
+    return std::nullopt;
+  }
+  const IpAddress address = sip::host_address(uri->host);
+  if (!address) {
+    item.fault("a target must be an IP address, not {}", quoted(uri->host));
+    return std::nullopt;
+  }
+  if (address.is_multicast() || address.is_unspecified() || address.is_broadcast()) {
+    item.fault("{} cannot be a target", address.to_text());
+    return std::nullopt;
+  }
+  return Target{{address, uri->port == 0 ? kSipPort : uri->port}, Transport::udp, std::move(*text)};
+}
+
+void read_targets(MapReader& reader, Peer& peer, Draft::PeerPlaces& places) {
+  const auto value = reader.get("targets");
+  if (!value) return;
+  const auto items = value->list_or_one();
+  places.targets_given = !items.empty();
+  if (items.size() > kMaxTargets) value->fault("has more than {} targets", kMaxTargets);
+  for (const Value& item : items) {
+    auto target = read_target(item);
+    if (!target) continue;
+    peer.targets.push_back(std::move(*target));
+    places.targets.push_back(item.at());
+  }
+}
+
+// Without `match` the targets' addresses are the sources: a carrier sends its BYE from where it takes
+// INVITEs.
+void read_match(MapReader& reader, Peer& peer, Draft::PeerPlaces& places) {
+  if (const auto value = reader.get("match")) {
+    for (const Value& item : value->list_or_one()) {
+      const auto prefix = item.prefix();
+      if (!prefix) continue;
+      peer.match.push_back({prefix->network(), prefix->length});
+      places.match.push_back(item.at());
+    }
+    if (value->is_list() && value->list().empty()) value->fault("is empty");
+    return;
+  }
+  for (std::size_t i = 0; i < peer.targets.size(); ++i) {
+    const IpAddress& address = peer.targets[i].endpoint.address;
+    const Prefix prefix{address, static_cast<std::uint8_t>(address.is_v4() ? 32 : 128)};
+    if (std::find(peer.match.begin(), peer.match.end(), prefix) != peer.match.end()) continue;
+    peer.match.push_back(prefix);
+    places.match.push_back(places.targets[i]);
+  }
+}
+
+void read_trusted(MapReader& reader, Peer& peer) {
+  const auto value = reader.get("trusted_private");
+  if (!value) return;
+  for (const Value& item : value->list_or_one()) {
+    const auto prefix = item.prefix();
+    if (!prefix) continue;
+    if (!prefix->network().is_private()) {
+      item.fault("{} is not a private network", prefix->to_text());
+      continue;
+    }
+    peer.trusted_private.push_back({prefix->network(), prefix->length});
+  }
+}
+
+void read_limits(MapReader& reader, Limits& limits) {
+  const auto value = reader.get("limits");
+  if (!value) return;
+  MapReader map(*value);
+  map.duration("setup", limits.setup_ns, 100 * kMillisecond, 3600 * kSecond);
+  map.duration("ring", limits.ring_ns, 100 * kMillisecond, 3600 * kSecond);
+  map.duration("duration", limits.duration_ns, 100 * kMillisecond, 30 * kDay);
+  map.number("calls", limits.calls, 1, 10'000'000);
+  map.number("rate", limits.rate, 1, 1'000'000);
+  map.finish();
+}
+
+void read_map_use(MapReader& reader, Draft& draft, Peer& peer) {
+  const auto value = reader.get("response_map");
+  if (!value) return;
+  MapReader use(*value);
+  const auto resolve = [&](std::string_view key, MapIndex& index) {
+    const auto named = use.get(key);
+    const auto name = named ? named->text() : std::nullopt;
+    if (!name) return;
+    index = draft.map_index(*name);
+    if (index == kNoIndex) named->fault("no map {} in response_maps", quoted(*name));
+  };
+  resolve("receive", peer.map_receive);
+  resolve("send", peer.map_send);
+  use.finish();
+}
+
+void read_realm_of(MapReader& reader, Draft& draft, Peer& peer, Draft::PeerPlaces& places) {
+  const auto value = reader.need("realm");
+  const auto name = value ? value->text() : std::nullopt;
+  if (!name) return;
+  const RealmIndex index = draft.config.find_realm(*name);
+  if (index == kNoIndex) {
+    value->fault("no realm {} in realms", quoted(*name));
+    return;
+  }
+  peer.realm = index;
+  peer.media = draft.config.realms[index].media;
+  places.realm_known = true;
+}
+
+void read_peer(const Value::Named& named, Draft& draft) {
+  Peer peer;
+  Draft::PeerPlaces places;
+  peer.name = named.name;
+  peer.at = named.at;
+  MapReader reader(named.value);
+  read_realm_of(reader, draft, peer, places);
+  read_targets(reader, peer, places);
+  read_match(reader, peer, places);
+  std::optional<MapReader> media;
+  if (const auto value = reader.get("media")) media.emplace(*value);
+  read_media_policy(reader, media ? &*media : nullptr, peer.media);
+  if (media) media->finish();
+  read_trusted(reader, peer);
+  reader.duration_or_off("probe", peer.probe_ns, kSecond, kDay);
+  read_limits(reader, peer.limits);
+  read_map_use(reader, draft, peer);
+  const bool says_nothing = !reader.get("match") && !reader.get("targets");
+  if (named.value.is_map() && says_nothing) named.value.fault("needs 'match' or 'targets'");
+  reader.finish();
+  draft.config.peers.push_back(std::move(peer));
+  draft.peers.push_back(std::move(places));
+}
+
+}  // namespace
+
+void read_peers(MapReader& top, Draft& draft) {
+  const auto value = top.get("peers");
+  if (!value) return;
+  const auto named = value->named();
+  if (named.size() > kMaxPeers) value->fault("has more than {} peers", kMaxPeers);
+  for (std::size_t i = 0; i < std::min(named.size(), kMaxPeers); ++i) read_peer(named[i], draft);
+}
+
+}  // namespace sallyport::config

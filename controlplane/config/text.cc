@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/config/text.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <vector>
+
+#include "controlplane/config/load.h"
+
+namespace sallyport::config {
+namespace {
+
+constexpr Nanoseconds kLongestDuration = Nanoseconds{10} * 366 * 86'400 * kSecond;
+
+std::optional<Nanoseconds> unit_of(std::string_view text) {
+  if (text == "us") return kMicrosecond;
+  if (text == "ms") return kMillisecond;
+  if (text == "s") return kSecond;
+  if (text == "m") return 60 * kSecond;
+  if (text == "h") return 3600 * kSecond;
+  if (text == "d") return 86'400 * kSecond;
+  return std::nullopt;
+}
+
+constexpr bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// Levenshtein's distance, with rows of at most `b`'s length.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return value;
+}
+
+std::optional<Nanoseconds> parse_duration(std::string_view text) {
+  if (text == "0") return 0;
+  Nanoseconds total = 0;
+  if (text.empty()) return std::nullopt;
+  while (!text.empty()) {
+    const auto digits =
+        static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is_digit) - text.begin());
+    const auto rest = text.substr(digits);
+    const auto letters =
+        static_cast<std::size_t>(std::find_if(rest.begin(), rest.end(), is_digit) - rest.begin());
+    const auto count = parse_number(text.substr(0, digits));
+    const auto unit = unit_of(rest.substr(0, letters));
+    if (!count || !unit || *count > static_cast<std::uint64_t>(kLongestDuration / *unit)) return std::nullopt;
+    total += static_cast<Nanoseconds>(*count) * *unit;
+    if (total > kLongestDuration) return std::nullopt;
+    text = rest.substr(letters);
+  }
+  return total;
+}
+
+std::optional<CodeSpan> parse_code_span(std::string_view text) {
+  const auto code = [](std::string_view digits) -> std::optional<std::uint16_t> {
+    const auto number = parse_number(digits);
+    if (digits.size() != 3 || !number || *number < 100) return std::nullopt;
+    return static_cast<std::uint16_t>(*number);
+  };
+  if (text.size() == 3 && text.substr(1) == "xx" && text[0] >= '1' && text[0] <= '9') {
+    const auto first = static_cast<std::uint16_t>((text[0] - '0') * 100);
+    return CodeSpan{first, static_cast<std::uint16_t>(first + 99), CodeSpan::Kind::status_class};
+  }
+  const auto dash = text.find('-');
+  const auto first = code(text.substr(0, dash));
+  if (!first) return std::nullopt;
+  if (dash == std::string_view::npos) return CodeSpan{*first, *first, CodeSpan::Kind::exact};
+  const auto last = code(text.substr(dash + 1));
+  if (!last || *last < *first) return std::nullopt;
+  return CodeSpan{*first, *last, CodeSpan::Kind::range};
+}
+
+bool is_name(std::string_view text) {
+  const auto fits = [](char c) {
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' ||
+           c == '.';
+  };
+  return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), fits);
+}
+
+std::string_view nearest(std::string_view text, std::span<const std::string_view> words) {
+  if (text.size() < 2 || text.size() > 32) return {};
+  std::size_t best = text.size() <= 4 ? 2 : 3;  // fewer edits than this
+  std::string_view found;
+  for (const auto word : words) {
+    const std::size_t distance = edit_distance(text, word);
+    if (distance < best && distance < word.size()) {
+      best = distance;
+      found = word;
+    }
+  }
+  return found;
+}
+
+std::string one_of(std::span<const std::string_view> words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) text += i + 1 == words.size() ? " or " : ", ";
+    text += words[i];
+  }
+  return text;
+}
+
+std::string quoted(std::string_view text) {
+  constexpr std::size_t kLongest = 40;
+  std::string result = "'";
+  for (const char c : text.substr(0, kLongest)) {
+    result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '\'' ? '.' : c;
+  }
+  return result + (text.size() > kLongest ? "...'" : "'");
+}
+
+}  // namespace sallyport::config
