@@ -35,6 +35,36 @@ def recvs(codes):
     return "\n".join(lines + [f'  <recv response="{codes[-1]}" next="ack"/>'])
 
 
+_ANSWER = """  <label id="say{n}"/>
+  <send retrans="500">
+    <![CDATA[
+
+      SIP/2.0 {code} {phrase}
+      [last_Via:]
+      [last_From:]
+      [last_To:];tag=[pid]s[call_number]
+      [last_Call-ID:]
+      [last_CSeq:]
+      Server: lab-callee
+      Content-Length: 0
+
+    ]]>
+  </send>
+  <recv request="ACK" next="end"/>"""
+
+
+def answers(by_number):
+    """The places of uas_code.xml for number -> (code, phrase): a branch for each distinct answer."""
+    groups = {}
+    for number, said in by_number.items():
+        groups.setdefault(tuple(said), []).append(number.lstrip("+"))
+    matches = [f'      <ereg regexp="sip:[+]({"|".join(numbers)})@" search_in="msg" assign_to="is{n}"/>'
+               for n, numbers in enumerate(groups.values())]
+    jumps = [f'  <nop next="say{n}" test="is{n}"/>' for n in range(len(groups))]
+    texts = [_ANSWER.format(n=n, code=code, phrase=phrase) for n, (code, phrase) in enumerate(groups)]
+    return {"MATCHES": "\n".join(matches), "ANSWERS": "\n".join(jumps + texts)}
+
+
 def media_places(address):
     return {"MEDIA_IP": address, "MEDIA_TYPE": "IP6" if ":" in address else "IP4"}
 
@@ -52,7 +82,7 @@ class Sipp:
         bare = address
         argv = ["sipp", "-sf", scenario, "-i", bare, "-p", port, "-mi", bare, "-mp", media_port, "-aa", "-nostdin",
                 "-trace_stat", "-stf", self.folder / f"{self.name}.csv", "-fd", "1", "-trace_err", "-error_file",
-                self.folder / f"{self.name}.err", "-recv_timeout", "40000", "-max_socket", "1024", "-default_behaviors",
+                self.folder / f"{self.name}.err", "-recv_timeout", "25000", "-max_socket", "1024", "-default_behaviors",
                 "all,-bye"]
         if fields is not None:
             argv += ["-inf", write_fields(self.folder / f"{self.name}.fields", fields)]
