@@ -199,6 +199,7 @@ struct alignas(64) PortCounters {
   Counter sip;
   Counter kernel;
   std::array<Counter, kDropReasons> drops;
+  Counter unsent;           // of ours or of the kernel's, not received here: refused by the egress or never resolved
 };
 
 // Per worker and realm.

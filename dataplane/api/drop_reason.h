@@ -31,6 +31,7 @@ enum class DropReason : std::uint8_t {
   flow_payload_type,
   flow_not_rtp,          // neither RTP, RTCP, STUN, DTLS nor what the flow carries (RFC 7983)
   flow_rtp_malformed,
+  flow_keep_alive,       // an empty datagram (RFC 6263 4.1): it opened a NAT, it is not relayed
   flow_police,
   flow_no_remote,        // nothing verified to send to yet
   flow_no_pair,          // the other leg has no flow
@@ -61,7 +62,7 @@ inline constexpr std::size_t kDropReasons = static_cast<std::size_t>(DropReason:
 inline constexpr std::array<std::string_view, kDropReasons> kDropReasonNames{
     "truncated", "not_ip", "wrong_vlan", "not_for_us", "ip_header", "ip_checksum", "udp_length", "udp_checksum",
     "protocol", "tcp_port", "icmp_unrelated", "kernel_rate", "kernel_full", "port_closed", "no_port", "flow_source",
-    "flow_latching", "flow_direction", "flow_payload_type", "flow_not_rtp", "flow_rtp_malformed", "flow_police",
+    "flow_latching", "flow_direction", "flow_payload_type", "flow_not_rtp", "flow_rtp_malformed", "flow_keep_alive", "flow_police",
     "flow_no_remote", "flow_no_pair", "flow_hops", "sip_malformed", "sip_keep_alive", "sip_foreign_response",
     "sip_police", "sip_too_large", "shard_ring_full", "no_route", "no_neighbour", "tx_full", "mtu", "no_buffer",
     "fragment_too_many", "fragment_overlap", "fragment_timeout", "fragment_too_large", "fragment_table_full",

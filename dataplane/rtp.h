@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a media port received: demultiplexing by the first octets (RFC 7983, RFC 5761) and the sanity of RTP and
+// RTCP headers (RFC 3550 5.1, A.1, A.2).
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace sallyport::dp {
+
+enum class MediaKind : std::uint8_t {
+  keep_alive,  // an empty datagram (RFC 6263 4.1)
+  stun,        // first octet 0 to 3
+  dtls,        // 20 to 63
+  turn,        // 64 to 79
+  rtp,         // 128 to 191, and not RTCP
+  rtcp,        // 128 to 191, second octet 192 to 223 (RFC 5761 4)
+  other
+};
+
+[[nodiscard]] MediaKind media_kind(std::span<const std::uint8_t> payload);
+
+struct RtpHeader {
+  std::uint8_t payload_type = 0;
+  bool marker = false;
+  std::uint16_t sequence = 0;
+  std::uint32_t timestamp = 0;
+  std::uint32_t ssrc = 0;
+};
+
+// `payload` is of kind rtp; at least the RTP header, CSRCs and extension lie in it. `total`: octets of the datagram,
+// for the padding, which is only judged when all of it lies in `payload`. False: malformed.
+[[nodiscard]] bool read_rtp(std::span<const std::uint8_t> payload, std::size_t total, RtpHeader& out);
+
+// A compound or reduced-size (RFC 5506) RTCP packet whose lengths add up to the datagram.
+[[nodiscard]] bool rtcp_sane(std::span<const std::uint8_t> payload);
+
+}  // namespace sallyport::dp
