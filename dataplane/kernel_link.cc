@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/kernel_link.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+namespace sallyport::dp {
+namespace {
+
+constexpr std::uint32_t kTableBase = 0x5350'0000;  // "SP": out of the way of tables that people number
+constexpr std::uint32_t kRulePriority = 5060;
+
+struct Setting {
+  std::string_view path;  // %: the tap's name
+  std::string_view value;
+};
+// Only IPv6's duplicate address detection really matters for speed: without these an address is tentative for
+// 1 to 2 s. arp_ignore and arp_announce keep each address on its own tap, forwarding 0 keeps frames from one
+// tap off the others. A stale neighbour is probed after one second, not five.
+constexpr std::array kSettings{
+    Setting{"net/ipv4/conf/%/forwarding", "0"},
+    Setting{"net/ipv4/conf/%/arp_ignore", "1"},
+    Setting{"net/ipv4/conf/%/arp_announce", "2"},
+    Setting{"net/ipv4/conf/%/rp_filter", "0"},
+    Setting{"net/ipv4/conf/%/accept_redirects", "0"},
+    Setting{"net/ipv4/conf/%/send_redirects", "0"},
+    Setting{"net/ipv4/conf/%/accept_source_route", "0"},
+    Setting{"net/ipv4/neigh/%/delay_first_probe_time", "1"},
+    Setting{"net/ipv6/conf/%/disable_ipv6", "0"},
+    Setting{"net/ipv6/conf/%/forwarding", "0"},
+    Setting{"net/ipv6/conf/%/accept_ra", "0"},
+    Setting{"net/ipv6/conf/%/accept_dad", "0"},
+    Setting{"net/ipv6/conf/%/dad_transmits", "0"},
+    Setting{"net/ipv6/conf/%/router_solicitations", "0"},
+    Setting{"net/ipv6/conf/%/accept_redirects", "0"},
+    Setting{"net/ipv6/neigh/%/delay_first_probe_time", "1"},
+};
+
+void apply_settings(const std::string& tap, const SysctlKeeper& sysctl) {
+  for (const Setting& setting : kSettings) {
+    const auto at = setting.path.find('%');
+    std::string key(setting.path.substr(0, at));
+    key.append(tap).append(setting.path.substr(at + 1));
+    sysctl.set(key, std::string(setting.value));
+  }
+}
+
+std::string tap_error(const std::string& name, int error) {
+  switch (error) {
+    case ENOENT:
+    case ENODEV:
+      return "cannot make the tap " + name + ": /dev/net/tun is not there: load the kernel module tun";
+    case EPERM:
+    case EACCES:
+      return "cannot make the tap " + name + ": no privilege: run as root or with CAP_NET_ADMIN";
+    case EBUSY:
+      return "the tap " + name +
+             " is in use: end the other Sallyport in this network namespace, or name the port otherwise";
+    default:
+      return "cannot make the tap " + name + ": " + std::strerror(error);
+  }
+}
+
+}  // namespace
+
+std::expected<KernelLink, std::string> KernelLink::make(const KernelLinkPlan& plan, Netlink& netlink,
+                                                        const SysctlKeeper& sysctl) {
+  auto tap = Tap::open(plan.tap);
+  if (!tap) return std::unexpected(tap_error(plan.tap, tap.error()));
+  apply_settings(plan.tap, sysctl);
+  KernelLink link(plan, netlink, std::move(*tap));
+  if (auto done = link.configure(plan); !done) return std::unexpected(done.error());
+  return link;
+}
+
+KernelLink::~KernelLink() {
+  for (const Rule& rule : rules_) (void)netlink_->delete_rule(rule.source, rule.table, kRulePriority);
+}
+
+std::expected<void, std::string> KernelLink::configure(const KernelLinkPlan& plan) {
+  if (const int error = netlink_->link_up(tap_.ifindex(), plan.mtu, plan.mac.data()); error != 0) {
+    return std::unexpected("cannot bring the tap " + plan.tap + " up: " + std::strerror(error));
+  }
+  for (const Prefix& address : plan.addresses) {
+    if (const int error = netlink_->add_address(tap_.ifindex(), address); error != 0) {
+      return std::unexpected("cannot put the address " + address.to_text() + " on the tap " + plan.tap +
+                             ": " + std::strerror(error));
+    }
+  }
+  return add_gateways(plan);
+}
+
+std::expected<void, std::string> KernelLink::add_gateways(const KernelLinkPlan& plan) {
+  const std::uint32_t table = kTableBase + plan.link;
+  std::uint32_t metric = 0;
+  for (const IpAddress& gateway : plan.gateways) {
+    if (const int error = netlink_->add_default_route(tap_.ifindex(), gateway, table, ++metric); error != 0) {
+      return std::unexpected("cannot use the gateway " + gateway.to_text() + " on the tap " + plan.tap +
+                             ": " + std::strerror(error) +
+                             ": it has to be in the network of one of the realm's addresses");
+    }
+  }
+  for (const Prefix& address : plan.addresses) {
+    const auto same_family = [&](const IpAddress& g) { return g.family() == address.address.family(); };
+    if (std::ranges::none_of(plan.gateways, same_family)) continue;
+    // A killed process leaves its rules: take away what is equal first.
+    while (netlink_->delete_rule(address.address, table, kRulePriority) == 0) {
+    }
+    if (const int error = netlink_->add_rule(address.address, table, kRulePriority); error != 0) {
+      return std::unexpected("cannot add the routing rule for " + address.address.to_text() + ": " +
+                             std::strerror(error));
+    }
+    rules_.push_back({address.address, table});
+  }
+  return {};
+}
+
+}  // namespace sallyport::dp
