@@ -37,7 +37,9 @@ def shares(calls):
     """How many calls of each kind, of a total: at least one each."""
     whole = sum(kind.share for kind in KINDS)
     found = {kind.name: max(1, calls * kind.share // whole) for kind in KINDS}
-    found["nat"] = max(1, found["nat"] + calls - sum(found.values()))
+    while sum(found.values()) > max(calls, len(found)):
+        found[max(found, key=found.get)] -= 1
+    found["nat"] += max(0, calls - sum(found.values()))
     return found
 
 

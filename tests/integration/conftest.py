@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts the harness on the path. Tests that need the lab take the `lab` fixture (lab_fixtures.py) and are marked `lab`."""
+import pathlib
+import sys
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPO / "deploy"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.dont_write_bytecode = True
+
+pytest_plugins = ["lab_fixtures"]

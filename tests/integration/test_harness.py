@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The harness' own parts: captures, messages, media, draws, scenarios."""
+import struct
+import subprocess
+import xml.etree.ElementTree
+
+import pytest
+
+from harness import batches, demo, netns, pcap, report, rtp, seed, sip, sipp, tone
+
+
+def write_capture(path, frames):
+    data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    for n, frame in enumerate(frames):
+        data += struct.pack("<IIII", n, 5, len(frame), len(frame)) + frame
+    path.write_bytes(data)
+    return path
+
+
+def ip4(payload, proto=17, ident=1, fragment=0):
+    return b"\x02" * 12 + b"\x08\x00" + struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), ident, fragment, 64, proto, 0,
+                                                   bytes([192, 0, 2, 10]), bytes([192, 0, 2, 1])) + payload
+
+
+def test_fragments_are_put_together_in_any_order(tmp_path):
+    datagram = struct.pack("!HHHH", 5060, 5061, 3008, 0) + bytes(range(250)) * 12
+    first, second, third = datagram[:1480], datagram[1480:2960], datagram[2960:]
+    frames = [ip4(third, fragment=370), ip4(first, fragment=0x2000), ip4(second, fragment=0x2000 | 185)]
+    packets = pcap.read(write_capture(tmp_path / "a.pcap", frames))
+    assert [p.fragment for p in packets] == [True] * 3
+    assert [len(p.payload) for p in packets] == [0, 0, 3000]
+    assert (packets[2].sport, packets[2].dport, packets[2].src) == (5060, 5061, "192.0.2.10")
+
+
+def test_a_cut_capture_is_read_up_to_the_cut(tmp_path):
+    path = write_capture(tmp_path / "a.pcap", [ip4(struct.pack("!HHHH", 1, 2, 8, 0))] * 3)
+    path.write_bytes(path.read_bytes()[:-5])
+    assert len(pcap.read(path)) == 2
+
+
+def test_message_model():
+    raw = (b"INVITE sip:+441@192.0.2.1:5060;x=y SIP/2.0\r\nv: SIP/2.0/UDP a;branch=z9\r\nf: <sip:a@b>;tag=1\r\n"
+           b"To: <sip:c@d>\r\ni: abc\r\nCSeq: 7 INVITE\r\nSubject: long\r\n  line\r\n\r\nv=0\r\nc=IN IP4 192.0.2.9\r\n"
+           b"m=audio 4000 RTP/AVP 8\r\n")
+    message = sip.parse(raw)
+    assert (message.method, message.user, message.call_id, message.cseq) == ("INVITE", "+441", "abc", (7, "INVITE"))
+    assert message.tag("from") == "1" and message.tag("to") == "" and message.get("subject") == "long line"
+    assert message.media() == ("192.0.2.9", 4000)
+    assert sip.parse(b"\x80\x08 no sip") is None and sip.parse(b"\r\n\r\n") is None
+
+
+def test_stream_address_wins_over_the_session_s():
+    body = "v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 4000 RTP/AVP 8\r\nc=IN IP6 2001:db8::0:1\r\nm=video 5000 RTP/AVP 9\r\nc=IN IP4 192.0.2.8\r\n"
+    assert sip.Message("SIP/2.0 200 OK", [], body).media() == ("2001:db8::1", 4000)
+
+
+@pytest.mark.parametrize("sample,code", [(0, 0xD5), (-1, 0x55), (8, 0xD5), (32767, 0xAA), (-32768, 0x2A), (1000, 0xFA), (-1000, 0x7A)])
+def test_a_law(sample, code):
+    assert tone.alaw(sample) == code
+
+
+def test_the_voice_is_three_seconds_in_20_ms_packets(tmp_path):
+    packets = pcap.read(tone.write_pcap(tmp_path / "a.pcap", seed=1))
+    rows = next(iter(rtp.by_path(packets).values()))
+    assert len(rows) == 150 and len({content for *_, content in rows}) == 150
+    gaps = {round(b.ts - a.ts, 3) for a, b in zip(packets, packets[1:])}
+    assert gaps == {0.02} and {len(p.payload) for p in packets} == {172}
+
+
+def test_a_seed_gives_the_same_run_again():
+    def drawn(number):
+        draw = seed.Draw(number)
+        return [draw.number(), draw.caller(), draw.media_port(), draw.call_id(), draw.private_address(), draw.vendor()]
+    assert drawn(5) == drawn(5) != drawn(6)
+
+
+@pytest.mark.parametrize("calls", [1, 10, 57, 200, 500])
+def test_shares_make_the_total_with_each_kind_at_least_once(calls):
+    shares = batches.shares(calls)
+    assert set(shares) == {kind.name for kind in batches.KINDS} and min(shares.values()) >= 1
+    assert sum(shares.values()) == max(calls, sum(batches.shares(1).values()))
+
+
+PLACES = {"RTP": "/x.pcap", "HOLD_MS": 1, "BYE_TIMEOUT_MS": 1, "RING_MS": 1, "CANCEL_TIMEOUT_MS": 1, "MAX_FORWARDS": 70,
+          "RECVS": sipp.recvs([488, 486]), **sipp.media_places("192.0.2.1"), **sipp.answers({"+441": (486, "Busy"), "+442": (499, "No")})}
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in sipp.SCENARIOS.glob("*.xml")))
+@pytest.mark.parametrize("bye", ["CALLER_BYE", "CALLEE_BYE"])
+def test_scenarios_are_well_formed_once_filled(tmp_path, name, bye):
+    xml.etree.ElementTree.parse(sipp.fill(name, tmp_path, **PLACES, **{bye: 1}))
+
+
+def test_a_place_left_open_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="RTP"):
+        sipp.fill("uac", tmp_path, HOLD_MS=1, CALLER_BYE=1, **sipp.media_places("::1"))
+
+
+def test_percentiles():
+    assert report.percentiles([]) == {}
+    assert report.percentiles([float(n) for n in range(1, 101)]) == {"p50": 51.0, "p90": 91.0, "p99": 100.0, "max": 100.0}
+
+
+def test_demo_refuses_nonsense():
+    for bad in (["--calls", "0"], ["--rate", "0"], ["--calls", "x"]):
+        with pytest.raises(SystemExit):
+            demo.arguments(bad)
+
+
+@pytest.mark.parametrize("script", ["deploy/install", "deploy/lab", "deploy/demo", "tests/run", ".ci/run"])
+def test_scripts_parse(script):
+    assert subprocess.run(["bash", "-n", netns.REPO / script], check=False).returncode == 0
