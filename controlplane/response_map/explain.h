@@ -33,8 +33,7 @@ struct Explanation {
 
 // `from` nullptr for a local error. What is explained is an initial INVITE; `failover` tells what happens while there
 // is another target, the rest what the caller hears when there is none.
-[[nodiscard]] Explanation explain(const Maps& maps, const config::Config& config, const config::Peer* from,
-                                  const config::Peer& to, Input input);
+[[nodiscard]] Explanation explain(const Maps& maps, const config::Peer* from, const config::Peer& to, Input input);
 // A few lines of text, each "name: value".
 [[nodiscard]] std::string to_text(const Explanation& explanation);
 
