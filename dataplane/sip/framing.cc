@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/sip/message_index.h"
 
-#include "dataplane/sip/chars.h"
 #include "dataplane/sip/line_scanner.h"
 #include "dataplane/sip/number.h"
 #include "dataplane/sip/params.h"
@@ -28,6 +27,7 @@ std::expected<std::size_t, Fault> body_length(std::string_view header) {
   Line line = read_line(header.data(), end, false);
   for (const char* begin = line.next; begin != nullptr; begin = line.next) {
     line = read_line(begin, end, true);
+    if (line.bad != nullptr) return std::unexpected(Fault::bad_header);
     const auto value = content_length_value({begin, static_cast<std::size_t>(line.end - begin)});
     if (!value) continue;
     if (length) return std::unexpected(Fault::duplicate_content_length);

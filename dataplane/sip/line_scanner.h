@@ -51,7 +51,7 @@ struct Line {
   const char* p = begin;
   for (;;) {
     p = find_control(p, end);
-    if (p == end) {
+    if (p == end || (*p == '\r' && end - p == 1)) {
       line.end = end;
       return line;
     }

@@ -24,10 +24,12 @@ struct Steering {
   std::uint32_t generation = 0;
 };
 
-// One function for UDP, TCP and TLS: which shard gets this message. `index` may hold a fault (then by_hash with
-// what is there). CANCEL and retransmitted INVITEs go by hash even when they bear a To tag of ours... an ACK to a
-// non-2xx and a CANCEL carry the same Call-ID and From tag as their INVITE, so they meet it.
-// A request with a To tag goes by tag, ACK included. Allocates nothing.
+// One function for UDP, TCP and TLS: which shard gets this message.
+// A response goes by its branch, with or without a fault. A request without a fault goes by its To tag where that
+// is ours, ACK and CANCEL included: a re-INVITE to a leg that we opened came by that tag, and what belongs to it has
+// to meet it. Everything else goes by the keyed hash of Call-ID and From tag, an absent tag counting as empty: so the
+// CANCEL, the retransmissions and the merged copies of an initial INVITE meet it. A CANCEL with a To tag of others
+// still goes by hash. `shard` is set for every request, also for unknown_tag. Allocates nothing.
 [[nodiscard]] Steering steer(const sip::MessageIndex& index, std::string_view message, const IdentifierCodec& codec,
                              SipHashKey hash_key, std::uint8_t shard_count);
 
