@@ -48,7 +48,7 @@ void read_port(const Value::Named& named, Draft& draft) {
   if (device) {
     if (auto text = device->text(256)) port.device = std::move(*text);
     if (port.device.find_first_of(" \t") != std::string::npos) {
-      device->fault("{} is neither a PCI address nor a DPDK vdev: it has a blank", quoted(port.device));
+      device->fault("{} is neither a PCI address nor a DPDK vdev: it has a blank", in_quotes(port.device));
     }
     const auto same = [&](const Port& other) { return !port.device.empty() && other.device == port.device; };
     if (const auto other = std::find_if(ports.begin(), ports.end(), same); other != ports.end()) {

@@ -30,9 +30,9 @@ std::string judge_target(const sip::Uri& uri) {
   if (!uri.headers.empty()) return "a target has no headers ('?')";
   sip::ParamReader params(uri.parameters);
   while (const auto param = params.next()) {
-    if (!equals_nocase(param->name, "transport")) return "unknown parameter " + quoted(param->name);
+    if (!equals_nocase(param->name, "transport")) return "unknown parameter " + in_quotes(param->name);
     if (!equals_nocase(param->value, "udp"))
-      return "transport " + quoted(param->value) + " is not available yet: udp";
+      return "transport " + in_quotes(param->value) + " is not available yet: udp";
   }
   return params.well_formed() ? "" : "malformed parameters";
 }
@@ -42,7 +42,7 @@ std::optional<Target> read_target(const Value& item) {
   if (!text) return std::nullopt;
   const auto uri = sip::parse_uri(*text);
   if (!uri) {
-    item.fault("not a SIP URI: {}", quoted(*text));
+    item.fault("not a SIP URI: {}", in_quotes(*text));
     return std::nullopt;
   }
   if (const std::string wrong = judge_target(*uri); !wrong.empty()) {
@@ -51,7 +51,7 @@ std::optional<Target> read_target(const Value& item) {
   }
   const IpAddress address = sip::host_address(uri->host);
   if (!address) {
-    item.fault("a target must be an IP address, not {}", quoted(uri->host));
+    item.fault("a target must be an IP address, not {}", in_quotes(uri->host));
     return std::nullopt;
   }
   if (address.is_multicast() || address.is_unspecified() || address.is_broadcast()) {
@@ -132,7 +132,7 @@ void read_map_use(MapReader& reader, Draft& draft, Peer& peer) {
     const auto name = named ? named->text() : std::nullopt;
     if (!name) return;
     index = draft.map_index(*name);
-    if (index == kNoIndex) named->fault("no map {} in response_maps", quoted(*name));
+    if (index == kNoIndex) named->fault("no map {} in response_maps", in_quotes(*name));
   };
   resolve("receive", peer.map_receive);
   resolve("send", peer.map_send);
@@ -145,7 +145,7 @@ void read_realm_of(MapReader& reader, Draft& draft, Peer& peer, Draft::PeerPlace
   if (!name) return;
   const RealmIndex index = draft.config.find_realm(*name);
   if (index == kNoIndex) {
-    value->fault("no realm {} in realms", quoted(*name));
+    value->fault("no realm {} in realms", in_quotes(*name));
     return;
   }
   peer.realm = index;

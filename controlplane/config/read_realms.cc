@@ -31,7 +31,7 @@ void read_port(MapReader& reader, Draft& draft, Realm& realm, Draft::RealmPlaces
   if (!name) return;
   const auto index = draft.port_index(*name);
   if (index == kNoIndex) {
-    value->fault("no port {} in dataplane.ports", quoted(*name));
+    value->fault("no port {} in dataplane.ports", in_quotes(*name));
     return;
   }
   realm.port = static_cast<PortIndex>(index);
@@ -106,10 +106,11 @@ void read_media_ports(MapReader& media, Realm& realm) {
   const auto last =
       dash == std::string::npos ? std::nullopt : parse_number(std::string_view(*text).substr(dash + 1));
   if (!first || !last || *first > *last || *first < 1024 || *last > 65535) {
-    value->fault("must be a range of ports from 1024 to 65535, such as 20000-59999, not {}", quoted(*text));
+    value->fault("must be a range of ports from 1024 to 65535, such as 20000-59999, not {}",
+                 in_quotes(*text));
   } else if (*first % 2 != 0 || *last % 2 != 1) {
     value->fault("must begin with an even port (RTP) and end with an odd one (its RTCP), not {}",
-                 quoted(*text));
+                 in_quotes(*text));
   } else {
     realm.media_first = static_cast<std::uint16_t>(*first);
     realm.media_last = static_cast<std::uint16_t>(*last);

@@ -35,7 +35,8 @@ std::optional<CodeSpan> code_of(const std::optional<Value>& value) {
   const auto text = text_of(value);
   if (!text) return std::nullopt;
   const auto span = parse_code_span(*text);
-  if (!span) value->fault("must be a code (503), a range (500-599) or a class (5xx), not {}", quoted(*text));
+  if (!span)
+    value->fault("must be a code (503), a range (500-599) or a class (5xx), not {}", in_quotes(*text));
   return span;
 }
 

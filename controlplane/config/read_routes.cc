@@ -12,7 +12,7 @@ constexpr std::uint64_t kMaxWeight = 1000;
 
 PeerIndex resolve(const Value& item, std::string_view name, const Draft& draft) {
   const PeerIndex peer = draft.config.find_peer(name);
-  if (peer == kNoIndex) item.fault("no peer {} in peers", quoted(name));
+  if (peer == kNoIndex) item.fault("no peer {} in peers", in_quotes(name));
   return peer;
 }
 
@@ -67,7 +67,7 @@ void read_user(MapReader& reader, Route& route) {
   auto pattern = value->text(kLongestPattern);
   if (!pattern) return;
   if (pattern->find_first_of(" \t") != std::string::npos) {
-    value->fault("{} has a blank: it matches nothing", quoted(*pattern));
+    value->fault("{} has a blank: it matches nothing", in_quotes(*pattern));
     return;
   }
   route.user = std::move(*pattern);

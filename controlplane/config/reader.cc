@@ -62,7 +62,7 @@ const std::string* Value::scalar(std::string_view wanted) const {
 }
 
 void Value::bad_choice(std::string_view written, std::span<const std::string_view> words) const {
-  fault("must be {}, not {}", one_of(words), quoted(written));
+  fault("must be {}, not {}", one_of(words), in_quotes(written));
 }
 
 std::optional<std::string> Value::text(std::size_t longest) const {
@@ -86,7 +86,7 @@ std::optional<std::uint64_t> Value::number(std::uint64_t least, std::uint64_t mo
   if (written == nullptr) return std::nullopt;
   const auto value = node_->quoted ? std::nullopt : parse_number(*written);
   if (value && *value >= least && *value <= most) return value;
-  fault("must be a number from {} to {}, not {}", least, most, quoted(*written));
+  fault("must be a number from {} to {}, not {}", least, most, in_quotes(*written));
   return std::nullopt;
 }
 
@@ -96,12 +96,12 @@ std::optional<Nanoseconds> Value::duration(Nanoseconds least, Nanoseconds most, 
   if (may_be_off && *written == "off") return 0;
   const auto value = parse_duration(*written);
   if (!value) {
-    fault("must be a duration with its unit, such as 250ms, 10s or 4h, not {}", quoted(*written));
+    fault("must be a duration with its unit, such as 250ms, 10s or 4h, not {}", in_quotes(*written));
   } else if (may_be_off && *value == 0) {
     return 0;
   } else if (*value < least || *value > most) {
     fault("must be from {} to {}{}, not {}", duration_text(least), duration_text(most),
-          may_be_off ? ", or off" : "", quoted(*written));
+          may_be_off ? ", or off" : "", in_quotes(*written));
   } else {
     return value;
   }
@@ -118,7 +118,7 @@ std::optional<IpAddress> Value::address() const {
   const std::string* written = scalar("an IP address");
   if (written == nullptr) return std::nullopt;
   const auto value = IpAddress::parse(*written);
-  if (!value) fault("must be an IP address, not {}", quoted(*written));
+  if (!value) fault("must be an IP address, not {}", in_quotes(*written));
   return value;
 }
 
@@ -126,7 +126,7 @@ std::optional<Prefix> Value::prefix() const {
   const std::string* written = scalar("an IP address or network");
   if (written == nullptr) return std::nullopt;
   const auto value = Prefix::parse(*written);
-  if (!value) fault("must be an IP address, alone or with a prefix length, not {}", quoted(*written));
+  if (!value) fault("must be an IP address, alone or with a prefix length, not {}", in_quotes(*written));
   return value;
 }
 
@@ -136,14 +136,14 @@ std::optional<Endpoint> Value::endpoint() const {
   const auto value = Endpoint::parse(*written);
   if (value && *value) return value;
   fault("must be an IP address and a port, such as \"127.0.0.1:9464\" or \"[::1]:9464\", not {}",
-        quoted(*written));
+        in_quotes(*written));
   return std::nullopt;
 }
 
 std::optional<std::string> Value::absolute_path(std::size_t longest) const {
   auto written = text(longest);
   if (!written || written->front() == '/') return written;
-  fault("must be a path from the root, not {}", quoted(*written));
+  fault("must be a path from the root, not {}", in_quotes(*written));
   return std::nullopt;
 }
 
@@ -176,7 +176,7 @@ std::vector<Value::Named> Value::named() const {
     if (name == nullptr) continue;
     if (!is_name(*name)) {
       faults_->add(key->at, fmt::format("{}: {} is not a name: letters, digits, '-', '_' and '.', at most 63",
-                                        path_, quoted(*name)));
+                                        path_, in_quotes(*name)));
     } else if (const auto [first, fresh] = seen.emplace(*name, key->at); !fresh) {
       faults_->add(key->at,
                    fmt::format("{}: given twice, first on line {}", join(path_, *name), first->second.line));
@@ -236,9 +236,9 @@ void MapReader::finish() {
     if (std::find(known_.begin(), known_.end(), key->text) != known_.end()) continue;
     const std::string_view near = nearest(key->text, known_);
     const std::string where = value_.path().empty() ? "" : value_.path() + ": ";
-    value_.faults_->add(key->at, near.empty() ? fmt::format("{}unknown key {}", where, quoted(key->text))
+    value_.faults_->add(key->at, near.empty() ? fmt::format("{}unknown key {}", where, in_quotes(key->text))
                                               : fmt::format("{}unknown key {}, did you mean '{}'?", where,
-                                                            quoted(key->text), near));
+                                                            in_quotes(key->text), near));
   }
 }
 

@@ -23,6 +23,6 @@ namespace sallyport::config {
 [[nodiscard]] std::string one_of(std::span<const std::string_view> words);
 
 // For messages: `text` shortened to 40 characters, control characters and quotes made harmless, in quotes.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string in_quotes(std::string_view text);
 
 }  // namespace sallyport::config
