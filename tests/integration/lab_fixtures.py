@@ -1,1 +1,142 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The lab for tests. `lab`: the namespaces, for a whole module. `door`: Sallyport running in it, with the lab's
+configuration or a changed one; a test that leaves it dead or complaining fails."""
+import copy
+import os
+import pathlib
+import re
+import shutil
+
+import pytest
+import yaml
+
+from harness import capture, netns, ua
+
+_FATAL = re.compile(r"AddressSanitizer|ThreadSanitizer|runtime error:|Segmentation|terminate called|Assertion .* failed|PANIC")
+KEEP = pathlib.Path(os.environ.get("LAB_KEEP", "/tmp/sallyport-tests-kept"))
+
+
+@pytest.fixture(scope="module")
+def lab():
+    if os.geteuid() != 0:
+        pytest.skip("the lab needs root")
+    if not netns.BINARY.exists():
+        pytest.fail(f"there is no {netns.BINARY}: build it first (tests/run does)")
+    one = netns.Lab()
+    one.net()
+    try:
+        yield one
+    finally:
+        one.down()
+
+
+def default_config(folder):
+    """The lab's own configuration, as data."""
+    path = pathlib.Path(folder) / "default.yaml"
+    netns.Lab().command("config", path)
+    return yaml.safe_load(path.read_text())
+
+
+def write_config(folder, change=None, name="changed.yaml"):
+    data = copy.deepcopy(default_config(folder))
+    if change:
+        change(data)
+    path = pathlib.Path(folder) / name
+    path.write_text(yaml.safe_dump(data, sort_keys=False))
+    return path
+
+
+class Door:
+    """Starts Sallyport when the wanted configuration is not the running one."""
+
+    def __init__(self, lab, folder):
+        self.lab, self.folder, self.text, self.seen = lab, folder, None, 0
+
+    def __call__(self, change=None):
+        text = write_config(self.folder, change).read_text()
+        if self.lab.pid is None or text != self.text:
+            self.lab.stop()
+            self.text = None
+            self.lab.start(write_config(self.folder, change))
+            self.text = text
+        return self.lab
+
+    def stop(self):
+        self.lab.stop()
+        self.text = None
+
+
+@pytest.fixture(scope="module")
+def _door(lab, tmp_path_factory):
+    return Door(lab, tmp_path_factory.mktemp("door"))
+
+
+@pytest.fixture
+def door(_door, request):
+    yield _door
+    fault = _FATAL.search(_door.lab.log)
+    if fault or (_door.text and _door.lab.pid is None):
+        KEEP.mkdir(exist_ok=True)
+        kept = KEEP / f"{request.node.name[:60].replace('/', '_')}.log"
+        shutil.copy(netns.STATE / "sallyport.log", kept)
+        tail = "\n".join(_door.lab.log.splitlines()[-25:])
+        _door.stop()
+        pytest.fail(f"Sallyport {'said ' + fault.group(0) if fault else 'is gone'} (log kept: {kept})\n{tail}")
+
+
+@pytest.fixture
+def ends():
+    """Makes endpoints and media sockets that are closed after the test."""
+    made = []
+
+    class Ends:
+        def pub(self, port=5060, address=netns.PUB4, **kwargs):
+            return self._keep(ua.Endpoint(netns.PUB, address, port, **kwargs))
+
+        def inside(self, port=5060, **kwargs):
+            return self._keep(ua.Endpoint(netns.UA, netns.UA4, port, **kwargs))
+
+        def carrier(self, address=netns.CARRIER_A, port=5060, **kwargs):
+            return self._keep(ua.Endpoint(netns.CARRIER, address, port, **kwargs))
+
+        def media(self, ns, address, port=0):
+            return self._keep(ua.Media(ns, address, port))
+
+        @staticmethod
+        def _keep(one):
+            made.append(one)
+            return one
+
+    yield Ends()
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def wire(tmp_path):
+    """wire(name=(ns, dev), ...): captures; `.stop()` them before reading."""
+    made = []
+
+    def start(**where):
+        made.append(capture.Captures(tmp_path, **where))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.abort()
+
+
+@pytest.fixture
+def number():
+    """A number that no other call has: it joins the two legs."""
+    return f"+44{int(ua.token()[-6:], 16):09d}"
+
+
+def set_up(caller, callee, number, caller_media=6000, callee_media=7000, **kwargs):
+    """An answered call: (caller's dialog, callee's dialog, the caller's media target, the callee's media target)."""
+    call = caller.invite(number, ua.sdp(caller.show, caller_media), **kwargs)
+    invite = callee.expect("INVITE")
+    far = callee.answer(invite, callee_media)
+    final, near = call.established()
+    callee.expect("ACK")
+    return near, far, final.media(), invite.media()

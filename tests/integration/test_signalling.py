@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signalling at the edges, hand-driven: codes where they belong, unknown sources, failover, limits, hiding, drain."""
+import re
+import time
+
+import pytest
+from lab_fixtures import set_up
+
+from harness import netns, ua
+from harness.netns import CARRIER, CARRIER_B, CORE4, PUB4
+
+
+def limits(**values):
+    return lambda config: config["peers"]["carrier-a"]["limits"].update(values)
+
+
+def test_options_is_answered(door, ends):
+    door()
+    pub = ends.pub()
+    pub.send(pub.compose(f"OPTIONS sip:{netns.ACCESS4} SIP/2.0", [
+        pub.via(), f"From: <sip:a@{PUB4}>;tag=1", f"To: <sip:{netns.ACCESS4}>", f"Call-ID: {ua.token()}", "CSeq: 1 OPTIONS",
+        "Max-Forwards: 70", pub.contact()]))
+    final = pub.expect(200)
+    assert "INVITE" in final.get("allow")
+
+
+def raw_request(pub, method, call_id=None, to_tag="", extra=(), cseq=None, uri=f"sip:x@{netns.ACCESS4}"):
+    pub.send(pub.compose(f"{method} {uri} SIP/2.0", [
+        pub.via(), f"From: <sip:a@{PUB4}>;tag=1", f"To: <sip:x@{netns.ACCESS4}>{to_tag}", f"Call-ID: {call_id or ua.token()}",
+        f"CSeq: {cseq or '1 ' + method}", "Max-Forwards: 70", *extra]))
+
+
+@pytest.mark.parametrize("method,to_tag,cseq,code", [
+    ("BYE", ";tag=nobody", None, 481),
+    ("INVITE", ";tag=nobody", None, 481),
+    ("CANCEL", "", None, 481),
+    ("WONDER", "", None, (405, 501)),
+    ("REGISTER", "", None, (405, 501, 403)),
+    ("OPTIONS", "", "1 INVITE", 400),
+])
+def test_codes_where_they_belong(door, ends, method, to_tag, cseq, code):
+    door()
+    pub = ends.pub()
+    raw_request(pub, method, to_tag=to_tag, cseq=cseq, extra=[pub.contact()])
+    pub.expect(code)
+
+
+def test_a_stray_ack_is_never_answered(door, ends):
+    door()
+    pub = ends.pub()
+    raw_request(pub, "ACK", to_tag=";tag=nobody")
+    pub.silent(1.0)
+
+
+def test_a_missing_header_is_named_in_the_phrase(door, ends):
+    door()
+    pub = ends.pub()
+    pub.send(pub.compose(f"OPTIONS sip:{netns.ACCESS4} SIP/2.0", [
+        pub.via(), f"From: <sip:a@{PUB4}>;tag=1", f"To: <sip:{netns.ACCESS4}>", "CSeq: 1 OPTIONS", "Max-Forwards: 70"]))
+    assert "call-id" in pub.expect(400).phrase.lower()
+
+
+def test_max_forwards_of_zero_is_483_and_seventy_goes_on_as_sixty_nine(door, ends, number):
+    door()
+    pub, carrier = ends.pub(), ends.carrier()
+    assert pub.invite(number, max_forwards=0).refused().code == 483
+    carrier.silent(0.3)
+    call = pub.invite(number, max_forwards=70)
+    invite = carrier.expect("INVITE")
+    assert invite.get("max-forwards") == "69"
+    carrier.reply(invite, 486, "Busy Here")
+    carrier.expect("ACK")
+    assert call.refused().code == 486
+
+
+def test_a_merged_request_is_482(door, ends, number):
+    door()
+    pub, carrier = ends.pub(), ends.carrier()
+    call = pub.invite(number)
+    carrier.expect("INVITE")
+    # The same request by another way: another branch, all else equal (RFC 3261 8.2.2.2).
+    pub.send(call.request.replace(call.branch, "z9hG4bK" + ua.token()))
+    call.expect(482, skip=(100, 180))
+
+
+def test_an_invite_is_retransmitted_until_answered(door, ends, number):
+    door()
+    pub, carrier = ends.pub(), ends.carrier()
+    call = pub.invite(number)
+    first = carrier.expect("INVITE")
+    again = carrier.expect("INVITE", timeout=2)
+    assert again.raw == first.raw
+    carrier.reply(again, 486, "Busy Here")
+    carrier.expect("ACK", skip=("INVITE", 100))
+    call.refused()
+
+
+def test_a_retransmitted_invite_makes_no_second_call(door, ends, number):
+    door()
+    pub, carrier = ends.pub(), ends.carrier()
+    call = pub.invite(number)
+    invite = carrier.expect("INVITE")
+    tag = carrier.reply(invite, 180, "Ringing")
+    call.expect(180)
+    pub.send(call.request)
+    call.expect(180)
+    carrier.silent(0.3)
+    carrier.reply(invite, 486, "Busy Here", tag=tag)
+    carrier.expect("ACK")
+    call.refused()
+
+
+def test_200_is_retransmitted_until_the_caller_s_ack(door, ends, number):
+    door()
+    pub, carrier = ends.pub(), ends.carrier()
+    call = pub.invite(number)
+    dialog = carrier.answer(carrier.expect("INVITE"))
+    call.expect(200, skip=(100, 180))
+    call.expect(200, timeout=2)
+    _, near = call.established()
+    carrier.expect("ACK")
+    near.send("BYE")
+    dialog.hear_bye()
+
+
+@pytest.fixture
+def stranger(door, ends):
+    """A host of the core network that is no peer."""
+    door()
+    netns.run(CARRIER, ["ip", "addr", "add", "192.0.2.99/24", "dev", "eth0"], check=True)
+    try:
+        one = ua.Endpoint(CARRIER, "192.0.2.99", 5060)
+        yield one
+        one.close()
+    finally:
+        netns.run(CARRIER, ["ip", "addr", "del", "192.0.2.99/24", "dev", "eth0"])
+
+
+def test_an_unknown_source_hears_403_ten_times_a_second_at_most(stranger):
+    end = time.monotonic() + 1.0
+    sent = 0
+    while time.monotonic() < end:
+        stranger.invite("+44123")
+        sent += 1
+        time.sleep(0.01)
+    codes = []
+    while message := stranger.receive(0.3):
+        codes.append(message.code)
+    finals = [code for code in codes if code >= 200]
+    assert set(finals) == {403} and 1 <= len(finals) <= 22, (sent, codes)
+
+
+def test_an_unknown_source_s_ack_is_never_answered(stranger):
+    stranger.send(stranger.compose(f"ACK sip:x@{CORE4} SIP/2.0", [
+        stranger.via(), "From: <sip:a@b>;tag=1", "To: <sip:c@d>;tag=2", f"Call-ID: {ua.token()}", "CSeq: 1 ACK", "Max-Forwards: 70"]))
+    stranger.silent(1.0)
+
+
+def test_failover_by_rule(door, ends, number):
+    door()
+    pub, first, second = ends.pub(), ends.carrier(), ends.carrier(CARRIER_B)
+    call = pub.invite(number)
+    first.reply(first.expect("INVITE"), 503, "Service Unavailable")
+    first.expect("ACK")
+    second.reply(second.expect("INVITE"), 486, "Busy Here")
+    second.expect("ACK")
+    assert call.refused().code == 486
+
+
+def test_failover_by_silence(door, ends, number):
+    door(limits(setup="2s"))
+    pub, second = ends.pub(), ends.carrier(CARRIER_B)
+    ends.carrier()  # there, and silent
+    begun = time.monotonic()
+    call = pub.invite(number)
+    invite = second.expect("INVITE", timeout=12)
+    assert 1.0 < time.monotonic() - begun < 11
+    second.reply(invite, 486, "Busy Here")
+    second.expect("ACK")
+    assert call.refused().code == 486
+
+
+def test_icmp_port_unreachable_fails_a_transaction_at_once(door, ends, number):
+    door()
+    pub, second = ends.pub(), ends.carrier(CARRIER_B)
+    begun = time.monotonic()
+    call = pub.invite(number)  # nobody listens at carrier-a: its kernel says so
+    invite = second.expect("INVITE", timeout=3)
+    assert time.monotonic() - begun < 1.5
+    second.reply(invite, 486, "Busy Here")
+    second.expect("ACK")
+    call.refused()
+
+
+def test_busy_is_no_reason_to_fail_over(door, ends, number):
+    door()
+    pub, first, second = ends.pub(), ends.carrier(), ends.carrier(CARRIER_B)
+    call = pub.invite(number)
+    first.reply(first.expect("INVITE"), 486, "Busy Here")
+    assert call.refused().code == 486
+    second.silent(0.5)
+
+
+def test_limit_ring_ends_both_legs(door, ends, number):
+    door(limits(ring="2s"))
+    pub, carrier = ends.pub(), ends.carrier()
+    call = pub.invite(number)
+    invite = carrier.expect("INVITE")
+    tag = carrier.reply(invite, 180, "Ringing")
+    call.expect(180)
+    begun = time.monotonic()
+    cancel = carrier.expect("CANCEL", timeout=6)
+    assert 1.0 < time.monotonic() - begun < 5
+    carrier.reply(cancel, 200, "OK", tag=tag)
+    carrier.reply(invite, 487, "Request Terminated", tag=tag)
+    carrier.expect("ACK")
+    assert call.refused(timeout=6).code in (408, 480, 487, 504)
+
+
+def test_limit_setup_ends_both_legs(door, ends, number):
+    def change(config):
+        limits(setup="2s")(config)
+        config["routes"] = [{"from": "office", "to": ["carrier-a"]}, *config["routes"][2:]]
+    door(change)
+    pub, carrier = ends.pub(), ends.carrier()
+    begun = time.monotonic()
+    call = pub.invite(number)
+    invite = carrier.expect("INVITE")
+    carrier.reply(invite, 100, "Trying")
+    assert call.refused(timeout=12).code in (408, 480, 504)
+    assert time.monotonic() - begun < 11
+    carrier.expect("CANCEL", skip=("INVITE", 100))
+
+
+def test_limit_duration_ends_both_legs_with_bye(door, ends, number):
+    door(limits(duration="3s"))
+    pub, carrier = ends.pub(), ends.carrier()
+    near, far, *_ = set_up(pub, carrier, number)
+    begun = time.monotonic()
+    near.hear_bye(timeout=8)
+    far.hear_bye(timeout=3)
+    assert 2.0 < time.monotonic() - begun < 7
+
+
+def test_caller_to_office_from_the_carrier(door, ends, number):
+    door()
+    pub, carrier = ends.pub(), ends.carrier()
+    near, far, *_ = set_up(carrier, pub, number)
+    far.send("BYE")
+    near.hear_bye()
+    pub.expect(200)
+
+
+def test_reinvite_crosses_to_the_other_leg(door, ends, number):
+    door()
+    pub, carrier = ends.pub(), ends.carrier()
+    near, far, *_ = set_up(pub, carrier, number)
+    near.send("INVITE", ua.sdp(PUB4, 6000, direction="sendonly"))
+    again = carrier.expect("INVITE")
+    assert "a=sendonly" in again.body and again.get("call-id") == far.call_id
+    carrier.reply(again, 200, "OK", ua.sdp(netns.CARRIER_A, 7000, direction="recvonly"))
+    final = pub.expect(200, call_id=near.call_id)
+    assert "a=recvonly" in final.body
+    near.ack()
+    carrier.expect("ACK")
+    assert near.bye()
+    far.hear_bye()
+
+
+def test_nothing_of_one_side_is_seen_on_the_other(door, ends, number):
+    door()
+    pub, carrier = ends.pub(), ends.carrier()
+    secret = f"s{ua.token()}"
+    call = pub.invite(number, ua.sdp(PUB4, 6000, owner=f"{secret}o"), call_id=f"{secret}i@{PUB4}", extra=[
+        f"Via: SIP/2.0/UDP 203.0.113.7;branch=z9hG4bK{secret}v", f"Record-Route: <sip:{secret}r.example;lr>"])
+    invite = carrier.expect("INVITE")
+    text = invite.raw.decode()
+    for hidden in (secret, call.tag, call.branch, PUB4, netns.ACCESS4, "203.0.113.7", "lab-endpoint"):
+        assert not re.search(rf"(?<![\d.]){re.escape(hidden)}(?!\d)", text), f"{hidden} in\n{text}"
+    back = f"b{ua.token()}"
+    carrier.reply(invite, 200, "OK", ua.sdp(netns.CARRIER_A, 7000, owner=f"{back}o"), tag=f"{back}t",
+                  extra=[f"Record-Route: <sip:{back}r.example;lr>"])
+    final, near = call.established()
+    text = final.raw.decode()
+    for hidden in (back, netns.CARRIER_A, CORE4, invite.call_id, "Server: lab-endpoint"):
+        assert hidden not in text, f"{hidden} in\n{text}"
+    near.send("BYE")
+    assert secret not in carrier.expect("BYE", skip=(100, "ACK")).raw.decode()
+
+
+def test_response_codes_are_mapped_by_rule_and_vendor_row(door, ends):
+    door()
+    pub, carrier = ends.pub(), ends.carrier()
+    for code, phrase, heard in ((499, "Codec Mismatch", 488), (406, "No codecs match", 488), (404, "Not Found", 404),
+                                (486, "Busy Here", 486), (480, "no money LEFT ", 402), (403, "no money left", 402)):
+        call = pub.invite(f"+44{ua.token()}")
+        carrier.reply(carrier.expect("INVITE"), code, phrase)
+        carrier.expect("ACK")
+        assert call.refused().code == heard, (code, phrase)
+
+
+def test_no_udp_socket_on_a_realm_s_address(door):
+    from harness import sockets, verdicts
+    lab = door()
+    result = verdicts.no_udp_socket("x", sockets.udp_of_process(lab.pid)[0], netns.REALM_ADDRESSES)
+    assert result.ok, result.detail
+
+
+def test_sip_over_ipv6(door, ends, number):
+    door()
+    six, carrier = ends.pub(address=netns.PUB6, door=netns.ACCESS6), ends.carrier()
+    near, far, *_ = set_up(six, carrier, number)
+    assert near.bye()
+    far.hear_bye()
