@@ -142,6 +142,13 @@ void MediaSession::close_all() {
   for (std::size_t i = 0; i < streams_.size(); ++i) close(i);
 }
 
+void MediaSession::abandon() {
+  for (Stream& stream : streams_) stream.open = false;
+  open_streams_ = 0;
+  pending_removals_ = 0;
+  leaving_.clear();
+}
+
 void MediaSession::on_removed(const dp::FlowRemoved& event, Nanoseconds now_ns) {
   const auto it = std::find_if(leaving_.begin(), leaving_.end(), [&](const Leaving& l) {
     return l.ports.rtp == event.flow || l.ports.rtcp == event.flow;

@@ -91,6 +91,8 @@ class MediaSession {
   // One stream ends (port 0 in an answer, removed by a re-offer); its index may be opened again.
   void close(std::size_t stream);
   void close_all();
+  // The process ends: forgets everything without a word to the worker.
+  void abandon();
   // Everything of the session is confirmed gone, and its ports are back.
   [[nodiscard]] bool is_closed() const { return pending_removals_ == 0 && open_streams_ == 0; }
 

@@ -188,6 +188,15 @@ void OfferAnswer::withdraw() {
   session_.commit();
 }
 
+void OfferAnswer::forget() {
+  session_.close_all();
+  offer_.reset();
+  offered_.clear();
+  agreed_.clear();
+  had_answer_ = false;
+  state_ = State::idle;
+}
+
 std::expected<std::string, MediaError> OfferAnswer::offer_again(Nanoseconds now_ns) {
   if (state_ != State::offered) return std::unexpected(MediaError{MediaFault::state, "no offer is open"});
   session_.close_all();

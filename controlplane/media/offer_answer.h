@@ -67,6 +67,8 @@ class OfferAnswer {
   void settle();
   // The open offer was refused.
   void withdraw();
+  // The call tries another target before anything was agreed: back to idle.
+  void forget();
   // The call tries another target: the answerer's side is forgotten, the offer stays open and is written again for
   // the family that session().leg(other) now has.
   [[nodiscard]] std::expected<std::string, MediaError> offer_again(Nanoseconds now_ns);

@@ -6,6 +6,21 @@
 
 namespace sallyport::media {
 
+OpenPorts::OpenPorts(std::span<const dp::MediaRange> layout) : layout_(layout.begin(), layout.end()) {
+  std::uint32_t slots = 0;
+  for (const dp::MediaRange& range : layout_) slots = std::max(slots, range.slot_of(range.last) + 1);
+  open_ = std::make_unique<std::atomic<bool>[]>(slots);
+}
+
+bool OpenPorts::is_open(const Endpoint& local) const {
+  for (const dp::MediaRange& range : layout_) {
+    if (range.address == local.address && range.holds(local.port)) {
+      return open_[range.slot_of(local.port)].load(std::memory_order_relaxed);
+    }
+  }
+  return false;
+}
+
 PortAllocator::PortAllocator(std::span<const dp::MediaRange> layout, const Setting& setting)
     : setting_(setting), random_(setting.seed) {
   for (const dp::MediaRange& range : layout) {
@@ -49,6 +64,10 @@ PortPair PortAllocator::make_pair(std::uint16_t range_index, std::uint8_t worker
   assert(generation % 2 == 1);
   const auto port = static_cast<std::uint16_t>(state.range.first + 2 * pair);
   const std::uint32_t slot = state.range.slot_of(port);
+  if (setting_.board != nullptr) {
+    setting_.board->set(slot, true);
+    setting_.board->set(slot + 1, true);
+  }
   return {range_index, worker, pair, {state.range.address, port}, {slot, generation}, {slot + 1, generation}};
 }
 
@@ -56,6 +75,10 @@ void PortAllocator::release(const PortPair& pair, Nanoseconds now_ns) {
   RangeState& state = ranges_[pair.range];
   assert(state.generations[pair.pair] == pair.rtp.generation);
   ++state.generations[pair.pair];
+  if (setting_.board != nullptr) {
+    setting_.board->set(pair.rtp.slot, false);
+    setting_.board->set(pair.rtcp.slot, false);
+  }
   state.pools[pair.worker].cooling.push_back({pair.pair, now_ns + setting_.cool_down_ns});
 }
 

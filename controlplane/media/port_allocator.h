@@ -6,8 +6,10 @@
 // slot has a generation of its own.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <random>
 #include <span>
@@ -31,6 +33,20 @@ struct PortPair {
   }
 };
 
+// Which media ports of this node are open, whichever shard opened them: an SDP that names one is a call that
+// passes us twice. Each port has one writer, its shard.
+class OpenPorts {
+ public:
+  explicit OpenPorts(std::span<const dp::MediaRange> layout);
+  void set(std::uint32_t slot, bool open) { open_[slot].store(open, std::memory_order_relaxed); }
+  // Any thread. Also false for what is no media port of ours.
+  [[nodiscard]] bool is_open(const Endpoint& local) const;
+
+ private:
+  std::vector<dp::MediaRange> layout_;
+  std::unique_ptr<std::atomic<bool>[]> open_;
+};
+
 class PortAllocator {
  public:
   struct Setting {
@@ -39,6 +55,7 @@ class PortAllocator {
     std::uint32_t workers = 1;
     Nanoseconds cool_down_ns = 5 * kSecond;
     std::uint64_t seed = 0;
+    OpenPorts* board = nullptr;  // told of every port taken and given back
   };
   PortAllocator(std::span<const dp::MediaRange> layout, const Setting& setting);
 

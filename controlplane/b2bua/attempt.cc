@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// One target after the other is tried, each on a leg of its own.
+#include <algorithm>
+
+#include "controlplane/b2bua/call_manager.h"
+#include "controlplane/b2bua/header_policy.h"
+#include "dataplane/sip/uri.h"
+
+namespace sallyport::b2bua {
+
+using response_map::LocalError;
+using sip::HeaderId;
+using sip::Method;
+
+namespace {
+
+LocalError local_error_of(media::MediaFault fault) {
+  switch (fault) {
+    case media::MediaFault::private_address: return LocalError::private_media;
+    case media::MediaFault::refused_address: return LocalError::refused_address;
+    case media::MediaFault::no_ports: return LocalError::no_ports;
+    case media::MediaFault::sdp:
+    case media::MediaFault::too_many_streams: return LocalError::sdp_fault;
+    case media::MediaFault::answer: return LocalError::answer_fault;
+    case media::MediaFault::state: return LocalError::internal;
+  }
+  return LocalError::internal;
+}
+
+// The user part, as it stands, at the target's host: what the next hop resolves is the host, and the number is not
+// ours to change here.
+std::string request_uri_for(std::string_view received, const Endpoint& target) {
+  const auto uri = sip::parse_uri(received);
+  std::string out = "sip:";
+  if (uri && (uri->has_user || uri->scheme == sip::Scheme::tel)) out.append(uri->user).append("@");
+  out += target.port == 5060 ? target.address.to_uri_text() : target.to_text();
+  if (uri) {
+    const auto user = sip::find_param(uri->parameters, "user");
+    const bool phone = uri->scheme == sip::Scheme::tel || (user && sip::iequals(user->value, "phone"));
+    if (phone) out += ";user=phone";
+  }
+  return out;
+}
+
+}  // namespace
+
+LocalError CallManager::media_error(media::MediaFault fault) { return local_error_of(fault); }
+
+void CallManager::next_attempt(Call& call, const response_map::Input& last_failure) {
+  response_map::Input failure = last_failure;
+  while (call.next_candidate < call.candidates.size()) {
+    const routing::TargetId target = call.candidates[call.next_candidate++];
+    const Attempt attempt = try_target(call, target);
+    if (attempt.started || call.over) return;
+    failure = {};
+    failure.local = attempt.error;
+  }
+  failure.exhausted = true;
+  failure.send = services_.config.peers[call.from].map_send;
+  refuse_caller(call, services_.maps.map(failure));
+}
+
+CallManager::Attempt CallManager::try_target(Call& call, routing::TargetId target) {
+  const config::Peer& peer = services_.config.peers[target.peer];
+  const config::Realm& realm = services_.config.realms[peer.realm];
+  const Endpoint remote = peer.targets[target.target].endpoint;
+  const IpAddress local = realm.address(remote.address.family());
+  if (!local) return {false, LocalError::transport_failure};
+  if (!services_.admission.begin_leg(target.peer, now())) return {false, LocalError::call_limit};
+  Leg* leg = new_leg(call, LegRole::uac, target.peer);
+  if (leg == nullptr) {
+    services_.admission.end_leg(target.peer);
+    return {false, LocalError::capacity};
+  }
+  leg->admitted = true;
+  leg->target = target;
+  leg->path = {.local = {local, realm.sip_udp}, .remote = remote, .realm = peer.realm};
+  leg->call_id = mint(steer::TokenKind::call_id, leg->handle);
+  leg->invite_cseq = 1;
+  const bool again = call.b != nullptr;
+  call.b = leg;
+  const auto body = offer_for(call, *leg, again);
+  if (!body) {
+    // Nothing of ours has left yet: the leg ends as if refused.
+    (void)step(*leg, LegEvent::failure);
+    const LocalError error = local_error_of(body.error().fault);
+    const bool hopeless = error != LocalError::no_ports;
+    if (hopeless) fail_call(call, error, error == LocalError::sdp_fault ? body.error().detail : std::string_view{});
+    return {false, error};
+  }
+  const std::string uri = request_uri_for(call.invite.view().request_uri(), remote);
+  const std::string headers = invite_headers(call, *leg, uri, !body->empty());
+  const sip::RequestDraft draft{.method = Method::invite, .request_uri = uri, .headers = headers, .body = *body};
+  const auto id = transactions_->start(draft, leg->path, token(Purpose::invite, leg->handle));
+  if (!id) {
+    (void)step(*leg, LegEvent::failure);
+    return {false, id.error() == sip::TransactionError::full ? LocalError::capacity : LocalError::internal};
+  }
+  leg->invite_client = *id;
+  services_.wheel.start(leg->wait, peer.limits.setup_ns);
+  call.record.to_peer = peer.name;
+  call.record.to_realm = realm.name;
+  pair(call).attempts.add();
+  stats::AttemptRecord& attempt = call.record.attempts.emplace_back();
+  attempt.peer = peer.name;
+  attempt.target = remote;
+  attempt.call_id = leg->call_id;
+  return {true, LocalError::none};
+}
+
+std::expected<std::string, media::MediaError> CallManager::offer_for(Call& call, Leg& leg, bool again) {
+  if (again) call.media->close_all();  // the other realm or family of this target needs ports of its own
+  // The answerer's source is the target until it answers from somewhere.
+  call.media->set_leg(media::Leg::b, media_facts(leg.peer, leg.path, leg.path.remote.address));
+  if (call.late_offer) {
+    call.offer_answer->forget();
+    return std::string{};
+  }
+  if (again) return call.offer_answer->offer_again(now());
+  const sip::MessageView invite = call.invite.view();
+  const sdp::PolicyInput policy = policy_for(*call.a, invite);
+  auto text = call.offer_answer->offer(media::Leg::a, invite.body(), policy, now());
+  count_address_policy(call.from, call.offer_answer->last_actions());
+  return text;
+}
+
+std::string CallManager::invite_headers(Call& call, Leg& leg, std::string_view uri, bool with_sdp) {
+  const sip::MessageView invite = call.invite.view();
+  const std::string host = leg.path.local.address.to_uri_text();
+  leg.from = hide_host(invite.header(HeaderId::from), host);
+  if (leg.from.empty()) leg.from = "<sip:" + host + ">";
+  leg.from += ";tag=" + leg.tag;
+  const int hops = invite.index->max_forwards < 0 ? 70 : std::min(invite.index->max_forwards, 255);
+
+  std::string lines;
+  sip::HeaderWriter out(lines);
+  out.line(HeaderId::from, leg.from);
+  out.line(HeaderId::to, {"<", uri, ">"});
+  out.line(HeaderId::call_id, leg.call_id);
+  out.line(HeaderId::cseq, {std::to_string(leg.invite_cseq), " INVITE"});
+  out.line(HeaderId::max_forwards, static_cast<std::uint64_t>(hops - 1));
+  write_contact(leg, out);
+  write_capabilities(out);
+  out.line(HeaderId::user_agent, kProduct);
+  pass_headers(invite, host, out);
+  if (with_sdp) out.line(HeaderId::content_type, "application/sdp");
+  return lines;
+}
+
+void CallManager::write_contact(const Leg& leg, sip::HeaderWriter& out) const {
+  out.line(HeaderId::contact, {"<sip:", leg.path.local.to_text(), ">"});
+}
+
+}  // namespace sallyport::b2bua

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/b2bua/call_manager.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "controlplane/sip/nat.h"
+
+namespace sallyport::b2bua {
+
+CallManager::CallManager(const Services& services)
+    : services_(services),
+      calls_(services.admission.max_calls() + 1024),  // those that end still hold their place for a moment
+      legs_(4 * (services.admission.max_calls() + 1024)),
+      random_(services.seed) {
+  for (const config::Realm& realm : services.config.realms) {
+    const IpAddress v4 = realm.address(Family::v4);
+    agents_.push_back((v4 ? v4 : realm.address(Family::v6)).to_uri_text());
+    for (const Prefix& prefix : realm.addresses) own_addresses_.push_back(prefix.address);
+  }
+}
+
+CallManager::~CallManager() {
+  legs_.for_each([](Leg& leg) {
+    leg.wait.stop();
+    leg.keepalive.stop();
+  });
+  calls_.for_each([](Call& call) {
+    // The process ends: what the workers were not asked to remove ends with them.
+    if (call.media) call.media->abandon();
+  });
+}
+
+// ---- tokens: purpose 4 bits, leg slot 28, leg generation 32 ----------------------------------------------------------
+
+std::uint64_t CallManager::token(Purpose purpose, Handle leg) {
+  return std::uint64_t{static_cast<std::uint8_t>(purpose)} << 60 | std::uint64_t{leg.slot} << 32 | leg.generation;
+}
+
+CallManager::Purpose CallManager::purpose_of(std::uint64_t token) { return static_cast<Purpose>(token >> 60); }
+
+Leg* CallManager::leg_of(std::uint64_t token) {
+  return find_leg(static_cast<std::uint32_t>(token >> 32) & 0x0fffffffu, static_cast<std::uint32_t>(token));
+}
+
+Leg* CallManager::find_leg(std::uint32_t slot, std::uint32_t generation) { return legs_.find(slot, generation); }
+
+std::string CallManager::mint(steer::TokenKind kind, Handle handle) const {
+  return services_.codec.mint({kind, services_.shard, handle.slot, handle.generation});
+}
+
+// ---- calls and legs --------------------------------------------------------------------------------------------------
+
+Call* CallManager::new_call(config::PeerIndex from, sip::ServerId id, const sip::MessageView& invite) {
+  sip::Slab<Call>::Handle handle;
+  Call* call = calls_.make(handle);
+  if (call == nullptr) return nullptr;
+  call->handle = {handle.slot, handle.generation};
+  call->from = from;
+  call->started_ns = now();
+  call->duration.bind(*this, static_cast<std::uint8_t>(CallTimer::duration),
+                      std::uint64_t{handle.slot} << 32 | handle.generation);
+  call->a = new_leg(*call, LegRole::uas, from);
+  if (call->a == nullptr) {
+    calls_.free(handle.slot);
+    return nullptr;
+  }
+  call->invite = sip::StoredMessage(services_.buffers, invite);
+  call->a->path = invite.path;
+  call->a->invite_server = id;
+  call->a->call_id = invite.call_id();
+  stats::CallRecord& record = call->record;
+  record.id = call->a->tag;
+  record.from_peer = services_.config.peers[from].name;
+  record.from_realm = services_.config.realms[invite.path.realm].name;
+  record.call_id = invite.call_id();
+  record.callee = invite.request_uri();
+  if (const auto party = invite.from()) record.caller = party->uri;
+  record.source = invite.path.remote;
+  record.started_ns = wall_now_ns();
+  transactions_->set_token(id, token(Purpose::invite, call->a->handle));
+  services_.statistics.totals.calls.add(1);
+  return call;
+}
+
+Leg* CallManager::new_leg(Call& call, LegRole role, config::PeerIndex peer) {
+  sip::Slab<Leg>::Handle handle;
+  Leg* leg = legs_.make(handle);
+  if (leg == nullptr) return nullptr;
+  leg->handle = {handle.slot, handle.generation};
+  leg->call = &call;
+  leg->role = role;
+  leg->peer = peer;
+  leg->tag = mint(steer::TokenKind::tag, leg->handle);
+  const std::uint64_t cookie = token(Purpose::invite, leg->handle);
+  leg->wait.bind(*this, static_cast<std::uint8_t>(CallTimer::setup), cookie);
+  leg->keepalive.bind(*this, static_cast<std::uint8_t>(CallTimer::nat_keepalive), cookie);
+  call.legs.push_back(leg);
+  return leg;
+}
+
+void CallManager::leg_ended(Leg& leg) {
+  leg.wait.stop();
+  leg.keepalive.stop();
+  if (leg.admitted) services_.admission.end_leg(leg.peer);
+  leg.admitted = false;
+  mark(*leg.call);
+}
+
+// Frees the touched calls that are over: every leg has ended and the workers have confirmed the end of every flow. Runs
+// at the end of each entry from outside, so that no act has to fear for the leg that it works on.
+void CallManager::sweep() {
+  while (!touched_.empty()) {
+    const Handle handle = touched_.back();
+    touched_.pop_back();
+    Call* call = calls_.find(handle.slot, handle.generation);
+    if (call == nullptr || !call->over) continue;
+    if (!std::ranges::all_of(call->legs, [](const Leg* leg) { return leg->is_over(); })) continue;
+    close_media(*call);
+    if (call->media && !call->media->is_closed()) continue;
+    write_record(*call);
+    if (call->admitted) services_.admission.end_call(call->from);
+    if (call->answered) pair(*call).active.add(-1);
+    for (Leg* leg : call->legs) legs_.free(leg->handle.slot);
+    calls_.free(handle.slot);
+    services_.statistics.totals.calls.add(-1);
+  }
+}
+
+void CallManager::close_media(Call& call) {
+  if (call.media) call.media->close_all();
+}
+
+// ---- facts ---------------------------------------------------------------------------------------------------------
+
+std::optional<config::PeerIndex> CallManager::peer_of(const sip::Path& path) const {
+  return services_.peers.find(path.realm, path.remote.address);
+}
+
+stats::PairStatistics& CallManager::pair(const Call& call) {
+  return services_.statistics.pair(call.from, call.b != nullptr ? call.b->peer : stats::kNone);
+}
+
+sdp::PolicyInput CallManager::policy_for(const Leg& leg, const sip::MessageView& message) const {
+  const config::Peer& peer = services_.config.peers[leg.peer];
+  sdp::PolicyInput input;
+  input.mode = static_cast<sdp::PrivateMedia>(peer.media.private_media);
+  input.latch = static_cast<sdp::LatchSetting>(peer.media.latch);
+  input.trusted_private = peer.trusted_private;
+  input.realm_addresses = services_.config.realms[leg.path.realm].addresses;
+  input.own_addresses = own_addresses_;
+  input.source = message.path.remote.address;
+  // The Via of a response is our own.
+  if (message.is_request()) {
+    if (const auto via = message.top_via()) input.via = sdp::host_address(via->host);
+  }
+  if (const auto contact = message.contact()) {
+    if (const auto uri = sip::parse_uri(contact->uri)) input.contact = sdp::host_address(uri->host);
+  }
+  input.is_open_media_port = [&board = services_.open_ports](const Endpoint& at) { return board.is_open(at); };
+  return input;
+}
+
+static_assert(static_cast<int>(config::PrivateMedia::trust) == static_cast<int>(sdp::PrivateMedia::trust));
+static_assert(static_cast<int>(config::Latch::asymmetric) == static_cast<int>(sdp::LatchSetting::asymmetric));
+
+media::LegMedia CallManager::media_facts(config::PeerIndex peer_index, const sip::Path& path,
+                                         const IpAddress& source) const {
+  const config::Peer& peer = services_.config.peers[peer_index];
+  media::LegMedia facts;
+  facts.realm = path.realm;
+  facts.family = path.local.address.family();
+  facts.address = path.local.address;
+  facts.signalling_source = source;
+  facts.latch_mask = peer.media.latch_mask;
+  facts.idle_timeout_ms = static_cast<std::uint32_t>(peer.media.idle_timeout_ns / kMillisecond);
+  return facts;
+}
+
+void CallManager::count_address_policy(config::PeerIndex peer, const media::StreamActions& actions) {
+  auto& counters = services_.statistics.peer(peer).private_media;
+  const auto count = [&](stats::PrivateAction action) { counters[static_cast<std::size_t>(action)].add(); };
+  for (const sdp::Action action : actions) {
+    switch (action) {
+      case sdp::Action::latched: count(stats::PrivateAction::latched); break;
+      case sdp::Action::rejected: count(stats::PrivateAction::rejected); break;
+      case sdp::Action::trusted: count(stats::PrivateAction::trusted); break;
+      case sdp::Action::no_nat: count(stats::PrivateAction::no_nat); break;
+      default: break;
+    }
+  }
+}
+
+void CallManager::count_mapped(const Call& call, const response_map::Verdict& verdict) {
+  const bool local = verdict.local != response_map::LocalError::none;
+  if (!local && verdict.received == verdict.code) return;
+  const auto received = local ? static_cast<std::uint16_t>(stats::MappedTable::kLocalBit |
+                                                           static_cast<std::uint16_t>(verdict.local))
+                              : std::uint16_t{stats::code_slot(verdict.received)};
+  pair(call).mapped.count(received, stats::code_slot(verdict.code));
+}
+
+// ---- events --------------------------------------------------------------------------------------------------------
+
+bool CallManager::admit_source(const sip::Arrival& arrival) {
+  const sip::MessageView& message = arrival.message;
+  if (!message.is_request() || peer_of(message.path)) return true;
+  const bool is_ack = message.method() == sip::Method::ack;
+  const auto answer =
+      services_.unknown_sources.judge(message.path.realm, message.path.remote.address, is_ack, now());
+  if (answer == policy::UnknownAnswer::silence) {
+    services_.statistics.totals.silent_drops.add();
+    return false;
+  }
+  transactions_->respond_stateless(message, {.status = 403, .phrase = "Forbidden"});
+  services_.statistics.totals.stateless_replies.add();
+  return false;
+}
+
+void CallManager::on_request(sip::ServerId id, const sip::Arrival& arrival) {
+  const sip::MessageView& request = arrival.message;
+  if (arrival.verdict == dp::SteerVerdict::by_tag) {
+    Leg* leg = find_leg(arrival.slot, arrival.generation);
+    // The tag finds the leg; the source is held against the leg's peer, not against the first packet.
+    if (leg == nullptr || !leg->dialog || peer_of(request.path) != leg->peer) {
+      respond(id, 481);
+    } else {
+      on_in_dialog(id, *leg, request);
+    }
+  } else if (request.method() == sip::Method::invite) {
+    on_invite(id, request);
+  } else {
+    on_out_of_dialog(id, request);
+  }
+  sweep();
+}
+
+void CallManager::on_response(sip::ClientId id, std::uint64_t token, const sip::MessageView& response) {
+  const Purpose purpose = purpose_of(token);
+  if (purpose == Purpose::probe) {
+    if (response.status() >= 200) on_probe_result(token, response.status() != 503);
+    return;
+  }
+  Leg* leg = leg_of(token);
+  if (leg == nullptr) return;
+  if (purpose == Purpose::invite) {
+    on_invite_response(*leg, response);
+  } else if (purpose == Purpose::relay) {
+    on_relay_response(*leg, id, response);
+  } else if (response.status() >= 200) {
+    if (purpose == Purpose::bye) {
+      carry_out(*leg, step(*leg, LegEvent::done), {});
+    } else if (response.status() == 481 || response.status() == 408) {
+      // RFC 5057: the endpoint behind the NAT no longer knows the dialog.
+      hang_up(*leg->call, stats::EndedBy::sallyport, response_map::LocalError::not_in_dialog);
+    }
+  }
+  sweep();
+}
+
+void CallManager::on_failure(sip::ClientId id, std::uint64_t token, sip::ClientFailure failure) {
+  const Purpose purpose = purpose_of(token);
+  if (purpose == Purpose::probe) return on_probe_result(token, false);
+  Leg* leg = leg_of(token);
+  if (leg == nullptr) return;
+  using response_map::LocalError;
+  const LocalError error = failure == sip::ClientFailure::transport ? LocalError::transport_failure
+                                                                    : LocalError::transaction_timeout;
+  switch (purpose) {
+    case Purpose::invite:
+      if (failure != sip::ClientFailure::cancelled) services_.health.failed(leg->target, now());
+      if (step(*leg, LegEvent::failure) == LegAction::report) {
+        response_map::Input input;
+        input.local = error;
+        attempt_failed(*leg, input);
+      }
+      break;
+    case Purpose::bye:
+      carry_out(*leg, step(*leg, LegEvent::done), {});
+      break;
+    case Purpose::relay:
+      on_relay_failure(*leg, id, failure);
+      break;
+    case Purpose::keepalive:
+      // RFC 5057: a timeout ends the dialog; an unreachable host may come back while media says so.
+      if (failure == sip::ClientFailure::timeout) hang_up(*leg->call, stats::EndedBy::sallyport, error);
+      break;
+    case Purpose::probe: break;
+  }
+  sweep();
+}
+
+void CallManager::on_server_done(sip::ServerId, std::uint64_t token, sip::ServerEnd end) {
+  Leg* leg = leg_of(token);
+  if (leg == nullptr || purpose_of(token) != Purpose::invite || end != sip::ServerEnd::no_ack) return;
+  if (leg->state == LegState::answered || leg->state == LegState::closing) {
+    // RFC 3261 13.3.1.4: no ACK to our 2xx ends the session.
+    const LegAction action = step(*leg, LegEvent::no_ack);
+    hang_up(*leg->call, stats::EndedBy::sallyport, response_map::LocalError::ack_timeout);
+    carry_out(*leg, action, {});
+  }
+  sweep();
+}
+
+void CallManager::on_timer(sip::Timer& timer) {
+  using response_map::LocalError;
+  const auto name = static_cast<CallTimer>(timer.name());
+  if (name == CallTimer::duration) {
+    Call* call = calls_.find(static_cast<std::uint32_t>(timer.cookie() >> 32), static_cast<std::uint32_t>(timer.cookie()));
+    if (call != nullptr) hang_up(*call, stats::EndedBy::sallyport, LocalError::duration_limit);
+    return sweep();
+  }
+  Leg* leg = leg_of(timer.cookie());
+  if (leg == nullptr) return;
+  if (name == CallTimer::nat_keepalive) {
+    send_keepalive(*leg);
+  } else {
+    response_map::Input input;
+    input.local = leg->heard ? LocalError::ring_timeout : LocalError::setup_timeout;
+    if (!leg->heard) services_.health.failed(leg->target, now());
+    hang_up_leg(*leg, {});
+    attempt_failed(*leg, input);
+  }
+  sweep();
+}
+
+// ---- from the workers ------------------------------------------------------------------------------------------------
+
+void CallManager::on_flow_removed(const dp::FlowRemoved& event) {
+  Call* call = calls_.find(event.owner.call_slot, event.owner.call_generation);
+  if (call == nullptr || !call->media) return;
+  call->media->on_removed(event, now());
+  mark(*call);
+  sweep();
+}
+
+void CallManager::on_flow_latched(const dp::FlowLatched& event) {
+  Call* call = calls_.find(event.owner.call_slot, event.owner.call_generation);
+  if (call != nullptr && call->media) call->media->on_latched(event);
+}
+
+void CallManager::on_flow_idle(const dp::FlowIdle& event) {
+  Call* call = calls_.find(event.owner.call_slot, event.owner.call_generation);
+  if (call == nullptr || !call->answered || call->over) return;
+  hang_up(*call, stats::EndedBy::sallyport, response_map::LocalError::media_timeout);
+  sweep();
+}
+
+void CallManager::drain() { services_.admission.set_draining(true); }
+
+void CallManager::end_all() {
+  drain();
+  calls_.for_each([this](Call& call) {
+    hang_up(call, stats::EndedBy::sallyport, response_map::LocalError::shutdown);
+    mark(call);
+  });
+  sweep();
+}
+
+}  // namespace sallyport::b2bua

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// Theory of operation. The core above the transactions on one shard: it owns the shard's calls and legs, hears of
+// requests and responses from the transaction layer and of flows from the workers, and lets each event take one step
+// of a leg's machine. The acts stand in files of their own: invite.cc (a call comes in), attempt.cc (a target is
+// tried), response.cc (it answers), hang_up.cc (a call ends), in_dialog.cc (re-INVITE, UPDATE, INFO),
+// out_of_dialog.cc (OPTIONS and what is refused), probe.cc (is a target alive).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "controlplane/b2bua/call.h"
+#include "controlplane/b2bua/services.h"
+#include "controlplane/sip/slab.h"
+#include "controlplane/sip/transaction_layer.h"
+#include "controlplane/stats/shard_query.h"
+
+namespace sallyport::b2bua {
+
+class CallManager final : public sip::TransactionUser, private sip::TimerTarget {
+ public:
+  explicit CallManager(const Services& services);
+  ~CallManager();
+  CallManager(const CallManager&) = delete;
+  CallManager& operator=(const CallManager&) = delete;
+
+  // Before anything else is called.
+  void set_transactions(sip::TransactionLayer& transactions) { transactions_ = &transactions; }
+
+  // Looks at a message before any transaction: false when its source is nobody we know and it has had its answer,
+  // or silence.
+  [[nodiscard]] bool admit_source(const sip::Arrival& arrival);
+
+  // ---- from the workers
+  void on_flow_removed(const dp::FlowRemoved& event);
+  void on_flow_latched(const dp::FlowLatched& event);
+  void on_flow_idle(const dp::FlowIdle& event);
+
+  // Sends the probes that are due. The loop calls it when next_probe_ns() has passed.
+  void probe(Nanoseconds now_ns);
+
+  // No new calls from now on; those that are up go on.
+  void drain();
+  // Ends every call: BYE on both legs of those that are up, CANCEL and 503 of those that are not.
+  void end_all();
+
+  [[nodiscard]] std::uint32_t calls() const { return calls_.size(); }
+  [[nodiscard]] std::uint32_t legs() const { return legs_.size(); }
+  [[nodiscard]] std::vector<stats::CallRow> rows(std::size_t limit);
+  [[nodiscard]] std::optional<stats::CallDetail> detail(std::string_view id);
+
+ private:
+  // ---- sip::TransactionUser
+  void on_request(sip::ServerId id, const sip::Arrival& arrival) override;
+  void on_ack(const sip::Arrival& arrival) override;
+  void on_cancel(sip::ServerId invite, std::uint64_t token, const sip::MessageView& cancel) override;
+  void on_server_done(sip::ServerId id, std::uint64_t token, sip::ServerEnd end) override;
+  void on_response(sip::ClientId id, std::uint64_t token, const sip::MessageView& response) override;
+  void on_failure(sip::ClientId id, std::uint64_t token, sip::ClientFailure failure) override;
+  void on_timer(sip::Timer& timer) override;
+
+  // What a transaction of ours was for; the token carries it with the leg's handle.
+  enum class Purpose : std::uint8_t { invite, bye, relay, keepalive, probe };
+  [[nodiscard]] static std::uint64_t token(Purpose purpose, Handle leg);
+  [[nodiscard]] static Purpose purpose_of(std::uint64_t token);
+  [[nodiscard]] Leg* leg_of(std::uint64_t token);
+  [[nodiscard]] Leg* find_leg(std::uint32_t slot, std::uint32_t generation);
+
+  // ---- calls and legs
+  [[nodiscard]] Call* new_call(config::PeerIndex from, sip::ServerId id, const sip::MessageView& invite);
+  [[nodiscard]] Leg* new_leg(Call& call, LegRole role, config::PeerIndex peer);
+  void leg_ended(Leg& leg);
+  void sweep();                      // frees what is over
+  void mark(Call& call) { touched_.push_back(call.handle); }
+
+  // ---- invite.cc
+  void on_invite(sip::ServerId id, const sip::MessageView& invite);
+  [[nodiscard]] bool refused_at_the_door(sip::ServerId id, const sip::MessageView& invite, config::PeerIndex from);
+  // Refuses the caller with a local error.
+  void fail_call(Call& call, response_map::LocalError error, std::string_view phrase = {});
+  // A call attempt that becomes no call.
+  void refuse_attempt(sip::ServerId id, config::PeerIndex from, response_map::LocalError error,
+                      std::string_view headers = {});
+  void count_refused(config::PeerIndex from, std::uint16_t code);
+
+  // ---- attempt.cc
+  struct Attempt {
+    bool started = false;
+    response_map::LocalError error = response_map::LocalError::none;
+  };
+  // Tries the candidates that are left; without any, the caller hears of `last_failure`.
+  void next_attempt(Call& call, const response_map::Input& last_failure);
+  [[nodiscard]] Attempt try_target(Call& call, routing::TargetId target);
+  // The SDP for that leg, empty for a late offer. `again`: an earlier attempt had one.
+  [[nodiscard]] std::expected<std::string, media::MediaError> offer_for(Call& call, Leg& leg, bool again);
+  [[nodiscard]] std::string invite_headers(Call& call, Leg& leg, std::string_view uri, bool with_sdp);
+  void write_contact(const Leg& leg, sip::HeaderWriter& out) const;
+  [[nodiscard]] static response_map::LocalError media_error(media::MediaFault fault);
+
+  // ---- response.cc
+  void on_invite_response(Leg& leg, const sip::MessageView& response);
+  void on_provisional(Leg& leg, const sip::MessageView& response);
+  void on_success(Leg& leg, const sip::MessageView& response);
+  void on_rejected(Leg& leg, const sip::MessageView& response);
+  // A 2xx that no one waits for, of another fork or after a CANCEL: ACK and BYE.
+  void end_fork(Leg& leg, const sip::MessageView& response);
+  // The SDP of a response on leg B, for the caller; nullopt: it was refused, and the call is being ended.
+  [[nodiscard]] std::optional<std::string> cross_body(Leg& leg, const sip::MessageView& response);
+  void answer_caller(Leg& leg, const sip::MessageView& response, const std::string& body);
+  [[nodiscard]] std::string response_headers(const Leg& to, const sip::MessageView& response, bool with_sdp);
+  // An attempt is over without an answer: the next target, or the caller hears of it.
+  void attempt_failed(Leg& leg, response_map::Input failure);
+  void refuse_caller(Call& call, const response_map::Verdict& verdict);
+  // What the response map needs to know of a response that goes from `leg` to the leg of peer `to`.
+  [[nodiscard]] response_map::Input heard(const Leg& leg, config::PeerIndex to, const sip::MessageView& response) const;
+  void send_ack(Leg& leg, sip::ClientId invite, std::uint32_t cseq, std::string_view to_tag, std::string_view body);
+  void count_mapped(const Call& call, const response_map::Verdict& verdict);
+
+  // ---- hang_up.cc
+  // Ends both legs as far as they are up. `reason`: header lines for BYE and CANCEL; without, the error's own.
+  void hang_up(Call& call, stats::EndedBy by, response_map::LocalError error, std::string_view reason = {});
+  void hang_up_leg(Leg& leg, std::string_view reason);
+  void send_bye(Leg& leg, std::string_view reason);
+  void carry_out(Leg& leg, LegAction action, std::string_view reason);
+  // One step of the leg's machine. The only place where a leg's state changes.
+  LegAction step(Leg& leg, LegEvent event);
+  void on_bye(sip::ServerId id, Leg& leg, const sip::MessageView& bye);
+  void close_media(Call& call);
+  void note_end(Call& call, stats::EndedBy by, response_map::LocalError error);
+
+  // ---- in_dialog.cc
+  void on_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageView& request);
+  void relay_request(sip::ServerId id, Leg& leg, const sip::MessageView& request);
+  [[nodiscard]] bool refused_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageView& request);
+  void on_relay_response(Leg& leg, sip::ClientId id, const sip::MessageView& response);
+  void on_relay_failure(Leg& leg, sip::ClientId id, sip::ClientFailure failure);
+  void relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView& response);
+  void relay_refused(Leg& leg, Relay relay, const response_map::Verdict& verdict);
+  void relay_ack(Leg& from, Relay& relay, const sip::MessageView& ack);
+  [[nodiscard]] Relay* find_relay(Call& call, sip::ClientId id);
+  void drop_relay(Call& call, sip::ClientId id);
+  void end_relays(Call& call);
+  [[nodiscard]] sip::Path dialog_path(const Leg& leg) const;
+  void send_keepalive(Leg& leg);
+  void start_keepalive(Leg& leg);
+
+  // ---- out_of_dialog.cc
+  void on_out_of_dialog(sip::ServerId id, const sip::MessageView& request);
+  void respond(sip::ServerId id, std::uint16_t status, std::string_view headers = {}, std::string_view phrase = {});
+  // Answers with what the response map makes of a local error, and says with which code.
+  std::uint16_t refuse(sip::ServerId id, config::PeerIndex to, response_map::LocalError error, std::string_view headers = {},
+              std::string_view phrase = {});
+  void write_capabilities(sip::HeaderWriter& out) const;
+  // Warning, Reason and Retry-After of a verdict.
+  [[nodiscard]] std::string verdict_headers(const response_map::Verdict& verdict) const;
+
+  // ---- record.cc
+  void write_record(Call& call);
+
+  // ---- probe.cc
+  void on_probe_result(std::uint64_t token, bool alive);
+
+  // ---- facts
+  [[nodiscard]] sdp::PolicyInput policy_for(const Leg& leg, const sip::MessageView& message) const;
+  [[nodiscard]] media::LegMedia media_facts(config::PeerIndex peer, const sip::Path& path,
+                                            const IpAddress& source) const;
+  [[nodiscard]] std::optional<config::PeerIndex> peer_of(const sip::Path& path) const;
+  void count_address_policy(config::PeerIndex peer, const media::StreamActions& actions);
+  [[nodiscard]] Nanoseconds now() const { return services_.wheel.now_ns(); }
+  [[nodiscard]] stats::PairStatistics& pair(const Call& call);
+  [[nodiscard]] std::string mint(steer::TokenKind kind, Handle handle) const;
+
+  static constexpr std::string_view kProduct = "Sallyport";
+
+  Services services_;
+  sip::TransactionLayer* transactions_ = nullptr;
+  sip::Slab<Call> calls_;
+  sip::Slab<Leg> legs_;
+  std::vector<Handle> touched_;      // calls that may be over
+  std::vector<std::string> agents_;  // by realm: our host in a Warning
+  std::vector<IpAddress> own_addresses_;
+  std::mt19937_64 random_;
+  std::uint8_t next_worker_ = 0;
+};
+
+}  // namespace sallyport::b2bua

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// A call ends, by either side or by us.
+#include "controlplane/b2bua/call_manager.h"
+#include "controlplane/b2bua/header_policy.h"
+#include "controlplane/response_map/reason.h"
+
+namespace sallyport::b2bua {
+
+using response_map::LocalError;
+using sip::HeaderId;
+using sip::Method;
+
+LegAction CallManager::step(Leg& leg, LegEvent event) {
+  const LegStep next = leg_step(leg.role, leg.state, event);
+  const bool ends = next.next == LegState::ended && leg.state != LegState::ended;
+  leg.state = next.next;
+  if (ends) leg_ended(leg);
+  return next.action;
+}
+
+void CallManager::carry_out(Leg& leg, LegAction action, std::string_view reason) {
+  switch (action) {
+    case LegAction::send_ack:
+      send_ack(leg, leg.invite_client, leg.invite_cseq, leg.dialog->remote_tag(), {});
+      break;
+    case LegAction::send_cancel:
+      transactions_->cancel(leg.invite_client, reason);
+      break;
+    case LegAction::send_bye:
+      send_bye(leg, reason);
+      break;
+    case LegAction::ack_and_bye:
+      send_ack(leg, leg.invite_client, leg.invite_cseq, leg.dialog->remote_tag(), {});
+      send_bye(leg, reason);
+      break;
+    case LegAction::none:
+    case LegAction::report:
+    case LegAction::refuse:
+    case LegAction::ignore: break;
+  }
+}
+
+void CallManager::send_bye(Leg& leg, std::string_view reason) {
+  leg.wait.stop();
+  leg.keepalive.stop();
+  std::string lines;
+  sip::HeaderWriter out(lines);
+  leg.dialog->write_headers(out, Method::bye, leg.dialog->next_cseq());
+  out.line(HeaderId::user_agent, kProduct);
+  out.raw(reason);
+  const sip::RequestDraft bye{.method = Method::bye, .request_uri = leg.dialog->request_uri(), .headers = lines};
+  if (!transactions_->start(bye, dialog_path(leg), token(Purpose::bye, leg.handle))) {
+    (void)step(leg, LegEvent::done);  // no transaction is left for it: the far end will find out by itself
+  }
+}
+
+void CallManager::hang_up_leg(Leg& leg, std::string_view reason) {
+  leg.wait.stop();
+  leg.keepalive.stop();
+  carry_out(leg, step(leg, LegEvent::hang_up), reason);
+}
+
+void CallManager::note_end(Call& call, stats::EndedBy by, LocalError error) {
+  call.over = true;
+  call.duration.stop();
+  stats::CallRecord& record = call.record;
+  record.ended_by = by;
+  record.ended_ns = wall_now_ns();
+  if (error != LocalError::none) record.local_error = response_map::local_error_name(error);
+  if (call.answered) services_.statistics.peer(call.b->peer).call_duration.observe(now() - call.answered_ns);
+}
+
+void CallManager::hang_up(Call& call, stats::EndedBy by, LocalError error, std::string_view reason) {
+  if (call.over) return;
+  std::string own;
+  if (error != LocalError::none) {
+    response_map::Input input;
+    input.local = error;
+    input.exhausted = true;
+    input.send = services_.config.peers[call.from].map_send;
+    const response_map::Verdict verdict = services_.maps.map(input);
+    const LegState caller = call.a->state;
+    if (caller == LegState::inviting || caller == LegState::early) refuse_caller(call, verdict);
+    if (reason.empty() && verdict.q850 != 0) {
+      sip::HeaderWriter(own).line(HeaderId::reason, response_map::q850_reason(verdict.q850));
+      reason = own;
+    }
+  }
+  end_relays(call);
+  note_end(call, by, error);
+  for (Leg* leg : call.legs) hang_up_leg(*leg, reason);
+  close_media(call);
+  mark(call);
+}
+
+void CallManager::on_cancel(sip::ServerId invite, std::uint64_t token, const sip::MessageView& cancel) {
+  Leg* leg = leg_of(token);
+  if (leg == nullptr) return respond(invite, 487);
+  Call& call = *leg->call;
+  if (purpose_of(token) == Purpose::relay) {
+    // A re-INVITE is cancelled: so is ours on the other leg, and its final response goes back.
+    for (const Relay& relay : call.relays) {
+      if (relay.server == invite) transactions_->cancel(relay.client);
+    }
+    return;
+  }
+  const std::string reason = reason_line(cancel);
+  const LegState before = leg->state;
+  if (before == LegState::inviting || before == LegState::early) {
+    call.record.reason = cancel.header(HeaderId::reason);
+    call.record.ended_by = stats::EndedBy::caller;
+    fail_call(call, LocalError::cancelled);
+    for (Leg* other : call.legs) hang_up_leg(*other, reason);
+  }
+  sweep();
+}
+
+void CallManager::on_bye(sip::ServerId id, Leg& leg, const sip::MessageView& bye) {
+  Call& call = *leg.call;
+  respond(id, 200);
+  const bool before_answer = leg.role == LegRole::uas && (leg.state == LegState::inviting || leg.state == LegState::early);
+  if (leg.role == LegRole::uas && leg.state == LegState::answered) transactions_->acknowledged(leg.invite_server);
+  if (step(leg, LegEvent::bye) != LegAction::report) return;
+  const auto by = leg.role == LegRole::uas ? stats::EndedBy::caller : stats::EndedBy::callee;
+  call.record.reason = bye.header(HeaderId::reason);
+  if (before_answer) {
+    // RFC 3261 15.1.2: the INVITE that waits for its answer gets 487.
+    (void)transactions_->respond(leg.invite_server, {.status = 487, .to_tag = leg.tag});
+    call.record.sent = 487;
+    pair(call).failed[stats::code_slot(487)].add();
+  }
+  hang_up(call, by, LocalError::none, reason_line(bye));
+}
+
+}  // namespace sallyport::b2bua

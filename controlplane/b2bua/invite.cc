@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// A call comes in: what is refused at the door, admission, route.
+#include "controlplane/b2bua/call_manager.h"
+#include "controlplane/b2bua/header_policy.h"
+#include "controlplane/sip/nat.h"
+#include "dataplane/sip/uri.h"
+
+namespace sallyport::b2bua {
+
+using response_map::LocalError;
+using sip::HeaderId;
+
+namespace {
+
+LocalError local_error_of(policy::Refusal refusal) {
+  switch (refusal) {
+    case policy::Refusal::draining: return LocalError::draining;
+    case policy::Refusal::overload: return LocalError::overload;
+    case policy::Refusal::peer_calls: return LocalError::call_limit;
+    case policy::Refusal::peer_rate: return LocalError::rate_limit;
+    default: return LocalError::capacity;
+  }
+}
+
+}  // namespace
+
+// In the order of RFC 3261 8.2: Request-URI, Require, content.
+bool CallManager::refused_at_the_door(sip::ServerId id, const sip::MessageView& invite, config::PeerIndex from) {
+  std::string lines;
+  sip::HeaderWriter out(lines);
+  const auto uri = sip::parse_uri(invite.request_uri());
+  if (!uri || uri->scheme == sip::Scheme::other) {
+    refuse_attempt(id, from, LocalError::unsupported_scheme);
+  } else if (invite.index->max_forwards == 0) {
+    refuse_attempt(id, from, LocalError::too_many_hops);
+  } else if (const std::string tags = unsupported_tags(invite); !tags.empty()) {
+    out.line(HeaderId::unsupported, tags);
+    refuse_attempt(id, from, LocalError::bad_extension, lines);
+  } else if (body_kind(invite) == Body::other || invite.has(HeaderId::content_encoding)) {
+    out.line(HeaderId::accept, "application/sdp");
+    refuse_attempt(id, from, LocalError::unsupported_media, lines);
+  } else if (!accepts_sdp(invite)) {
+    respond(id, 406);
+    count_refused(from, 406);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void CallManager::on_invite(sip::ServerId id, const sip::MessageView& invite) {
+  const auto from = peer_of(invite.path);
+  if (!from) return respond(id, 403);
+  if (refused_at_the_door(id, invite, *from)) return;
+  const policy::Admit admit = services_.admission.begin_call(*from, now());
+  if (!admit) {
+    std::string lines;
+    sip::HeaderWriter(lines).line(HeaderId::retry_after,
+                                  static_cast<std::uint64_t>(std::max<Nanoseconds>(1, admit.retry_after_ns / kSecond)));
+    return refuse_attempt(id, *from, local_error_of(admit.refusal), lines);
+  }
+  Call* call = new_call(*from, id, invite);
+  if (call == nullptr) {
+    services_.admission.end_call(*from);
+    return refuse_attempt(id, *from, LocalError::capacity);
+  }
+  call->admitted = true;
+  mark(*call);
+  Leg& a = *call->a;
+  auto dialog = sip::Dialog::uas(invite, a.tag);
+  if (!dialog) {
+    const bool contact = dialog.error() == sip::DialogFault::bad_contact;
+    return fail_call(*call, LocalError::malformed, contact ? "Missing or bad Contact header field" : "Bad Record-Route");
+  }
+  a.dialog = std::move(*dialog);
+  a.invite_cseq = invite.cseq();
+  if (sip::nat_evident(invite)) a.dialog->set_nat_source(invite.path.remote);
+
+  const auto uri = sip::parse_uri(invite.request_uri());
+  routing::RouteChoice choice = services_.router.route(*from, uri->user, random_(), services_.health, now());
+  if (choice.candidates.empty()) return fail_call(*call, LocalError::no_route);
+  call->candidates = std::move(choice.candidates);
+  call->late_offer = body_kind(invite) == Body::none;
+
+  const dp::FlowOwner owner{.call_slot = call->handle.slot, .call_generation = call->handle.generation,
+                            .shard = services_.shard};
+  call->media = std::make_unique<media::MediaSession>(services_.ports, services_.flows, owner,
+                                                      static_cast<std::uint8_t>(next_worker_++ % services_.workers));
+  call->media->set_leg(media::Leg::a, media_facts(*from, invite.path, invite.path.remote.address));
+  // Session identifiers stay below 2^62 (RFC 3264 5: what a signed 64-bit reader takes).
+  call->offer_answer = std::make_unique<media::OfferAnswer>(
+      *call->media, std::array<std::uint64_t, 2>{random_() >> 2, random_() >> 2});
+  response_map::Input nobody;
+  nobody.local = LocalError::peer_down;
+  next_attempt(*call, nobody);
+}
+
+void CallManager::refuse_attempt(sip::ServerId id, config::PeerIndex from, LocalError error,
+                                 std::string_view headers) {
+  count_refused(from, refuse(id, from, error, headers));
+}
+
+void CallManager::count_refused(config::PeerIndex from, std::uint16_t code) {
+  stats::PairStatistics& counters = services_.statistics.pair(from, stats::kNone);
+  counters.attempts.add();
+  counters.failed[stats::code_slot(code)].add();
+}
+
+void CallManager::fail_call(Call& call, LocalError error, std::string_view phrase) {
+  response_map::Input input;
+  input.local = error;
+  input.phrase = phrase;
+  input.exhausted = true;
+  input.send = services_.config.peers[call.from].map_send;
+  refuse_caller(call, services_.maps.map(input));
+}
+
+}  // namespace sallyport::b2bua

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// A call as others see it: its record, and the rows of `show calls`.
+#include "controlplane/b2bua/call_manager.h"
+
+namespace sallyport::b2bua {
+
+namespace {
+
+const char* state_text(const Call& call) {
+  if (call.over) return "ending";
+  if (call.answered) return "established";
+  return call.ringing_ns != 0 ? "early" : "setup";
+}
+
+std::string latch_text(dp::LatchMode mode) {
+  switch (mode) {
+    case dp::LatchMode::off: return "off";
+    case dp::LatchMode::once: return "once";
+    case dp::LatchMode::same_address: return "same-address";
+    case dp::LatchMode::asymmetric: return "asymmetric";
+  }
+  return {};
+}
+
+}  // namespace
+
+void CallManager::write_record(Call& call) {
+  stats::CallRecord& record = call.record;
+  if (record.ended_ns == 0) record.ended_ns = wall_now_ns();
+  if (call.media) {
+    for (std::size_t i = 0; i < call.media->stream_count(); ++i) {
+      for (const media::Leg leg : {media::Leg::a, media::Leg::b}) {
+        stats::MediaRecord& media = record.media.emplace_back();
+        media.leg = static_cast<std::uint8_t>(leg);
+        media.stream = static_cast<std::uint8_t>(i);
+        media.local = call.media->local_rtp(leg, i);
+        media.remote = call.media->remote(leg, i).rtp;
+        media.counters = call.media->totals(i).rtp[static_cast<std::size_t>(leg)];
+        if (media.counters.packets != 0) {
+          services_.statistics.realm(call.media->leg(leg).realm)
+              .jitter.observe(media.counters.jitter_us * kMicrosecond);
+        }
+      }
+    }
+  }
+  if (services_.records != nullptr && !services_.records->write(std::move(record))) {
+    services_.statistics.totals.records_dropped.add();
+  }
+}
+
+std::vector<stats::CallRow> CallManager::rows(std::size_t limit) {
+  std::vector<stats::CallRow> rows;
+  calls_.for_each([&](Call& call) {
+    if (rows.size() >= limit) return;
+    stats::CallRow& row = rows.emplace_back();
+    row.id = call.record.id;
+    row.state = state_text(call);
+    row.from_peer = call.record.from_peer;
+    row.to_peer = call.record.to_peer;
+    row.caller = call.record.caller;
+    row.callee = call.record.callee;
+    row.age_ns = now() - call.started_ns;
+    if (call.answered) row.answered_ns = now() - call.answered_ns;
+  });
+  return rows;
+}
+
+std::optional<stats::CallDetail> CallManager::detail(std::string_view id) {
+  Call* found = nullptr;
+  calls_.for_each([&](Call& call) {
+    if (call.record.id == id) found = &call;
+  });
+  if (found == nullptr) return std::nullopt;
+  stats::CallDetail detail;
+  for (stats::CallRow& row : rows(calls_.size())) {
+    if (row.id == id) detail.row = std::move(row);
+  }
+  for (const Leg* leg : found->legs) {
+    stats::LegRow& row = detail.legs.emplace_back();
+    row.role = leg->role == LegRole::uas ? "UAS" : "UAC";
+    row.state = kLegStateNames[static_cast<std::size_t>(leg->state)];
+    row.peer = services_.config.peers[leg->peer].name;
+    row.realm = services_.config.realms[leg->path.realm].name;
+    row.call_id = leg->call_id;
+    row.local_tag = leg->tag;
+    if (leg->dialog) row.remote_tag = leg->dialog->remote_tag();
+    row.local = leg->path.local;
+    row.remote = dialog_path(*leg).remote;
+    row.code = leg->last_code;
+  }
+  if (found->media) {
+    for (std::size_t i = 0; i < found->media->stream_count(); ++i) {
+      if (!found->media->is_open(i)) continue;
+      for (const media::Leg leg : {media::Leg::a, media::Leg::b}) {
+        const media::RemoteMedia& remote = found->media->remote(leg, i);
+        const Endpoint latched = found->media->latched(leg, i);
+        stats::StreamRow& row = detail.streams.emplace_back();
+        row.leg = static_cast<std::uint8_t>(leg);
+        row.stream = static_cast<std::uint8_t>(i);
+        row.kind = remote.kind == dp::FlowKind::rtp ? "rtp" : remote.kind == dp::FlowKind::udptl ? "udptl" : "opaque";
+        row.local = found->media->local_rtp(leg, i);
+        row.remote = latched ? latched : remote.rtp;
+        row.latch = latch_text(remote.latch);
+        if (const auto flow = services_.ports.in_use(row.local)) row.slot = flow->slot;
+      }
+    }
+  }
+  const stats::CallRecord& record = found->record;
+  detail.received = record.received;
+  detail.sent = record.sent;
+  detail.sent_phrase = record.sent_phrase;
+  detail.rule = record.rule;
+  return detail;
+}
+
+}  // namespace sallyport::b2bua

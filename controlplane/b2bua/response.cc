@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+// A target answers our INVITE; what the caller hears of it passes the response map.
+#include <algorithm>
+#include <charconv>
+
+#include "controlplane/b2bua/call_manager.h"
+#include "controlplane/b2bua/header_policy.h"
+#include "controlplane/response_map/reason.h"
+#include "controlplane/sip/nat.h"
+
+namespace sallyport::b2bua {
+
+using response_map::LocalError;
+using sip::HeaderId;
+using sip::Method;
+
+namespace {
+
+// Delta-seconds of a Retry-After field (RFC 3261 20.33); 0: none.
+std::uint32_t retry_after_of(const sip::MessageView& response) {
+  const std::string_view text = response.header(HeaderId::retry_after);
+  std::uint32_t seconds = 0;
+  std::from_chars(text.data(), text.data() + text.size(), seconds);
+  return seconds;
+}
+
+}  // namespace
+
+response_map::Input CallManager::heard(const Leg& leg, config::PeerIndex to, const sip::MessageView& response) const {
+  response_map::Input input;
+  input.receive = services_.config.peers[leg.peer].map_receive;
+  input.send = services_.config.peers[to].map_send;
+  input.code = response.status();
+  input.phrase = response.reason_phrase();
+  if (response.has(HeaderId::reason)) input.q850 = response_map::q850_of(response.header(HeaderId::reason));
+  if (response.has(HeaderId::warning)) input.warning = response_map::warning_code_of(response.header(HeaderId::warning));
+  input.retry_after_s = retry_after_of(response);
+  input.invite = response.method() == Method::invite;
+  return input;
+}
+
+void CallManager::on_invite_response(Leg& leg, const sip::MessageView& response) {
+  const std::uint16_t status = response.status();
+  if (status == 100) return;
+  leg.last_code = status;
+  if (status < 200) {
+    on_provisional(leg, response);
+  } else if (status < 300) {
+    on_success(leg, response);
+  } else {
+    on_rejected(leg, response);
+  }
+}
+
+void CallManager::on_provisional(Leg& leg, const sip::MessageView& response) {
+  Call& call = *leg.call;
+  if (step(leg, LegEvent::provisional) != LegAction::report || call.over) return;
+  if (!leg.heard) {
+    leg.heard = true;
+    services_.health.answered(leg.target);
+    services_.wheel.start(leg.wait, services_.config.peers[leg.peer].limits.ring_ns);
+  }
+  if (!leg.dialog && !response.to_tag().empty()) {
+    if (auto dialog = sip::Dialog::uac(leg.from, leg.call_id, response)) leg.dialog = std::move(*dialog);
+  }
+  const auto body = cross_body(leg, response);
+  if (!body) return;
+  const response_map::Verdict verdict = services_.maps.map(heard(leg, call.from, response));
+  if (!verdict.forward) return;
+  if (call.ringing_ns == 0) {
+    call.ringing_ns = now();
+    call.record.ringing_ns = wall_now_ns();
+    services_.statistics.peer(leg.peer).post_dial_delay.observe(now() - call.started_ns);
+  }
+  count_mapped(call, verdict);
+  const std::string headers = response_headers(*call.a, response, !body->empty());
+  (void)transactions_->respond(call.a->invite_server, {.status = verdict.code,
+                                                       .phrase = verdict.phrase,
+                                                       .to_tag = call.a->tag,
+                                                       .headers = headers,
+                                                       .body = *body});
+  (void)step(*call.a, LegEvent::provisional);
+}
+
+void CallManager::on_success(Leg& leg, const sip::MessageView& response) {
+  Call& call = *leg.call;
+  const bool another_fork = leg.dialog && leg.dialog->state() == sip::DialogState::confirmed &&
+                            leg.dialog->remote_tag() != response.to_tag();
+  if (another_fork) return end_fork(leg, response);
+  const LegAction action = step(leg, LegEvent::success);
+  if (action == LegAction::ignore) return;
+  auto dialog = sip::Dialog::uac(leg.from, leg.call_id, response);
+  if (!dialog) {
+    // A 2xx without a usable Contact: nothing can be sent inside that dialog, not even a BYE.
+    (void)step(leg, LegEvent::bye);
+    response_map::Input input;
+    input.local = LocalError::malformed;
+    return attempt_failed(leg, input);
+  }
+  leg.dialog = std::move(*dialog);
+  if (sip::nat_evident(response)) leg.dialog->set_nat_source(response.path.remote);
+  leg.wait.stop();
+  services_.health.answered(leg.target);
+  if (action == LegAction::ack_and_bye) return carry_out(leg, action, {});
+  if (call.over) return hang_up_leg(leg, {});
+  const auto body = cross_body(leg, response);
+  if (!body) return;
+  if (body->empty()) call.offer_answer->settle();
+  answer_caller(leg, response, *body);
+  if (!call.late_offer) carry_out(leg, step(leg, LegEvent::ack), {});
+}
+
+std::optional<std::string> CallManager::cross_body(Leg& leg, const sip::MessageView& response) {
+  Call& call = *leg.call;
+  if (body_kind(response) != Body::sdp) return std::string{};
+  media::OfferAnswer& engine = *call.offer_answer;
+  const bool is_provisional = response.status() < 200;
+  std::expected<std::string, media::MediaError> text;
+  if (engine.offered_by(media::Leg::a)) {
+    text = engine.answer(media::Leg::b, response.body(), policy_for(leg, response), is_provisional);
+  } else if (!is_provisional && call.late_offer) {
+    text = engine.offer(media::Leg::b, response.body(), policy_for(leg, response), now());
+  } else {
+    return std::string{};  // an unreliable 18x is no place for an offer (RFC 3261 13.2.1)
+  }
+  count_address_policy(leg.peer, engine.last_actions());
+  if (text) return *text;
+  // A 18x: the leg is cancelled. A 2xx: acknowledged and ended with BYE.
+  const LocalError error = media_error(text.error().fault);
+  const bool refused = error == LocalError::private_media || error == LocalError::refused_address;
+  hang_up_leg(leg, {});
+  fail_call(call, refused ? LocalError::answer_refused : error);
+  return std::nullopt;
+}
+
+std::string CallManager::response_headers(const Leg& to, const sip::MessageView& response, bool with_sdp) {
+  std::string lines;
+  sip::HeaderWriter out(lines);
+  write_contact(to, out);
+  write_capabilities(out);
+  out.line(HeaderId::server, kProduct);
+  pass_headers(response, to.path.local.address.to_uri_text(), out);
+  if (with_sdp) out.line(HeaderId::content_type, "application/sdp");
+  return lines;
+}
+
+void CallManager::answer_caller(Leg& leg, const sip::MessageView& response, const std::string& body) {
+  Call& call = *leg.call;
+  Leg& a = *call.a;
+  a.dialog->confirm();
+  const response_map::Verdict verdict = services_.maps.map(heard(leg, call.from, response));
+  const std::string headers = response_headers(a, response, !body.empty());
+  (void)step(a, LegEvent::success);
+  (void)transactions_->respond(a.invite_server, {.status = verdict.code,
+                                                 .phrase = verdict.phrase,
+                                                 .to_tag = a.tag,
+                                                 .headers = headers,
+                                                 .body = body});
+  call.answered = true;
+  call.answered_ns = now();
+  call.record.answered_ns = wall_now_ns();
+  call.record.received = response.status();
+  call.record.sent = verdict.code;
+  call.record.attempts.back().received = response.status();
+  stats::PairStatistics& counters = pair(call);
+  counters.answered.add();
+  counters.active.add(1);
+  stats::PeerStatistics& peer = services_.statistics.peer(leg.peer);
+  peer.call_setup.observe(now() - call.started_ns);
+  if (call.ringing_ns == 0) peer.post_dial_delay.observe(now() - call.started_ns);
+  const Nanoseconds longest = std::min(services_.config.peers[call.from].limits.duration_ns,
+                                       services_.config.peers[leg.peer].limits.duration_ns);
+  services_.wheel.start(call.duration, longest);
+  start_keepalive(a);
+  start_keepalive(leg);
+}
+
+void CallManager::on_rejected(Leg& leg, const sip::MessageView& response) {
+  const std::uint32_t retry_after_s = retry_after_of(response);
+  if (response.status() == 503 && retry_after_s != 0) {
+    services_.health.retry_after(leg.target, retry_after_s * kSecond, now());
+  } else {
+    services_.health.answered(leg.target);
+  }
+  if (step(leg, LegEvent::failure) != LegAction::report) return;
+  attempt_failed(leg, heard(leg, leg.call->from, response));
+}
+
+void CallManager::attempt_failed(Leg& leg, response_map::Input failure) {
+  Call& call = *leg.call;
+  if (call.over || &leg != call.b) return;
+  failure.send = services_.config.peers[call.from].map_send;
+  failure.exhausted = call.next_candidate >= call.candidates.size();
+  const response_map::Verdict verdict = services_.maps.map(failure);
+  stats::AttemptRecord& attempt = call.record.attempts.back();
+  attempt.received = verdict.received;
+  attempt.received_phrase = failure.phrase;
+  attempt.local_error = response_map::local_error_name(verdict.local);
+  attempt.rule = verdict.rule_text();
+  if (verdict.failover) {
+    pair(call).failed[stats::code_slot(verdict.code)].add();
+    return next_attempt(call, failure);
+  }
+  refuse_caller(call, verdict);
+}
+
+void CallManager::refuse_caller(Call& call, const response_map::Verdict& verdict) {
+  if (call.over) return;
+  call.over = true;
+  Leg& a = *call.a;
+  const std::string headers = verdict_headers(verdict);
+  (void)step(a, LegEvent::failure);
+  (void)transactions_->respond(a.invite_server, {.status = verdict.code,
+                                                 .phrase = verdict.phrase,
+                                                 .to_tag = a.tag,
+                                                 .headers = headers});
+  a.last_code = verdict.code;
+  stats::CallRecord& record = call.record;
+  record.received = verdict.received;
+  if (!record.attempts.empty()) record.received_phrase = record.attempts.back().received_phrase;
+  record.sent = verdict.code;
+  record.sent_phrase = verdict.phrase;
+  record.q850 = verdict.q850;
+  record.rule = verdict.rule_text();
+  if (record.local_error.empty()) record.local_error = response_map::local_error_name(verdict.local);
+  record.ended_ns = wall_now_ns();
+  count_mapped(call, verdict);
+  stats::PairStatistics& counters = pair(call);
+  if (call.b == nullptr) counters.attempts.add();
+  counters.failed[stats::code_slot(verdict.code)].add();
+  close_media(call);
+  mark(call);
+}
+
+void CallManager::end_fork(Leg& leg, const sip::MessageView& response) {
+  const auto dialog = sip::Dialog::uac(leg.from, leg.call_id, response);
+  if (!dialog) return;
+  std::string lines;
+  sip::HeaderWriter out(lines);
+  dialog->write_headers(out, Method::ack, leg.invite_cseq);
+  sip::Path path = leg.path;
+  if (const auto hop = dialog->next_hop()) path.remote = *hop;
+  const sip::RequestDraft ack{.method = Method::ack, .request_uri = dialog->request_uri(), .headers = lines};
+  const bool first = transactions_->acknowledge(leg.invite_client, response.to_tag(), ack, path).has_value();
+  if (!first) return;
+  sip::Dialog ended = *dialog;
+  std::string bye_lines;
+  sip::HeaderWriter bye_out(bye_lines);
+  ended.write_headers(bye_out, Method::bye, ended.next_cseq());
+  const sip::RequestDraft bye{.method = Method::bye, .request_uri = ended.request_uri(), .headers = bye_lines};
+  (void)transactions_->start(bye, path, token(Purpose::keepalive, {}));  // nobody waits for its end
+}
+
+void CallManager::send_ack(Leg& leg, sip::ClientId invite, std::uint32_t cseq, std::string_view to_tag,
+                           std::string_view body) {
+  std::string lines;
+  sip::HeaderWriter out(lines);
+  leg.dialog->write_headers(out, Method::ack, cseq);
+  if (!body.empty()) out.line(HeaderId::content_type, "application/sdp");
+  const sip::RequestDraft ack{
+      .method = Method::ack, .request_uri = leg.dialog->request_uri(), .headers = lines, .body = body};
+  (void)transactions_->acknowledge(invite, to_tag, ack, dialog_path(leg));
+}
+
+}  // namespace sallyport::b2bua

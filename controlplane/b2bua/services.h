@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "controlplane/config/config.h"
+#include "controlplane/media/media_session.h"
+#include "controlplane/media/port_allocator.h"
+#include "controlplane/policy/admission.h"
+#include "controlplane/policy/unknown_sources.h"
+#include "controlplane/response_map/response_map.h"
+#include "controlplane/routing/peer_health.h"
+#include "controlplane/routing/peer_table.h"
+#include "controlplane/routing/router.h"
+#include "controlplane/sip/buffer_pool.h"
+#include "controlplane/sip/timer_wheel.h"
+#include "controlplane/stats/call_record.h"
+#include "controlplane/stats/shard_statistics.h"
+#include "dataplane/steer/identifier.h"
+
+namespace sallyport::b2bua {
+
+// The rooms that a shard's calls use. All belong to the shard, or never change; all outlive the call manager.
+struct Services {
+  const config::Config& config;
+  const routing::PeerTable& peers;
+  const routing::Router& router;
+  const response_map::Maps& maps;
+  routing::PeerHealth& health;
+  policy::Admission& admission;
+  policy::UnknownSources& unknown_sources;
+  sip::TimerWheel& wheel;
+  sip::BufferPool& buffers;
+  const steer::IdentifierCodec& codec;
+  media::PortAllocator& ports;
+  const media::OpenPorts& open_ports;
+  media::FlowCommandSink& flows;
+  stats::ShardStatistics& statistics;
+  stats::RecordSink* records = nullptr;  // null: none are written
+  std::uint64_t seed = 0;                // for chance: weights, session identifiers
+  std::uint8_t shard = 0;
+  std::uint8_t workers = 1;
+};
+
+}  // namespace sallyport::b2bua
