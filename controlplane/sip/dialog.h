@@ -78,6 +78,7 @@ class Dialog {
  private:
   Dialog() = default;
   [[nodiscard]] bool strict_first() const;
+  [[nodiscard]] std::expected<void, DialogFault> take_route_and_target(const MessageView& response);
 
   std::string call_id_;
   std::string local_;

@@ -108,7 +108,7 @@ class TimerWheel {
   friend class Timer;
   static constexpr unsigned kSlotBits = 6;
   static constexpr unsigned kSlots = 1u << kSlotBits;
-  static constexpr unsigned kLevels = 6;
+  static constexpr unsigned kLevels = 7;
   struct Place {
     unsigned level;
     unsigned slot;
