@@ -68,11 +68,11 @@ Endpoint Stream::rtp() const {
 
 Endpoint Stream::rtcp() const {
   const Endpoint main = rtp();
-  if (!is_rtp() || !main.address) return {};
+  if (!main.address) return {};
   if (rtcp_attribute && !(rtcp_mux && rtcp_attribute->address.is_unspecified())) {
     return {rtcp_attribute->has_host ? rtcp_attribute->address : main.address, rtcp_attribute->port};
   }
-  if (port == 0xffff) return {};
+  if (!is_rtp() || port == 0xffff) return {};
   return {main.address, static_cast<std::uint16_t>(port + 1)};
 }
 
