@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/shard/shard.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace sallyport::shard {
+
+namespace {
+
+constexpr unsigned kEventsPerTurn = 256;
+constexpr Nanoseconds kLongestSleep = 100 * kMillisecond;
+
+sip::TransactionOptions transaction_options(const config::Config& config, unsigned index) {
+  sip::TransactionOptions options;
+  options.t1 = config.controlplane.sip.t1_ns;
+  options.t2 = config.controlplane.sip.t2_ns;
+  options.t4 = config.controlplane.sip.t4_ns;
+  options.shard = static_cast<std::uint8_t>(index);
+  return options;
+}
+
+// A plain struct from the head of a record, and what stands behind it.
+template <typename T>
+T head_of(std::span<const std::byte> bytes) {
+  T head;
+  std::memcpy(&head, bytes.data(), sizeof(T));
+  return head;
+}
+
+std::uint64_t seed_of(const steer::NodeKey& key, unsigned index, std::string_view purpose) {
+  SipHash hash(key.hash);
+  hash.update(purpose);
+  hash.update(std::string_view(reinterpret_cast<const char*>(&index), sizeof(index)));
+  return hash.finish();
+}
+
+}  // namespace
+
+Shard::Shard(const Common& common, const Lines& lines, unsigned index, unsigned shards, Nanoseconds now_ns)
+    : config_(common.config),
+      lines_(lines),
+      index_(index),
+      statistics_(common.config.peers.size(), common.config.realms.size()),
+      wheel_(now_ns),
+      codec_(common.key),
+      ports_(lines.media, {.shard = index,
+                           .shards = shards,
+                           .workers = static_cast<std::uint32_t>(lines.commands.size()),
+                           .seed = seed_of(common.key, index, "ports"),
+                           .board = &common.open_ports}),
+      health_(common.config, now_ns),
+      admission_(common.config, shards),
+      unknown_sources_(common.config, index, shards, common.key.hash),
+      link_(lines.commands, statistics_.totals),
+      counter_(common.peers, statistics_),
+      manager_({.config = common.config,
+                .peers = common.peers,
+                .router = common.router,
+                .maps = common.maps,
+                .health = health_,
+                .admission = admission_,
+                .unknown_sources = unknown_sources_,
+                .wheel = wheel_,
+                .buffers = buffers_,
+                .codec = codec_,
+                .ports = ports_,
+                .open_ports = common.open_ports,
+                .flows = link_,
+                .statistics = statistics_,
+                .records = common.records,
+                .seed = seed_of(common.key, index, "calls"),
+                .shard = static_cast<std::uint8_t>(index),
+                .workers = static_cast<std::uint8_t>(lines.commands.size())}),
+      transactions_(transaction_options(common.config, index), wheel_, link_, manager_, codec_, common.key.hash,
+                    &counter_),
+      index_copy_(std::make_unique<sip::MessageIndex>()) {
+  manager_.set_transactions(transactions_);
+}
+
+Shard::~Shard() = default;
+
+void Shard::stop() {
+  stop_.store(true, std::memory_order_release);
+  lines_.bell->wake();
+}
+
+void Shard::set_phase(Phase phase) {
+  phase_.store(phase, std::memory_order_release);
+  lines_.bell->wake();
+}
+
+bool Shard::post(stats::ShardRequest request) {
+  if (!mailbox_.post(std::move(request))) return false;
+  lines_.bell->wake();
+  return true;
+}
+
+unsigned Shard::turn(Nanoseconds now_ns) {
+  wheel_.advance(now_ns);
+  apply_phase();
+  oldest_event_ns_ = now_ns;
+  unsigned done = 0;
+  double fill = 0;
+  for (dp::RecordRing* ring : lines_.events) {
+    fill = std::max(fill, static_cast<double>(ring->used_bytes()) / static_cast<double>(ring->capacity_bytes()));
+    done += take_events(*ring, now_ns);
+  }
+  const Nanoseconds lag = now_ns - oldest_event_ns_;
+  lag_ns_.store(lag, std::memory_order_relaxed);
+  admission_.overload().observe(lag, fill, now_ns);
+  mailbox_.run(*this);
+  if (applied_ == Phase::running && health_.next_probe_ns() <= now_ns) manager_.probe(now_ns);
+  transactions_.settle();
+  calls_.store(manager_.calls(), std::memory_order_release);
+  return done;
+}
+
+unsigned Shard::take_events(dp::RecordRing& ring, Nanoseconds now_ns) {
+  unsigned taken = 0;
+  for (; taken < kEventsPerTurn; ++taken) {
+    const dp::RecordRing::Record record = ring.front();
+    if (record.kind == 0) break;
+    on_event(record, now_ns);
+    ring.pop();
+  }
+  return taken;
+}
+
+void Shard::on_event(const dp::RecordRing::Record& record, Nanoseconds now_ns) {
+  switch (static_cast<dp::Event>(record.kind)) {
+    case dp::Event::sip_received: return on_sip(record.bytes, now_ns);
+    case dp::Event::flow_removed: return manager_.on_flow_removed(head_of<dp::FlowRemoved>(record.bytes));
+    case dp::Event::flow_latched: return manager_.on_flow_latched(head_of<dp::FlowLatched>(record.bytes));
+    case dp::Event::flow_idle: return manager_.on_flow_idle(head_of<dp::FlowIdle>(record.bytes));
+    case dp::Event::sip_unreachable: {
+      const auto event = head_of<dp::SipUnreachable>(record.bytes);
+      // "Packet too big" is the dataplane's to act on: the transaction repeats the request by itself.
+      if (!event.packet_too_big) transactions_.unreachable(event.slot, event.generation);
+      return;
+    }
+    case dp::Event::none: return;
+  }
+}
+
+void Shard::on_sip(std::span<const std::byte> bytes, Nanoseconds now_ns) {
+  const auto head = head_of<dp::SipReceived>(bytes);
+  oldest_event_ns_ = std::min(oldest_event_ns_, head.received_ns != 0 ? head.received_ns : now_ns);
+  const std::byte* const index = bytes.data() + sizeof(head);
+  std::memcpy(static_cast<void*>(index_copy_.get()), index, head.index_bytes);
+  const std::size_t padded = (sizeof(head) + head.index_bytes + 7) & ~std::size_t{7};
+  const char* const octets = reinterpret_cast<const char*>(bytes.data()) + padded;
+  sip::Arrival arrival;
+  arrival.message.octets = {octets, head.message_bytes};
+  arrival.message.index = index_copy_.get();
+  arrival.message.path = {.local = head.local, .remote = head.remote, .realm = head.realm};
+  arrival.verdict = head.verdict;
+  arrival.slot = head.slot;
+  arrival.generation = head.generation;
+  if (manager_.admit_source(arrival)) transactions_.receive(arrival);
+}
+
+void Shard::apply_phase() {
+  const Phase wanted = phase_.load(std::memory_order_acquire);
+  if (wanted == applied_) return;
+  applied_ = wanted;
+  if (wanted == Phase::draining) manager_.drain();
+  if (wanted == Phase::ending) manager_.end_all();
+}
+
+bool Shard::has_work() {
+  return stop_.load(std::memory_order_acquire) || !mailbox_.empty() ||
+         phase_.load(std::memory_order_acquire) != applied_ ||
+         std::ranges::any_of(lines_.events, [](dp::RecordRing* ring) { return !ring->empty(); });
+}
+
+void Shard::sleep() {
+  const Nanoseconds now_ns = monotonic_now_ns();
+  Nanoseconds until = std::min(wheel_.next_deadline_ns(), health_.next_probe_ns());
+  until = std::min(until, now_ns + (link_.has_backlog() ? kMillisecond : kLongestSleep));
+  if (until <= now_ns) return;
+  lines_.bell->prepare_sleep();
+  if (has_work()) return lines_.bell->cancel_sleep();
+  lines_.bell->wait(until - now_ns);
+}
+
+std::vector<stats::PeerRow> Shard::peers() {
+  std::vector<stats::PeerRow> rows;
+  const Nanoseconds now_ns = wheel_.now_ns();
+  for (config::PeerIndex i = 0; i < config_.peers.size(); ++i) {
+    const config::Peer& peer = config_.peers[i];
+    stats::PeerRow& row = rows.emplace_back();
+    row.name = peer.name;
+    row.realm = config_.realms[peer.realm].name;
+    row.usable = peer.targets.empty() || health_.peer_usable(i, now_ns);
+    row.calls = admission_.peer_calls(i);
+    for (std::uint16_t t = 0; t < peer.targets.size(); ++t) {
+      std::string text = peer.targets[t].endpoint.to_text();
+      switch (health_.state({i, t}, now_ns)) {
+        case routing::TargetState::up: text += " up"; break;
+        case routing::TargetState::down: text += " down"; break;
+        case routing::TargetState::resting: {
+          const Nanoseconds left = health_.rests_until({i, t}, now_ns) - now_ns;
+          text += " out of use for " + std::to_string((left + kSecond - 1) / kSecond) + "s";
+        }
+      }
+      row.targets.push_back(std::move(text));
+    }
+  }
+  return rows;
+}
+
+}  // namespace sallyport::shard

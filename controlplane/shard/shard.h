@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Theory of operation. A shard is one thread that owns its calls, transactions, timers and media ports; nobody else
+// touches them. A turn of its loop advances the timer wheel, takes events from the workers' rings and requests from
+// its mailbox, lets the rooms act, and pushes their commands. With nothing to do it sleeps until a timer is due or
+// its doorbell rings. The kernel may stop it at any moment: nothing that a worker needs waits for it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "controlplane/b2bua/call_manager.h"
+#include "controlplane/shard/message_counter.h"
+#include "controlplane/shard/worker_link.h"
+#include "controlplane/sip/transaction_layer.h"
+#include "controlplane/stats/mailbox.h"
+#include "controlplane/stats/shard_query.h"
+#include "controlplane/stats/shard_statistics.h"
+#include "dataplane/dataplane.h"
+
+namespace sallyport::shard {
+
+// What all shards share; none of it changes while they run.
+struct Common {
+  const config::Config& config;
+  const routing::PeerTable& peers;
+  const routing::Router& router;
+  const response_map::Maps& maps;
+  steer::NodeKey key;
+  media::OpenPorts& open_ports;
+  stats::RecordSink* records = nullptr;
+};
+
+// A shard's rings and bell, by worker.
+struct Lines {
+  std::vector<dp::RecordRing*> commands;
+  std::vector<dp::RecordRing*> events;
+  dp::ShardDoorbell* bell = nullptr;
+  std::span<const dp::MediaRange> media;
+};
+
+enum class Phase : std::uint8_t { running, draining, ending };
+
+class Shard final : private stats::ShardView {
+ public:
+  Shard(const Common& common, const Lines& lines, unsigned index, unsigned shards, Nanoseconds now_ns);
+  ~Shard() override;
+
+  // One turn at that time; number of events dealt with. For tests, and run()'s own.
+  unsigned turn(Nanoseconds now_ns);
+  // Until stop(). `kick(worker)`: that worker has commands.
+  template <typename Kick>
+  void run(Kick kick);
+  void stop();
+
+  // ---- any thread
+  void set_phase(Phase phase);
+  [[nodiscard]] bool post(stats::ShardRequest request);
+  [[nodiscard]] std::uint32_t calls() const { return calls_.load(std::memory_order_acquire); }
+  [[nodiscard]] const stats::ShardStatistics& statistics() const { return statistics_; }
+  // How long the oldest event of the last turn had waited, ns.
+  [[nodiscard]] Nanoseconds lag_ns() const { return lag_ns_.load(std::memory_order_relaxed); }
+  [[nodiscard]] const sip::TransactionCounters& transactions() const { return transactions_.counters(); }
+
+  // The shard's thread, for tests.
+  [[nodiscard]] b2bua::CallManager& manager() { return manager_; }
+  [[nodiscard]] sip::TransactionLayer& transaction_layer() { return transactions_; }
+  [[nodiscard]] sip::TimerWheel& wheel() { return wheel_; }
+  [[nodiscard]] media::PortAllocator& ports() { return ports_; }
+  [[nodiscard]] WorkerLink& link() { return link_; }
+
+ private:
+  // ---- stats::ShardView
+  std::vector<stats::CallRow> calls(std::size_t limit) override { return manager_.rows(limit); }
+  std::size_t call_count() override { return manager_.calls(); }
+  std::optional<stats::CallDetail> call(std::string_view id) override { return manager_.detail(id); }
+  std::vector<stats::PeerRow> peers() override;
+
+  unsigned take_events(dp::RecordRing& ring, Nanoseconds now_ns);
+  void on_event(const dp::RecordRing::Record& record, Nanoseconds now_ns);
+  void on_sip(std::span<const std::byte> bytes, Nanoseconds now_ns);
+  void apply_phase();
+  [[nodiscard]] bool has_work();
+  void sleep();
+
+  const config::Config& config_;
+  Lines lines_;
+  unsigned index_;
+  stats::ShardStatistics statistics_;
+  sip::TimerWheel wheel_;
+  sip::BufferPool buffers_;
+  steer::IdentifierCodec codec_;
+  media::PortAllocator ports_;
+  routing::PeerHealth health_;
+  policy::Admission admission_;
+  policy::UnknownSources unknown_sources_;
+  WorkerLink link_;
+  MessageCounter counter_;
+  b2bua::CallManager manager_;
+  sip::TransactionLayer transactions_;
+  stats::Mailbox mailbox_;
+  std::unique_ptr<sip::MessageIndex> index_copy_;
+  Nanoseconds oldest_event_ns_ = 0;
+  Phase applied_ = Phase::running;
+  std::atomic<Phase> phase_{Phase::running};
+  std::atomic<bool> stop_{false};
+  std::atomic<std::uint32_t> calls_{0};
+  std::atomic<Nanoseconds> lag_ns_{0};
+};
+
+template <typename Kick>
+void Shard::run(Kick kick) {
+  while (!stop_.load(std::memory_order_acquire)) {
+    const unsigned done = turn(monotonic_now_ns());
+    link_.flush(kick);
+    if (done == 0) sleep();
+  }
+}
+
+}  // namespace sallyport::shard

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/shard/worker_link.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace sallyport::shard {
+
+WorkerLink::WorkerLink(std::vector<dp::RecordRing*> rings, stats::ShardTotals& totals)
+    : rings_(std::move(rings)), backlog_(rings_.size()), pushed_(rings_.size(), false), totals_(totals) {}
+
+void WorkerLink::send(std::uint8_t worker, const dp::FlowInstall& command) {
+  push(worker, dp::Command::flow_install, {command.spec, 0});
+}
+
+void WorkerLink::send(std::uint8_t worker, const dp::FlowUpdate& command) {
+  push(worker, dp::Command::flow_update, command);
+}
+
+void WorkerLink::send(std::uint8_t worker, const dp::FlowRemove& command) {
+  dp::FlowUpdate update;
+  update.spec.self = command.flow;
+  push(worker, dp::Command::flow_remove, update);
+}
+
+void WorkerLink::push(std::uint8_t worker, dp::Command kind, const dp::FlowUpdate& update) {
+  sip_worker_ = worker;
+  const Waiting waiting{kind, update};
+  if (backlog_[worker].empty() && offer(worker, waiting)) return;
+  totals_.commands_ring_full.add();
+  backlog_[worker].push_back(waiting);
+}
+
+bool WorkerLink::offer(std::size_t worker, const Waiting& waiting) {
+  dp::RecordRing& ring = *rings_[worker];
+  const auto kind = static_cast<std::uint16_t>(waiting.kind);
+  bool taken = false;
+  switch (waiting.kind) {
+    case dp::Command::flow_install: taken = ring.push(kind, dp::FlowInstall{waiting.update.spec}); break;
+    case dp::Command::flow_update: taken = ring.push(kind, waiting.update); break;
+    case dp::Command::flow_remove: taken = ring.push(kind, dp::FlowRemove{waiting.update.spec.self}); break;
+    case dp::Command::none:
+    case dp::Command::sip_send: break;
+  }
+  if (taken) pushed_[worker] = true;
+  return taken;
+}
+
+void WorkerLink::retry(std::size_t worker) {
+  std::deque<Waiting>& backlog = backlog_[worker];
+  while (!backlog.empty() && offer(worker, backlog.front())) backlog.pop_front();
+}
+
+bool WorkerLink::has_backlog() const {
+  return std::ranges::any_of(backlog_, [](const auto& backlog) { return !backlog.empty(); });
+}
+
+bool WorkerLink::send(const sip::Path& path, std::string_view octets) {
+  if (path.transport != sip::Transport::udp || octets.size() > std::numeric_limits<std::uint16_t>::max()) return false;
+  // A message must not overtake the flow commands that wait before it.
+  if (!backlog_[sip_worker_].empty()) {
+    totals_.commands_ring_full.add();
+    return false;
+  }
+  const dp::SipSend head{path.realm, static_cast<std::uint16_t>(octets.size()), path.local, path.remote};
+  const bool taken = rings_[sip_worker_]->push(static_cast<std::uint16_t>(dp::Command::sip_send), head,
+                                               std::as_bytes(std::span(octets)));
+  if (taken) {
+    pushed_[sip_worker_] = true;
+  } else {
+    totals_.commands_ring_full.add();
+  }
+  return taken;
+}
+
+}  // namespace sallyport::shard

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string_view>
+#include <vector>
+
+#include "controlplane/media/media_session.h"
+#include "controlplane/sip/path.h"
+#include "controlplane/stats/shard_statistics.h"
+#include "dataplane/api/contract.h"
+#include "dataplane/api/ring.h"
+
+namespace sallyport::shard {
+
+// One shard's way to the workers. Flow commands are never lost: what a full ring does not take waits here, in order. A
+// SIP message goes down the ring that took the last flow command, so that the INVITE leaves after its pinhole is open
+// and a worker sees flow_install before sip_send; without one it goes to any worker.
+class WorkerLink final : public media::FlowCommandSink, public sip::MessageSink {
+ public:
+  // `rings`: by worker; the shard's thread is their producer.
+  WorkerLink(std::vector<dp::RecordRing*> rings, stats::ShardTotals& totals);
+
+  void send(std::uint8_t worker, const dp::FlowInstall& command) override;
+  void send(std::uint8_t worker, const dp::FlowUpdate& command) override;
+  void send(std::uint8_t worker, const dp::FlowRemove& command) override;
+  // False: the ring is full, or there is no stream transport for TCP and TLS.
+  [[nodiscard]] bool send(const sip::Path& path, std::string_view octets) override;
+
+  // Once a turn: offers again what waits. Then calls `kick(worker)` for each ring that has something new.
+  template <typename Kick>
+  void flush(Kick kick) {
+    for (std::size_t worker = 0; worker < rings_.size(); ++worker) {
+      retry(worker);
+      if (pushed_[worker]) kick(static_cast<unsigned>(worker));
+      pushed_[worker] = false;
+    }
+  }
+  [[nodiscard]] bool has_backlog() const;
+
+ private:
+  struct Waiting {
+    dp::Command kind;
+    dp::FlowUpdate update;  // the largest: install and remove use parts of it
+  };
+  void push(std::uint8_t worker, dp::Command kind, const dp::FlowUpdate& update);
+  [[nodiscard]] bool offer(std::size_t worker, const Waiting& waiting);
+  void retry(std::size_t worker);
+
+  std::vector<dp::RecordRing*> rings_;
+  std::vector<std::deque<Waiting>> backlog_;
+  std::vector<bool> pushed_;
+  stats::ShardTotals& totals_;
+  std::uint8_t sip_worker_ = 0;
+};
+
+}  // namespace sallyport::shard
