@@ -101,7 +101,7 @@ class Lab:
     """deploy/lab, owned by this process: another run cannot take it away, and a crashed owner's is cleared."""
 
     def __init__(self, env=None):
-        self.env = {**os.environ, "LAB_OWNER": str(os.getpid()), **(env or {})}
+        self.env = {**os.environ, "LAB_OWNER": os.environ.get("LAB_OWNER", str(os.getpid())), **(env or {})}
 
     def command(self, *args, timeout=900, check=True):
         # No pipes: Sallyport outlives the command and would hold them open.

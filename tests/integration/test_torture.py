@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Torture messages against the real binary: raw bytes from the office's host over UDP, nothing mended. The project's own
+(tests/torture/own, with codes in its manifest.tsv) always run; those of ../shared/torture where that folder is present."""
+import csv
+import re
+import socket
+import time
+
+import pytest
+
+from harness import metrics, netns, pcap, sip, verdicts
+from harness.netns import ACCESS4, CARRIER, PUB, PUB4, REPO
+
+OWN = REPO / "tests/torture/own"
+SHARED = REPO.parent / "shared/torture"
+SILENCE = 0
+REGISTER = {200, 401, 403, 404, 405, 501}
+# A request that is well formed, or that may be taken as such, gets any final answer but a syntax error's.
+PROCESSED = {200, 404, 403, 480, 486, 488, 502, 503, 405, 501}
+# What manifest.tsv's uas_expect means for a B2BUA that is no registrar: codes, 0 for silence.
+EXPECT = {
+    "wsinv": {481}, "intmeth": {501, 405}, "esc01": PROCESSED, "escnull": REGISTER, "esc02": {501, 405}, "lwsdisp": {200, 404},
+    "longreq": PROCESSED, "dblreq": REGISTER, "semiuri": {200, 404}, "transports": {200, 404},
+    "mpart01": {200, 202, 404, 405, 415, 493, 501}, "unreason": {SILENCE}, "noreason": {SILENCE}, "badinv01": {400, SILENCE},
+    "clerr": {400}, "ncl": {400}, "scalar02": {400}, "scalarlg": {SILENCE}, "quotbal": {400}, "ltgtruri": {400}, "lwsruri": {400},
+    "lwsstart": {400} | PROCESSED, "trws": {400} | PROCESSED, "escruri": {400} | PROCESSED, "baddate": {400} | PROCESSED,
+    "regbadct": {400} | REGISTER, "badaspec": {400} | PROCESSED, "baddn": {400, SILENCE} | PROCESSED, "badvers": {505},
+    "mismatch01": {400}, "mismatch02": {501, 400}, "bigcode": {SILENCE}, "badbranch": {400} | PROCESSED, "insuf": {400, SILENCE},
+    "unkscm": {416}, "novelsc": {416, 404}, "unksm2": {400, 405}, "bext01": {420}, "invut": {415, 488}, "regaut01": REGISTER,
+    "multi01": {400}, "mcl01": {400}, "bcast": {SILENCE}, "zeromf": {200, 483}, "cparam01": REGISTER, "cparam02": REGISTER,
+    "regescrt": REGISTER, "sdp01": {406, 400, 488}, "inv2543": {400} | PROCESSED,
+}
+
+
+def rows(folder):
+    path = folder / "manifest.tsv"
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def codes_of(row):
+    return {SILENCE if code == "silence" else int(code) for code in row["codes"].split(",")}
+
+
+class Sniffer:
+    """Whole frames of a host's device, live: answers may go to any port that a Via names."""
+
+    def __init__(self, ns, device="eth0"):
+        def make():
+            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+            sock.bind((device, 0))
+            return sock
+        self.sock, self.fragments = netns.inside(ns, make), pcap._Fragments()
+
+    def until(self, seconds, wanted):
+        """The SIP messages heard until `wanted` is true of one of them, or time is up."""
+        heard, deadline = [], time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self.sock.settimeout(left)
+            try:
+                frame = self.sock.recv(65535)
+            except TimeoutError:
+                break
+            packet = pcap.parse_frame(time.time(), frame, len(frame), self.fragments)
+            if packet.proto == pcap.UDP and packet.src in netns.REALM_ADDRESSES:
+                message = sip.parse(packet.payload, ts=packet.ts, src=packet.src, dst=packet.dst, dport=packet.dport)
+                if message:
+                    heard.append(message)
+                    if wanted(message):
+                        break
+        return heard
+
+    def close(self):
+        self.sock.close()
+
+
+@pytest.fixture
+def bench(door, ends):
+    door()
+    near, far = Sniffer(PUB), Sniffer(CARRIER)
+    yield near, far, ends.carrier()
+    near.close()
+    far.close()
+
+
+def judge(bench, raw, allowed, forward):
+    """Sends the bytes; returns the final answer (or None). A call that reaches the carrier is refused there with 486."""
+    near, far, carrier = bench
+    found = re.search(rb"^(?:call-id|i)[ \t]*:[ \t]*(?:\r\n[ \t]+)?(\S+)", raw, re.I | re.M)
+    call_id = found.group(1).decode("utf-8", "replace") if found else None
+
+    def ours(message):
+        return message.code > 0 and (call_id is None or message.call_id in (call_id, ""))
+
+    sock = netns.udp_socket(PUB, PUB4, 5060)
+    try:
+        sock.sendto(raw, (ACCESS4, 5060))
+        forwarded = []
+        heard = near.until(0.25, lambda m: ours(m) and m.code >= 200)
+        if not any(ours(m) and m.code >= 200 for m in heard):
+            invite = carrier.receive(0.2)
+            if invite is not None and invite.method == "INVITE":
+                forwarded.append(invite)
+                carrier.reply(invite, 486, "Busy Here")
+            heard += near.until(0.3 if allowed == {SILENCE} else 2.5, lambda m: ours(m) and m.code >= 200)
+        finals = [m for m in heard if ours(m) and m.code >= 200]
+        acknowledge(sock, raw, finals)
+        if forward == "no":
+            assert not forwarded, f"reached the carrier: {forwarded[0].start}"
+        for m in heard:
+            assert m.dst == PUB4, f"an answer went to {m.dst}"
+        return finals[0] if finals else None
+    finally:
+        sock.close()
+
+
+def acknowledge(sock, raw, finals):
+    """So that the answer to an INVITE is not sent again into the next test."""
+    for final in finals:
+        if final.cseq[1] == "INVITE" and raw.startswith(b"INVITE") and final.all("via"):
+            uri = raw.split(b" ")[1].decode("utf-8", "replace")
+            sock.sendto((f"ACK {uri} SIP/2.0\r\nVia: {final.all('via')[0]}\r\nFrom: {final.get('from')}\r\nTo: {final.get('to')}\r\n"
+                         f"Call-ID: {final.call_id}\r\nCSeq: {final.cseq[0]} ACK\r\nMax-Forwards: 70\r\n"
+                         "Content-Length: 0\r\n\r\n").encode(), (ACCESS4, 5060))
+
+
+def expect(final, allowed):
+    got = final.code if final else SILENCE
+    assert got in allowed, f"{final.start if final else 'silence'}, not one of {sorted(allowed)}"
+
+
+@pytest.mark.parametrize("row", rows(OWN), ids=lambda row: row["file"][:-4])
+def test_own(bench, row):
+    allowed = codes_of(row)
+    final = judge(bench, (OWN / row["file"]).read_bytes(), allowed, row["forward"])
+    expect(final, allowed)
+    if final is not None and final.code == 420:
+        assert "nothingSupportsThis" in final.get("unsupported")
+    if final is not None and final.code == 415:
+        assert "application/sdp" in final.get("accept")
+    if final is not None and final.code == 405:
+        assert final.get("allow")
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/torture is not here")
+def test_the_table_covers_the_manifest():
+    assert {row["file"][:-4] for row in rows(SHARED)} == set(EXPECT)
+    assert len(EXPECT) == 49
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/torture is not here")
+@pytest.mark.parametrize("name", sorted(EXPECT))
+def test_rfc4475(bench, name):
+    raw = (SHARED / f"{name}.dat").read_bytes()
+    final = judge(bench, raw, EXPECT[name], "no" if name in ("dblreq", "bcast") else "any")
+    expect(final, EXPECT[name])
+    if name == "bext01":
+        assert "nothingSupportsThis" in final.get("unsupported")
+    if name == "badvers":
+        assert final.start.startswith("SIP/2.0 505")
+
+
+def test_after_all_that_a_call_goes_through_and_the_law_holds(door, ends, number):
+    from lab_fixtures import set_up
+    lab = door()
+    pid = lab.pid
+    near, far, *_ = set_up(ends.pub(), ends.carrier(), number)
+    near.send("BYE")
+    far.hear_bye()
+    _, samples = metrics.rest()
+    result = verdicts.law_holds("x", {"access": metrics.law(samples)["access"]})
+    assert result.ok, result.detail
+    assert lab.pid == pid
