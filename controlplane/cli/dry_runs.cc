@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/cli/dry_runs.h"
+
+#include <charconv>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "controlplane/cli/loaded.h"
+#include "controlplane/config/check.h"
+#include "controlplane/response_map/explain.h"
+#include "controlplane/routing/peer_health.h"
+#include "controlplane/routing/router.h"
+#include "dataplane/sip/uri.h"
+#include "sdp_rewriter/dry_run.h"
+
+namespace sallyport::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr int kFaults = 1;
+constexpr int kArguments = 2;
+
+// The peer of that name, or kNoIndex after saying which names there are.
+config::PeerIndex peer_named(const config::Config& config, const std::string& name, std::ostream& error) {
+  const config::PeerIndex index = config.find_peer(name);
+  if (index != config::kNoIndex) return index;
+  error << "no peer is named '" << name << "'; there are:";
+  for (const config::Peer& peer : config.peers) error << ' ' << peer.name;
+  error << '\n';
+  return index;
+}
+
+ordered_json to_json(const response_map::Explanation& e) {
+  return {{"from", e.from},
+          {"to", e.to},
+          {"local", e.local},
+          {"received", e.received},
+          {"received_phrase", e.received_phrase},
+          {"sent", e.sent},
+          {"sent_phrase", e.sent_phrase},
+          {"forwarded", e.forwarded},
+          {"q850", e.q850},
+          {"reason", e.reason},
+          {"warning", e.warning},
+          {"retry_after", e.retry_after_s},
+          {"failover", e.failover},
+          {"treatment", e.treatment},
+          {"in_dialog", e.in_dialog},
+          {"rule", e.rule}};
+}
+
+std::string_view state_name(routing::TargetState state) {
+  switch (state) {
+    case routing::TargetState::up: return "up";
+    case routing::TargetState::resting: return "resting";
+    case routing::TargetState::down: return "down";
+  }
+  return "";
+}
+
+std::optional<std::string> read_file(const std::string& file) {
+  if (file == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return std::nullopt;
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+ordered_json to_json(const sdp::DryRun& run) {
+  ordered_json json{{"refused", run.refused}, {"far_end_nat", run.far_end_nat}, {"verdict", run.verdict}};
+  if (run.fault) json["fault"] = {{"line", run.fault->line}, {"name", sdp::name(run.fault->fault)}};
+  json["streams"] = ordered_json::array();
+  for (const sdp::DryRunStream& s : run.streams) {
+    json["streams"].push_back({{"index", s.index},
+                               {"media", s.media},
+                               {"address", s.address},
+                               {"rtcp", s.rtcp},
+                               {"direction", s.direction},
+                               {"action", s.action},
+                               {"rule", s.rule},
+                               {"refusal", s.refusal},
+                               {"latch", s.latch},
+                               {"reason", s.reason}});
+  }
+  json["sdp"] = run.rewritten;
+  return json;
+}
+
+}  // namespace
+
+int check(const std::string& config_file, std::ostream& out, std::ostream& error) {
+  const auto loaded = load(config_file, error);
+  if (!loaded) return kFaults;
+  out << config::summary(config_file, loaded->config);
+  return 0;
+}
+
+int map(const MapArguments& arguments, std::ostream& out, std::ostream& error) {
+  if (!arguments.base.empty()) {
+    const auto listing = response_map::base_listing(arguments.base);
+    if (!listing) {
+      error << "no base is named '" << arguments.base << "'; there are: rfc3398 vendor q850 warning local\n";
+      return kArguments;
+    }
+    out << *listing;
+    return 0;
+  }
+  const auto loaded = load(arguments.config, error);
+  if (!loaded) return kFaults;
+  const config::PeerIndex to = peer_named(loaded->config, arguments.to, error);
+  if (to == config::kNoIndex) return kArguments;
+
+  response_map::Input input;
+  const config::Peer* from = nullptr;
+  input.phrase = arguments.phrase;
+  input.q850 = static_cast<std::uint8_t>(arguments.q850);
+  input.warning = static_cast<std::uint16_t>(arguments.warning);
+  if (!arguments.local.empty()) {
+    const auto local = response_map::local_error_from(arguments.local);
+    if (!local) {
+      error << "no local error is named '" << arguments.local << "'; 'sallyport map --base local' lists them\n";
+      return kArguments;
+    }
+    input.local = *local;
+  } else {
+    const config::PeerIndex sender = peer_named(loaded->config, arguments.from, error);
+    if (sender == config::kNoIndex) return kArguments;
+    from = &loaded->config.peers[sender];
+    const char* const end = arguments.code.data() + arguments.code.size();
+    if (const auto [stop, fault] = std::from_chars(arguments.code.data(), end, input.code);
+        fault != std::errc{} || stop != end) {
+      error << "'" << arguments.code << "' is not a response code\n";
+      return kArguments;
+    }
+  }
+  const auto explanation = response_map::explain(loaded->maps, from, loaded->config.peers[to], input);
+  if (arguments.json) {
+    out << to_json(explanation).dump(2) << '\n';
+  } else {
+    out << response_map::to_text(explanation);
+  }
+  return 0;
+}
+
+int route(const RouteArguments& arguments, std::ostream& out, std::ostream& error) {
+  const auto loaded = load(arguments.config, error);
+  if (!loaded) return kFaults;
+  const config::Config& config = loaded->config;
+  const config::PeerIndex from = peer_named(config, arguments.from, error);
+  if (from == config::kNoIndex) return kArguments;
+  const auto uri = sip::parse_uri(arguments.uri);
+  if (!uri || uri->scheme == sip::Scheme::other) {
+    error << "'" << arguments.uri << "' is neither a sip, a sips nor a tel URI\n";
+    return kArguments;
+  }
+  const routing::PeerHealth health(config, 0);
+  const routing::Router router(config);
+  const routing::RouteReport report = router.explain(from, uri->user, 0, health, 0);
+  ordered_json json{{"from", arguments.from}, {"uri", arguments.uri}, {"user", uri->user}};
+  json["route"] = report.choice.route ? ordered_json(*report.choice.route + 1) : ordered_json(nullptr);
+  json["line"] = report.choice.route ? ordered_json(config.routes[*report.choice.route].at.line) : ordered_json(nullptr);
+  json["targets"] = ordered_json::array();
+  for (const routing::RouteStep& step : report.steps) {
+    const config::Peer& peer = config.peers[step.id.peer];
+    json["targets"].push_back({{"peer", peer.name},
+                               {"target", peer.targets[step.id.target].uri},
+                               {"tried", step.tried},
+                               {"state", state_name(health.state(step.id, 0))},
+                               {"why", step.why}});
+  }
+  if (arguments.json) {
+    out << json.dump(2) << '\n';
+    return 0;
+  }
+  out << "from: " << arguments.from << "\nuser: " << uri->user << '\n';
+  if (!report.choice.route) {
+    out << "route: none fits; the caller gets the local error no-route\n";
+    return 0;
+  }
+  out << "route: " << *report.choice.route + 1 << " (line " << config.routes[*report.choice.route].at.line << ")\n";
+  int place = 0;
+  for (const routing::RouteStep& step : report.steps) {
+    const config::Peer& peer = config.peers[step.id.peer];
+    out << (step.tried ? std::to_string(++place) + ". " : "-  ") << peer.name << ' '
+        << peer.targets[step.id.target].uri << ": " << step.why << '\n';
+  }
+  return 0;
+}
+
+int nat(const NatArguments& arguments, std::ostream& out, std::ostream& error) {
+  const auto loaded = load(arguments.config, error);
+  if (!loaded) return kFaults;
+  const config::PeerIndex index = peer_named(loaded->config, arguments.peer, error);
+  if (index == config::kNoIndex) return kArguments;
+  const auto source = IpAddress::parse(arguments.source);
+  if (!source) {
+    error << "'" << arguments.source << "' is not an IP address\n";
+    return kArguments;
+  }
+  const auto text = read_file(arguments.file);
+  if (!text) {
+    error << "cannot read " << arguments.file << '\n';
+    return kArguments;
+  }
+  const config::Peer& peer = loaded->config.peers[index];
+  const config::Realm& realm = loaded->config.realms[peer.realm];
+  std::vector<IpAddress> own;
+  for (const config::Realm& each : loaded->config.realms) {
+    for (const Prefix& prefix : each.addresses) own.push_back(prefix.address);
+  }
+  sdp::DryRunInput input;
+  input.sdp = *text;
+  input.policy.mode = static_cast<sdp::PrivateMedia>(peer.media.private_media);
+  input.policy.latch = static_cast<sdp::LatchSetting>(peer.media.latch);
+  input.policy.trusted_private = peer.trusted_private;
+  input.policy.realm_addresses = realm.addresses;
+  input.policy.own_addresses = own;
+  input.policy.source = *source;
+  input.policy.via = arguments.via.empty() ? *source : sdp::host_address(arguments.via);
+  input.policy.contact = arguments.contact.empty() ? *source : sdp::host_address(arguments.contact);
+  input.local = realm.address(source->family());
+  input.first_port = realm.media_first;
+  const sdp::DryRun result = sdp::dry_run(input);
+  if (arguments.json) {
+    out << to_json(result).dump(2) << '\n';
+  } else {
+    out << sdp::render(result);
+  }
+  return 0;
+}
+
+}  // namespace sallyport::cli
