@@ -15,7 +15,11 @@ void fail_at(std::string_view message, std::string_view part, Fault fault, Messa
   fail(out, fault, static_cast<std::size_t>(part.data() - message.data()));
 }
 
+// An empty Via line would be skipped over by who walks the values, and give the answer to the hop before.
 void check_vias(std::string_view message, MessageIndex& out) {
+  for (const HeaderField* field = out.find(HeaderId::via); field != nullptr; field = out.next(*field)) {
+    if (!field->value) fail(out, Fault::bad_via, field->value.offset);
+  }
   FieldValues values(out, message, HeaderId::via);
   while (const auto value = values.next()) {
     if (!parse_via(*value)) fail_at(message, *value, Fault::bad_via, out);

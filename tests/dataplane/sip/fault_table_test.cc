@@ -110,6 +110,7 @@ const Row kFaults[] = {
     // Via (RFC 4475 3.1.2.1, 3.2.1)
     {"separators only", {.via = "Via: SIP/2.0/UDP 192.0.2.15;;,;,,"}, Fault::bad_via, "SIP/2.0/UDP 192"},
     {"an empty Via", {.via = "Via:"}, Fault::bad_via, "\r\nFrom"},
+    {"an empty Via under another", {.more = "v:"}, Fault::bad_via, "\r\n\r\nv=0"},
     {"a lower Via that is none", {.via = "Via: SIP/2.0/UDP h;branch=z9hG4bKq, junk"}, Fault::bad_via, "junk"},
     {"a comma at the end", {.via = "Via: SIP/2.0/UDP h;branch=z9hG4bKq,"}, Fault::bad_via, "\r\nFrom"},
     {"the magic cookie alone", {.via = "Via: SIP/2.0/UDP h;branch=z9hG4bK"}, Fault::bad_branch, "z9hG4bK\r"},
