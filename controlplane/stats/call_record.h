@@ -18,55 +18,56 @@ enum class EndedBy : std::uint8_t { none, caller, callee, sallyport };
 struct AttemptRecord {
   std::string peer;
   Endpoint target;
-  std::string call_id;            // of the outgoing leg
-  std::uint16_t received = 0;     // 0: none
+  std::string call_id;         // of the outgoing leg
+  std::uint16_t received = 0;  // 0: none
   std::string received_phrase;
-  std::string local_error;        // empty: none
-  std::string rule;               // what decided
+  std::string local_error;  // empty: none
+  std::string rule;         // what decided
 };
 
 // One flow, with its last counters (the worker's flow_removed).
 struct MediaRecord {
-  std::uint8_t leg = 0;           // 0: the caller's, 1: the callee's
+  std::uint8_t leg = 0;  // 0: the caller's, 1: the callee's
   std::uint8_t stream = 0;
   bool rtcp = false;
-  std::string private_action;     // latched, rejected, trusted, no_nat; empty: a public address
+  std::string private_action;  // latched, rejected, trusted, no_nat; empty: a public address
   Endpoint local;
-  Endpoint remote;                // from the SDP
+  Endpoint remote;  // from the SDP
   dp::FlowCounters counters;
 };
 
-// The call detail record: one for each call attempt at its end, and where configured interim ones. Instants are of the
-// wall clock, ns since 1970; 0: never.
+// The call detail record: one for each call attempt at its end, and where configured interim ones. Instants
+// are of the wall clock, ns since 1970; 0: never.
 struct CallRecord {
   RecordKind kind = RecordKind::end;
-  std::string id;                 // Sallyport's name of the call, as in `show call ID`
+  std::string id;  // Sallyport's name of the call, as in `show call ID`
   std::string from_peer;
-  std::string to_peer;            // empty: never routed
+  std::string to_peer;  // empty: never routed
   std::string from_realm;
   std::string to_realm;
-  std::string caller;             // the From URI as received
-  std::string callee;             // the Request-URI as received
-  std::string call_id;            // of the incoming leg
+  std::string caller;   // the From URI as received
+  std::string callee;   // the Request-URI as received
+  std::string call_id;  // of the incoming leg
   Endpoint source;
   Nanoseconds started_ns = 0;
   Nanoseconds ringing_ns = 0;
   Nanoseconds answered_ns = 0;
   Nanoseconds ended_ns = 0;
   EndedBy ended_by = EndedBy::none;
-  std::uint16_t received = 0;     // the last attempt's final code; 0: none
+  std::uint16_t received = 0;  // the last attempt's final code; 0: none
   std::string received_phrase;
-  std::uint16_t sent = 0;         // what the caller got
+  std::uint16_t sent = 0;  // what the caller got
   std::string sent_phrase;
   std::uint8_t q850 = 0;
-  std::string reason;             // the Reason header field of the BYE or CANCEL that ended it
-  std::string local_error;        // empty: none
+  std::string reason;       // the Reason header field of the BYE or CANCEL that ended it
+  std::string local_error;  // empty: none
   std::string rule;
   std::vector<AttemptRecord> attempts;
   std::vector<MediaRecord> media;
 };
 
-// Where a shard leaves its records. Never blocks; false: the queue was full and the record is lost (count it).
+// Where a shard leaves its records. Never blocks; false: the queue was full and the record is lost (count
+// it).
 class RecordSink {
  public:
   virtual ~RecordSink() = default;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bounded label values of metrics: a code or a method has a slot in a fixed set; all others share `other`.
+// The bounded label values of metrics: a code or a method has a slot in a fixed set; all others share
+// `other`.
 #pragma once
 
 #include <array>
@@ -8,14 +9,15 @@
 
 namespace sallyport::stats {
 
-// Peers and realms by their index in the configuration. Where there is none (an unknown source, a call without a
-// route) the label is "none".
+// Peers and realms by their index in the configuration. Where there is none (an unknown source, a call
+// without a route) the label is "none".
 inline constexpr std::uint16_t kNone = 0xffff;
 
 enum class Direction : std::uint8_t { in, out, kCount };
 inline constexpr std::array<std::string_view, 2> kDirectionNames{"in", "out"};
 
-// ---- codes ---------------------------------------------------------------------------------------------------------
+// ---- codes
+// ---------------------------------------------------------------------------------------------------------
 
 inline constexpr std::uint16_t kKnownCodes[] = {
     100, 180, 181, 182, 183, 199, 200, 202, 204, 300, 301, 302, 305, 380, 400, 401, 402, 403, 404, 405,
@@ -41,17 +43,22 @@ inline constexpr std::array<CodeSlot, 700> kCodeSlotOf = make_code_slots();
   return code < detail::kCodeSlotOf.size() ? detail::kCodeSlotOf[code] : kOtherCode;
 }
 // 0 for the slot of all others.
-[[nodiscard]] constexpr std::uint16_t slot_code(CodeSlot slot) { return slot < kOtherCode ? kKnownCodes[slot] : 0; }
+[[nodiscard]] constexpr std::uint16_t slot_code(CodeSlot slot) {
+  return slot < kOtherCode ? kKnownCodes[slot] : 0;
+}
 
-// ---- methods: the values of sip::Method, which this room does not see ----------------------------------------------
+// ---- methods: the values of sip::Method, which this room does not see
+// ----------------------------------------------
 
 inline constexpr std::array<std::string_view, 16> kMethodNames{
-    "other", "other", "ACK",   "BYE",     "CANCEL", "INFO",     "INVITE",    "MESSAGE",
+    "other",  "other",   "ACK",   "BYE",     "CANCEL", "INFO",     "INVITE",    "MESSAGE",
     "NOTIFY", "OPTIONS", "PRACK", "PUBLISH", "REFER",  "REGISTER", "SUBSCRIBE", "UPDATE"};
 
-// ---- private media -------------------------------------------------------------------------------------------------
+// ---- private media
+// -------------------------------------------------------------------------------------------------
 
 enum class PrivateAction : std::uint8_t { latched, rejected, trusted, no_nat, kCount };
-inline constexpr std::array<std::string_view, 4> kPrivateActionNames{"latched", "rejected", "trusted", "no_nat"};
+inline constexpr std::array<std::string_view, 4> kPrivateActionNames{"latched", "rejected", "trusted",
+                                                                     "no_nat"};
 
 }  // namespace sallyport::stats

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Theory of operation. Ops asks a shard by posting a closure into its mailbox; the shard runs it between two
-// events, on its own thread, against its own view of itself, and the closure carries the answer home. Who asks waits a
-// bounded time: a shard that the kernel has stopped is "not answering", and its late answer goes nowhere.
+// events, on its own thread, against its own view of itself, and the closure carries the answer home. Who
+// asks waits a bounded time: a shard that the kernel has stopped is "not answering", and its late answer goes
+// nowhere.
 #pragma once
 
 #include <chrono>
@@ -24,17 +25,17 @@ namespace sallyport::stats {
 // A line of `show calls`.
 struct CallRow {
   std::string id;
-  std::string state;              // "setup", "early", "established", "ending"
+  std::string state;  // "setup", "early", "established", "ending"
   std::string from_peer;
   std::string to_peer;
   std::string caller;
   std::string callee;
-  Nanoseconds age_ns = 0;         // since the INVITE came
-  Nanoseconds answered_ns = 0;    // since the answer; 0: not answered
+  Nanoseconds age_ns = 0;       // since the INVITE came
+  Nanoseconds answered_ns = 0;  // since the answer; 0: not answered
 };
 
 struct LegRow {
-  std::string role;               // "UAS", "UAC"
+  std::string role;  // "UAS", "UAC"
   std::string state;
   std::string peer;
   std::string realm;
@@ -43,13 +44,13 @@ struct LegRow {
   std::string remote_tag;
   Endpoint local;
   Endpoint remote;
-  std::uint16_t code = 0;         // last response on this leg; 0: none
+  std::uint16_t code = 0;  // last response on this leg; 0: none
 };
 
 struct StreamRow {
   std::uint8_t leg = 0;
   std::uint8_t stream = 0;
-  std::string kind;               // "rtp", "rtcp"
+  std::string kind;  // "rtp", "rtcp"
   Endpoint local;
   Endpoint remote;
   std::string latch;
@@ -61,7 +62,7 @@ struct CallDetail {
   CallRow row;
   std::vector<LegRow> legs;
   std::vector<StreamRow> streams;
-  std::uint16_t received = 0;     // of the last response that crossed; 0: none
+  std::uint16_t received = 0;  // of the last response that crossed; 0: none
   std::uint16_t sent = 0;
   std::string sent_phrase;
   std::string rule;
@@ -71,9 +72,9 @@ struct CallDetail {
 struct PeerRow {
   std::string name;
   std::string realm;
-  bool usable = true;             // at least one target is
+  bool usable = true;                // at least one target is
   std::vector<std::string> targets;  // "192.0.2.10:5060 up", "192.0.2.11:5060 out of use for 12s"
-  std::uint64_t calls = 0;        // active, both directions
+  std::uint64_t calls = 0;           // active, both directions
 };
 
 // The shard as it shows itself. Implemented by the shard room; called on the shard's thread only.

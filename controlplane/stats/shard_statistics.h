@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. Every shard owns one ShardStatistics: it alone writes, ops reads at any time without a lock,
-// since each value is a counter with one writer. Blocks of a peer or of a pair of peers come into being when they are
-// first written, on the shard, and are then published by one pointer; they live as long as the whole. Labels are
-// indices here and become names in ops. The tables are bounded: pairs beyond kMaxPairs share one block, the one of
-// none to none.
+// Theory of operation. Every shard owns one ShardStatistics: it alone writes, ops reads at any time without a
+// lock, since each value is a counter with one writer. Blocks of a peer or of a pair of peers come into being
+// when they are first written, on the shard, and are then published by one pointer; they live as long as the
+// whole. Labels are indices here and become names in ops. The tables are bounded: pairs beyond kMaxPairs
+// share one block, the one of none to none.
 #pragma once
 
 #include <array>
@@ -25,14 +25,14 @@ struct SipCounters {
 
 struct PeerStatistics {
   SipCounters sip;
-  std::array<Counter, kPrivateActionNames.size()> private_media;     // [PrivateAction]
-  Histogram call_setup{kDelayBounds};        // as the outgoing peer: INVITE to 2xx
+  std::array<Counter, kPrivateActionNames.size()> private_media;  // [PrivateAction]
+  Histogram call_setup{kDelayBounds};                             // as the outgoing peer: INVITE to 2xx
   Histogram post_dial_delay{kDelayBounds};   // INVITE to the first 18x (or the final answer without one)
   Histogram call_duration{kDurationBounds};  // 2xx to the end
 };
 
-// What map() made of what: a few combinations in practice, so a small open table; what finds no room is counted
-// as other to other.
+// What map() made of what: a few combinations in practice, so a small open table; what finds no room is
+// counted as other to other.
 class MappedTable {
  public:
   static constexpr std::size_t kSlots = 64;
@@ -60,22 +60,22 @@ struct PairStatistics {
   Counter attempts;
   Counter answered;
   std::array<Counter, kCodeSlots> failed;  // by the code that the caller got
-  MappedTable mapped;                      // where what was sent differs from what was received, and local errors
+  MappedTable mapped;  // where what was sent differs from what was received, and local errors
 };
 
 struct RealmStatistics {
-  SipCounters unknown_sources;             // peer "none"
-  Histogram jitter{kJitterBounds};         // of a flow, when it ends
+  SipCounters unknown_sources;      // peer "none"
+  Histogram jitter{kJitterBounds};  // of a flow, when it ends
 };
 
 // Of the shard as a whole.
 struct ShardTotals {
-  Counter commands_ring_full;              // a worker's command ring refused
-  Counter records_dropped;                 // the CDR queue did
+  Counter commands_ring_full;  // a worker's command ring refused
+  Counter records_dropped;     // the CDR queue did
   Counter retransmitted_requests;
   Counter retransmitted_responses;
   Counter stateless_replies;
-  Counter silent_drops;                    // messages that the shard answered with silence
+  Counter silent_drops;  // messages that the shard answered with silence
   Gauge calls;
   Gauge transactions;
 };

@@ -42,7 +42,9 @@ TEST(MapResponse, every_known_code_goes_on_as_its_row_says) {
         << row.code;
     EXPECT_EQ(verdict.ends, row.in_dialog) << row.code;
     EXPECT_EQ(verdict.rule_text(), "rfc3398 base") << row.code;
-    if (row.map_to == 0) EXPECT_EQ(verdict.treatment, row.treatment) << row.code;
+    if (row.map_to == 0) {
+      EXPECT_EQ(verdict.treatment, row.treatment) << row.code;
+    }
   }
 }
 
