@@ -71,15 +71,16 @@ def law(samples, before=None):
     return ports
 
 
-def rest(interval=0.35, limit=15.0):
-    """(time, samples) of a moment when nothing came in between two scrapes."""
-    deadline, last = time.monotonic() + limit, None
+def rest(quiet=1.1, limit=25.0):
+    """(time, samples) of a moment when nothing had come in for `quiet` seconds, longer than any counter takes to show."""
+    deadline, last, since = time.monotonic() + limit, None, time.monotonic()
     while True:
         now, samples = time.time(), scrape()
         counts = {port: row["received"] for port, row in law(samples).items()}
-        if last is not None and counts == last:
+        if counts != last:
+            last, since = counts, time.monotonic()
+        elif time.monotonic() - since >= quiet:
             return now, samples
         if time.monotonic() > deadline:
             raise RuntimeError("the ports do not come to rest")
-        last = counts
-        time.sleep(interval)
+        time.sleep(0.3)

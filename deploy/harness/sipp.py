@@ -10,7 +10,7 @@ import time
 from . import netns
 
 SCENARIOS = pathlib.Path(__file__).resolve().parents[1] / "scenarios"
-HOLD_MS = 3400  # from ACK to BYE: the 3 s of media and 0.4 s for the other side's last packet
+HOLD_MS = 4000  # from ACK to BYE: the 3 s of media, and 1 s for the last packet of both sides on a busy machine
 
 
 def fill(name, folder, **places):
