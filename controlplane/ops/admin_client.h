@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands that ask the running process. Each returns the exit status: 0 well, 1 the process refused or
+// is not there; `out` gets text, or with `json` the answer as one line of JSON.
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <iosfwd>
+#include <string>
+#include <string_view>
+
+namespace sallyport::ops {
+
+// One line there and one line back. The error is one sentence that says what to do.
+[[nodiscard]] std::expected<std::string, std::string> ask_admin(const std::string& socket,
+                                                                std::string_view request,
+                                                                std::chrono::milliseconds timeout);
+
+// `what`: calls, call, peers, flows, workers, drops; `id` for call.
+int show(const std::string& socket, const std::string& what, const std::string& id, bool json,
+         std::ostream& out, std::ostream& error);
+// `command`: drain, reload.
+int command(const std::string& socket, const std::string& command, bool json, std::ostream& out,
+            std::ostream& error);
+
+}  // namespace sallyport::ops

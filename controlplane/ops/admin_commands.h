@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the admin socket answers. Requests: {"command": "show", "what": "calls"}, {"command": "show", "what":
+// "call", "id": "..."}, {"command": "drain"}, {"command": "reload"}. An answer is an object; one with "error"
+// is a refusal.
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "controlplane/ops/metrics.h"
+#include "controlplane/stats/shard_query.h"
+#include "dataplane/dataplane.h"
+
+namespace sallyport::ops {
+
+inline constexpr std::size_t kMaxRowsShown = 10'000;
+
+struct AdminSources {
+  stats::ShardQuery* shards = nullptr;
+  const dp::Dataplane* dataplane = nullptr;  // null: no flows, workers and drops
+  Labels labels;
+  // Both run on the admin thread and return one sentence, the error too. Empty: the command is refused.
+  std::function<std::expected<std::string, std::string>()> drain;
+  std::function<std::expected<std::string, std::string>()> reload;
+  std::chrono::milliseconds shard_timeout{1000};  // for all shards together
+};
+
+class AdminCommands {
+ public:
+  explicit AdminCommands(AdminSources sources);
+  // An AdminHandler. Never throws.
+  [[nodiscard]] std::string handle(std::string_view request);
+
+ private:
+  [[nodiscard]] nlohmann::json answer(const nlohmann::json& request);
+  [[nodiscard]] nlohmann::json show(const nlohmann::json& request);
+  [[nodiscard]] nlohmann::json show_calls();
+  [[nodiscard]] nlohmann::json show_call(const std::string& id);
+  [[nodiscard]] nlohmann::json show_peers();
+  [[nodiscard]] nlohmann::json show_flows();
+  [[nodiscard]] nlohmann::json show_workers();
+  [[nodiscard]] nlohmann::json show_drops();
+
+  AdminSources sources_;
+};
+
+// The text of an answer of `show WHAT`.
+[[nodiscard]] std::string show_text(std::string_view what, const nlohmann::json& answer);
+
+}  // namespace sallyport::ops

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Theory of operation. Nothing is counted here. When Prometheus asks, Metrics reads the workers' counters and
+// the shards' statistics where they stand, adds them up over workers and shards, and gives them the names and
+// labels of the interface. Label values come from the configuration and from fixed sets, so their number is
+// bounded.
+#pragma once
+
+#include <prometheus/collectable.h>
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "controlplane/config/config.h"
+#include "controlplane/stats/shard_statistics.h"
+#include "dataplane/base/address.h"
+#include "dataplane/dataplane.h"
+
+namespace prometheus {
+class Exposer;
+}
+
+namespace sallyport::ops {
+
+// Names by index, as the counters have it.
+struct Labels {
+  struct Peer {
+    std::string name;
+    std::string realm;
+  };
+  std::vector<std::string> ports;
+  std::vector<std::string> realms;
+  std::vector<Peer> peers;
+};
+[[nodiscard]] Labels labels_of(const config::Config& config);
+
+struct Sources {
+  const dp::Dataplane* dataplane = nullptr;  // null: its families are empty
+  std::vector<const stats::ShardStatistics*> shards;
+  std::function<std::uint64_t()> records_dropped;  // of the CDR queue; may be empty
+  std::string version = SALLYPORT_VERSION;
+  std::string dpdk;
+};
+
+class Metrics final : public prometheus::Collectable {
+ public:
+  Metrics(Labels labels, Sources sources);
+  // Any thread.
+  [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
+  // The text that Prometheus reads.
+  [[nodiscard]] std::string text() const;
+
+ private:
+  Labels labels_;
+  Sources sources_;
+};
+
+// Serves /metrics on its own threads until it goes.
+class MetricsServer {
+ public:
+  // The error is one sentence.
+  [[nodiscard]] static std::expected<std::unique_ptr<MetricsServer>, std::string> start(
+      const Endpoint& listen, std::shared_ptr<Metrics> metrics);
+  ~MetricsServer();
+
+ private:
+  MetricsServer();
+  std::shared_ptr<Metrics> metrics_;
+  std::unique_ptr<prometheus::Exposer> exposer_;
+};
+
+}  // namespace sallyport::ops
