@@ -28,7 +28,10 @@ std::vector<RouteTarget> draw(std::vector<RouteTarget> peers, std::uint64_t rand
   while (ticket >= drawn->weight) ticket -= (drawn++)->weight;
   std::rotate(peers.begin(), drawn, drawn + 1);
   const auto heavier = [](const RouteTarget& a, const RouteTarget& b) { return a.weight > b.weight; };
-  std::stable_sort(peers.begin() + 1, peers.end(), heavier);
+  // Insertion sort: stable, and without the memory that std::stable_sort takes.
+  for (auto it = peers.begin() + 1; it != peers.end(); ++it) {
+    std::rotate(std::upper_bound(peers.begin() + 1, it, *it, heavier), it, it + 1);
+  }
   return peers;
 }
 
