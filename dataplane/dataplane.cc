@@ -258,7 +258,6 @@ WorkerContext RunningDataplane::context_of(unsigned id) const {
     one.mac = port->mac();
     one.mtu = port->mtu();
     one.pool = port->pool();
-    one.gate = seats_[id]->gate.get();
     context.ports.push_back(one);
   }
   context.realms = options_.realms;
@@ -272,6 +271,7 @@ WorkerContext RunningDataplane::context_of(unsigned id) const {
   context.own_bell = &seats_[id]->bell;
   context.handoff_in = seats_[id]->handoff.get();
   for (const auto& seat : seats_) context.handoff_to.push_back(seat->handoff.get());
+  context.gate = seats_[id]->gate.get();
   context.next_hops = &exception_->next_hops();
   context.to_kernel = &exception_->to_kernel(id);
   context.from_kernel = id == 0 ? &exception_->from_kernel() : nullptr;
