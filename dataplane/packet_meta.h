@@ -25,6 +25,7 @@ struct FragmentMeta {
   std::uint32_t arrived_ms = 0;
   std::uint16_t offset = 0;
   std::uint16_t bytes = 0;
+  bool middle = false;         // neither the first nor the last
 };
 
 namespace detail {
@@ -39,6 +40,6 @@ inline int fragment_meta_offset = -1;
   return *RTE_MBUF_DYNFIELD(packet, detail::fragment_meta_offset, FragmentMeta*);
 }
 
-static_assert(sizeof(PacketMeta) == 8 && sizeof(FragmentMeta) == 12);
+static_assert(sizeof(PacketMeta) == 8 && sizeof(FragmentMeta) == 16);
 
 }  // namespace sallyport::dp

@@ -97,6 +97,14 @@ DropReason view_ipv6(std::span<const std::uint8_t> head, std::size_t total, Pack
   return walk_ipv6_extensions(head, out);
 }
 
+// RFC 826 for IPv4 over Ethernet; the target address is its last field.
+DropReason view_arp(std::span<const std::uint8_t> head, PacketView& out) {
+  if (head.size() < out.l3 + kArpBytes) return DropReason::truncated;
+  out.l4 = out.l3;
+  out.l4_bytes = kArpBytes;
+  return kPass;
+}
+
 DropReason view_udp(std::span<const std::uint8_t> head, PacketView& out) {
   if (out.l4_bytes < kUdpBytes) return DropReason::udp_length;
   if (out.l4 + kUdpBytes > head.size()) return DropReason::truncated;
@@ -129,7 +137,7 @@ DropReason view_packet(std::span<const std::uint8_t> head, std::size_t total, bo
   DropReason reason = view_link(head, out);
   if (reason != kPass) return reason;
   switch (out.ether_type) {
-    case kEtherArp: return kPass;
+    case kEtherArp: return view_arp(head, out);
     case kEtherIpv4: reason = view_ipv4(head, total, trust_ip_checksum, out); break;
     case kEtherIpv6: reason = view_ipv6(head, total, out); break;
     default: return DropReason::not_ip;
@@ -137,7 +145,7 @@ DropReason view_packet(std::span<const std::uint8_t> head, std::size_t total, bo
   if (reason != kPass || out.fragment) return reason;
   if (out.protocol == kUdp) return view_udp(head, out);
   if (out.protocol == kTcp) return view_tcp(head, out);
-  return kPass;
+  return std::size_t{out.l4} + out.l4_bytes > head.size() ? DropReason::truncated : kPass;
 }
 
 bool udp_checksum_right(const PacketView& view) {

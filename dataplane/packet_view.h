@@ -20,6 +20,7 @@ inline constexpr std::uint16_t kEtherVlan = 0x8100;
 inline constexpr std::uint16_t kEtherIpv6 = 0x86dd;
 inline constexpr std::uint8_t kIcmp = 1, kTcp = 6, kUdp = 17, kIcmpv6 = 58, kIpv6Fragment = 44;
 inline constexpr std::size_t kEtherBytes = 14, kVlanBytes = 4, kIpv4Bytes = 20, kIpv6Bytes = 40, kUdpBytes = 8;
+inline constexpr std::size_t kArpBytes = 28;
 
 struct PacketView {
   const std::uint8_t* data = nullptr;  // the Ethernet header
@@ -56,7 +57,8 @@ struct PacketView {
 
 // Of `total` octets of a frame, the first `head.size()` lie together: the headers have to be among them. Lengths in
 // headers are held against `total`. `trust_ip_checksum`: it was verified before (a reassembled datagram). kPass,
-// or why the frame is to be dropped. ARP passes with l3 set and nothing else read.
+// or why the frame is to be dropped. ARP passes with its 28 octets there and
+// nothing read.
 [[nodiscard]] DropReason view_packet(std::span<const std::uint8_t> head, std::size_t total, bool trust_ip_checksum,
                                      PacketView& out);
 

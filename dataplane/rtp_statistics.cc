@@ -28,15 +28,20 @@ void RtpStatistics::restart(const RtpHeader& header, Nanoseconds now_ns) {
   received = 1;
   transit = 0;
   base_timestamp = header.timestamp;
-  base_ms = static_cast<std::uint32_t>(now_ns / kMillisecond);
+  base_ms = static_cast<std::uint16_t>(now_ns / kMillisecond);
   clock_hundred = static_clock_hundred(header.payload_type);
 }
 
 // A dynamic payload type's clock is in the SDP, not here: it is one of a few, and half a second tells which.
 void RtpStatistics::learn_clock(const RtpHeader& header, Nanoseconds now_ns) {
   static constexpr std::array<std::uint16_t, 7> kClocks{80, 160, 240, 320, 441, 480, 900};
-  const std::uint32_t elapsed_ms = static_cast<std::uint32_t>(now_ns / kMillisecond) - base_ms;
-  if (elapsed_ms < 500 || elapsed_ms > 60'000) return;
+  const auto elapsed_ms = static_cast<std::uint16_t>(now_ns / kMillisecond - base_ms);
+  if (elapsed_ms < 500) return;
+  if (elapsed_ms > 2'000) {  // silence, or an unknown clock: try again from here
+    base_timestamp = header.timestamp;
+    base_ms = static_cast<std::uint16_t>(now_ns / kMillisecond);
+    return;
+  }
   const std::uint64_t hertz = std::uint64_t{header.timestamp - base_timestamp} * 1000 / elapsed_ms;
   for (const std::uint16_t clock : kClocks) {
     const std::uint64_t nominal = std::uint64_t{clock} * 100;

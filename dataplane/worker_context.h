@@ -31,7 +31,6 @@ struct WorkerPort {
   std::array<std::uint8_t, 6> mac{};
   std::uint16_t mtu = 1500;             // of IP, without the Ethernet header
   rte_mempool* pool = nullptr;          // for what we send by this port
-  KernelGate* gate = nullptr;           // this worker's own for this port; null: all of the allow-list passes
 };
 
 struct WorkerContext {
@@ -57,6 +56,7 @@ struct WorkerContext {
   std::vector<rte_ring*> handoff_to;    // by worker; own entry unused
 
   NextHopTable* next_hops = nullptr;
+  KernelGate* gate = nullptr;           // this worker's own, for all ports; null: all of the allow-list passes
   RecordRing* to_kernel = nullptr;      // ExceptionPath::to_kernel(id); null: no kernel, its frames drop as kernel_full
   RecordRing* from_kernel = nullptr;    // ExceptionPath::from_kernel(), only given to worker 0
   WorkerCounters* counters = nullptr;   // this worker's: we write

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Makes frames of a UDP payload that lies in one piece: SIP that a shard sends, and media too large for the egress.
+// What exceeds the MTU is cut here rather than by rte_ipv4_fragment_packet: that makes chained, indirect mbufs,
+// which the AF_XDP driver does not send, and takes a second pool.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "dataplane/egress.h"
+#include "dataplane/packet_meta.h"
+#include "dataplane/tx_queues.h"
+
+namespace sallyport::dp {
+
+class DatagramSender {
+ public:
+  DatagramSender(const std::vector<WorkerPort>& ports, TxQueues& tx, unsigned worker);
+
+  // `egress` is resolved. `checksum`: as on the wire, instead of a computed one. The first frame carries `notes`; the
+  // others weigh nothing. False: no buffers, nothing was sent.
+  [[nodiscard]] bool send(const Egress& egress, std::span<const std::uint8_t> payload,
+                          std::optional<std::uint16_t> checksum, const PacketMeta& notes);
+
+  // The largest UDP datagram, header included, that leaves in one piece.
+  [[nodiscard]] std::size_t unfragmented_bytes(const Egress& egress) const;
+
+ private:
+  static constexpr std::size_t kFragments = 128;  // 65,535 octets at 576 octets a packet
+
+  [[nodiscard]] std::size_t piece_bytes(const Egress& egress) const;
+
+  const std::vector<WorkerPort>& ports_;
+  TxQueues& tx_;
+  std::uint32_t next_id_;
+};
+
+}  // namespace sallyport::dp

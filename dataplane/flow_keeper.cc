@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/flow_keeper.h"
+
+#include <algorithm>
+
+#include "dataplane/police.h"
+
+namespace sallyport::dp {
+namespace {
+
+constexpr Nanoseconds kScanPeriod = kSecond / 2;  // in which every active flow is looked at once
+constexpr std::size_t kScanAtMost = 1024;         // in one turn
+
+[[nodiscard]] std::vector<bool> slots_of_worker(const WorkerContext& context) {
+  std::vector<bool> owned(context.flows->size());
+  for (const MediaRange& range : context.media) {
+    for (std::uint32_t port = range.first; port <= range.last; ++port) {
+      const auto p = static_cast<std::uint16_t>(port);
+      owned[range.slot_of(p)] =
+          MediaRange::owner_worker(range.pair_of(p), context.shards, context.workers) == context.id;
+    }
+  }
+  return owned;
+}
+
+[[nodiscard]] std::uint32_t per_unit(std::uint64_t nanoseconds, std::uint32_t rate) {
+  return rate == 0 ? 0 : static_cast<std::uint32_t>(std::min<std::uint64_t>(nanoseconds / rate, 0xffffffffu));
+}
+
+}  // namespace
+
+FlowKeeper::FlowKeeper(const WorkerContext& context, const LocalTable& locals, FlowEvents& events, Accounts& accounts)
+    : context_(context), locals_(locals), flows_(*context.flows), events_(events), accounts_(accounts),
+      proofs_(kProofs), owned_(slots_of_worker(context)) {
+  active_.reserve(static_cast<std::size_t>(std::count(owned_.begin(), owned_.end(), true)));
+  free_proofs_.reserve(kProofs);
+  for (std::size_t i = kProofs; i > 0; --i) free_proofs_.push_back(static_cast<std::uint16_t>(i - 1));
+}
+
+bool FlowKeeper::owns(std::uint32_t slot) const { return slot < owned_.size() && owned_[slot]; }
+
+unsigned FlowKeeper::owner_of_slot(std::uint32_t slot) const {
+  for (const MediaRange& range : context_.media) {
+    if (slot >= range.slot_base && slot - range.slot_base <= std::uint32_t{range.last} - range.first) {
+      return owner_of(range, range.port_of(slot));
+    }
+  }
+  return context_.id;
+}
+
+// The fields that packets read, from the spec. What the latch and the counters hold stays.
+void FlowKeeper::take(Flow& flow, const FlowSpec& spec) {
+  flow.spec = spec;
+  flow.kind = spec.kind;
+  flow.pair = spec.pair;
+  flow.rtcp_mux = spec.rtcp_mux;
+  flow.may_send = spec.may_send;
+  flow.may_receive = spec.may_receive;
+  flow.payload_types = spec.payload_types;
+  flow.any_payload_type = spec.payload_types[0] == 0 && spec.payload_types[1] == 0;
+  flow.ns_per_packet = per_unit(static_cast<std::uint64_t>(kSecond), spec.police_pps);
+  flow.ns_per_byte_q8 = per_unit(static_cast<std::uint64_t>(kSecond) << 8, spec.police_bytes_per_s);
+}
+
+// The slot, the realm and the local endpoint are one and the same port of ours.
+bool FlowKeeper::is_place_of(const FlowSpec& spec) const {
+  if (spec.realm >= context_.realms.size() || spec.owner.shard >= context_.shards) return false;
+  const LocalAddress* own = locals_.find_any(spec.realm, spec.local.address);
+  return own != nullptr && own->realm == spec.realm && own->has_media(spec.local.port) &&
+         own->media.slot_of(spec.local.port) == spec.self.slot;
+}
+
+void FlowKeeper::install(const FlowSpec& spec, Nanoseconds now_ns) {
+  const std::uint32_t slot = spec.self.slot;
+  if (!owns(slot) || !is_place_of(spec)) return;
+  Flow& flow = flows_[slot];
+  // A slot is only used again after its flow_removed. A shard that breaks this loses the old flow, never its event.
+  if (flow.state == FlowState::active) remove({slot, flow.generation}, flow.spec.owner.shard);
+  if (flow.state == FlowState::removing) return;
+  flow = Flow{};
+  flow.generation = spec.self.generation;
+  flow.state = FlowState::active;
+  flow.proof = kNoProof;
+  take(flow, spec);
+  flow.latch = spec.latch == LatchMode::off ? LatchState::strict : LatchState::open;
+  if (flow.latch == LatchState::strict) set_source(flow, spec.remote);
+  flow.last_ns = now_ns;
+  retarget(flow);
+  flow.active_index = static_cast<std::uint32_t>(active_.size());
+  active_.push_back(slot);
+  context_.counters->realms[spec.realm].flows_active.add();
+}
+
+void FlowKeeper::update(const FlowUpdate& update, Nanoseconds now_ns) {
+  const FlowSpec& spec = update.spec;
+  Flow* flow = owns(spec.self.slot) ? active(spec.self.slot) : nullptr;
+  if (flow == nullptr || flow->generation != spec.self.generation || !is_place_of(spec)) return;
+  const bool was_strict = flow->latch == LatchState::strict;
+  const bool is_strict = spec.latch == LatchMode::off;
+  take(*flow, spec);
+  if (is_strict) {
+    forget_proof(*flow, DropReason::flow_latching);
+    flow->latch = LatchState::strict;
+    set_source(*flow, spec.remote);
+  } else if (was_strict || update.reopen_latch != 0) {
+    forget_proof(*flow, DropReason::flow_latching);
+    flow->latch = latch_step(LatchState::locked, LatchEvent::reopen).next;
+  }
+  flow->last_ns = now_ns;  // what signalling changed is waited for anew
+  flow->idle_told = false;
+  retarget(*flow);
+}
+
+void FlowKeeper::remove(const FlowRef& ref, unsigned shard) {
+  Flow* flow = owns(ref.slot) ? active(ref.slot) : nullptr;
+  if (flow == nullptr || flow->generation != ref.generation || flow->spec.owner.shard != shard) return;
+  forget_proof(*flow, DropReason::flow_latching);
+  count_loss(*flow);
+  deactivate(*flow);
+  flow->state = FlowState::removing;
+  events_.tell(ref.slot, kTellRemoved);
+}
+
+void FlowKeeper::deactivate(Flow& flow) {
+  const std::uint32_t last = active_.back();
+  active_[flow.active_index] = last;
+  flows_[last].active_index = flow.active_index;
+  active_.pop_back();
+  Counter& count = context_.counters->realms[flow.spec.realm].flows_active;
+  count.set(count.get() - 1);
+}
+
+void FlowKeeper::retarget(Flow& flow) {
+  const RealmOptions& realm = context_.realms[flow.spec.realm];
+  const Endpoint target = target_of(flow);
+  flow.out = make_egress(flow.spec.local, target, realm.port, realm.vlan, flow.spec.dscp);
+  if (flow.out.family == Family::none) return;
+  const LocalAddress* own = locals_.find_any(flow.spec.realm, target.address);
+  if (own == nullptr) return;
+  // Our own address: flow to flow inside, or, off the media ports, nowhere.
+  flow.out.internal_slot = own->has_media(target.port) ? own->media.slot_of(target.port) : kNoSlot;
+  if (flow.out.internal_slot == kNoSlot) flow.out.family = Family::none;
+}
+
+LatchProof* FlowKeeper::proof_for(std::uint32_t slot, Flow& flow) {
+  if (flow.proof != kNoProof) return &proofs_[flow.proof];
+  if (free_proofs_.empty()) return nullptr;
+  flow.proof = free_proofs_.back();
+  free_proofs_.pop_back();
+  LatchProof& proof = proofs_[flow.proof];
+  proof = LatchProof{};
+  proof.slot = slot;
+  return &proof;
+}
+
+void FlowKeeper::release_proof(Flow& flow) {
+  if (flow.proof == kNoProof) return;
+  proofs_[flow.proof].slot = kNoSlot;
+  proofs_[flow.proof].held_count = 0;
+  free_proofs_.push_back(flow.proof);
+  flow.proof = kNoProof;
+}
+
+void FlowKeeper::forget_proof(Flow& flow, DropReason reason) {
+  if (flow.proof == kNoProof) return;
+  LatchProof& proof = proofs_[flow.proof];
+  for (std::uint8_t i = 0; i < proof.held_count; ++i) accounts_.drop(proof.held[i], reason);
+  flow.dropped += proof.held_count;
+  release_proof(flow);
+}
+
+void FlowKeeper::lock(std::uint32_t slot, Flow& flow, const Endpoint& source) {
+  flow.latch = LatchState::locked;
+  set_source(flow, source);
+  retarget(flow);
+  context_.counters->latches.add();
+  events_.tell(slot, kTellLatched);
+}
+
+// Net gaps since the last look; the realm's counter never goes back, so what arrives late afterwards stays counted.
+void FlowKeeper::count_loss(Flow& flow) {
+  const std::uint32_t lost = flow.rtp.lost();
+  if (lost <= flow.rtp.reported_lost) return;
+  context_.counters->realms[flow.spec.realm].media_lost_packets.add(lost - flow.rtp.reported_lost);
+  flow.rtp.reported_lost = lost;
+}
+
+void FlowKeeper::look_at(Flow& flow, std::uint32_t slot, Nanoseconds now_ns) {
+  count_loss(flow);
+  const Nanoseconds limit = Nanoseconds{flow.spec.idle_timeout_ms} * kMillisecond;
+  if (!flow.spec.reports_idle || limit == 0 || flow.idle_told || now_ns - flow.last_ns < limit) return;
+  flow.idle_told = true;
+  events_.tell(slot, kTellIdle);
+}
+
+void FlowKeeper::scan(Nanoseconds now_ns) {
+  const Nanoseconds passed = std::min(now_ns - scanned_ns_, kScanPeriod);
+  if (passed < kMillisecond) return;
+  scanned_ns_ = now_ns;
+  const std::size_t share = active_.size() * static_cast<std::size_t>(passed / kMicrosecond) /
+                            static_cast<std::size_t>(kScanPeriod / kMicrosecond);
+  for (std::size_t n = std::min({share + 1, active_.size(), kScanAtMost}); n > 0; --n) {
+    if (scan_at_ >= active_.size()) scan_at_ = 0;
+    const std::uint32_t slot = active_[scan_at_++];
+    look_at(flows_[slot], slot, now_ns);
+  }
+  for (std::size_t n = free_proofs_.size() == kProofs ? 0 : 32; n > 0; --n) {
+    const LatchProof& proof = proofs_[proof_at_++ % kProofs];
+    if (proof.slot == kNoSlot || now_ns - proof.candidate.last_ns < kHoldTime) continue;
+    Flow& flow = flows_[proof.slot];
+    flow.latch = latch_step(flow.latch, LatchEvent::silent).next;
+    forget_proof(flow, DropReason::flow_latching);
+  }
+}
+
+void FlowKeeper::abandon() {
+  for (const std::uint32_t slot : active_) forget_proof(flows_[slot], DropReason::shutdown);
+}
+
+}  // namespace sallyport::dp

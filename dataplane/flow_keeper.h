@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Theory of operation. What happens to a worker's flows other than packets: the shards' install, update and remove,
+// the list of active flows, the scan for idle ones (a few each turn, all within about a second), and the candidates
+// of latches with the packets that they hold.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "dataplane/accounts.h"
+#include "dataplane/flow.h"
+#include "dataplane/flow_events.h"
+#include "dataplane/flow_table.h"
+#include "dataplane/local_table.h"
+#include "dataplane/worker_context.h"
+
+namespace sallyport::dp {
+
+// A source on its way to the lock, and the packets that are its proof so far.
+struct LatchProof {
+  LatchCandidate candidate;
+  std::uint32_t slot = kNoSlot;  // kNoSlot: free
+  std::uint8_t held_count = 0;
+  std::array<rte_mbuf*, kProof> held{};
+};
+
+class FlowKeeper {
+ public:
+  static constexpr std::size_t kProofs = 512;  // at a time; each holds at most kProof - 1 mbufs
+
+  FlowKeeper(const WorkerContext& context, const LocalTable& locals, FlowEvents& events, Accounts& accounts);
+
+  void install(const FlowSpec& spec, Nanoseconds now_ns);
+  void update(const FlowUpdate& update, Nanoseconds now_ns);
+  void remove(const FlowRef& flow, unsigned shard);
+
+  // A slot of ours that is active, or nullptr.
+  [[nodiscard]] Flow* active(std::uint32_t slot) {
+    if (slot >= flows_.size()) return nullptr;
+    Flow& flow = flows_[slot];
+    return flow.state == FlowState::active ? &flow : nullptr;
+  }
+  [[nodiscard]] bool owns(std::uint32_t slot) const;
+  [[nodiscard]] unsigned owner_of(const MediaRange& range, std::uint16_t port) const {
+    return MediaRange::owner_worker(range.pair_of(port), context_.shards, context_.workers);
+  }
+
+  // The worker of any slot.
+  [[nodiscard]] unsigned owner_of_slot(std::uint32_t slot) const;
+
+  // The candidate of a flow; one is begun where there is none. nullptr: all are in use.
+  [[nodiscard]] LatchProof* proof_for(std::uint32_t slot, Flow& flow);
+  // Ends the candidate without a lock: what is held is dropped.
+  void forget_proof(Flow& flow, DropReason reason);
+  // Gives the proof back; the held packets are the caller's.
+  void release_proof(Flow& flow);
+  [[nodiscard]] LatchProof& proof(const Flow& flow) { return proofs_[flow.proof]; }
+  void lock(std::uint32_t slot, Flow& flow, const Endpoint& source);
+  // Where packets leave has changed: the egress is made anew.
+  void retarget(Flow& flow);
+
+  // A part of the work that time brings: idle flows, silent candidates.
+  void scan(Nanoseconds now_ns);
+  void abandon();  // at the end
+  [[nodiscard]] std::size_t active_flows() const { return active_.size(); }
+  [[nodiscard]] const std::vector<std::uint32_t>& active_slots() const { return active_; }
+
+ private:
+  [[nodiscard]] bool is_place_of(const FlowSpec& spec) const;
+  void take(Flow& flow, const FlowSpec& spec);
+  void deactivate(Flow& flow);
+  void look_at(Flow& flow, std::uint32_t slot, Nanoseconds now_ns);
+  void count_loss(Flow& flow);
+
+  const WorkerContext& context_;
+  const LocalTable& locals_;
+  FlowTable& flows_;
+  FlowEvents& events_;
+  Accounts& accounts_;
+  std::vector<std::uint32_t> active_;
+  std::vector<LatchProof> proofs_;
+  std::vector<std::uint16_t> free_proofs_;
+  std::vector<bool> owned_;  // by slot
+  std::size_t scan_at_ = 0;
+  std::size_t proof_at_ = 0;
+  Nanoseconds scanned_ns_ = 0;
+};
+
+}  // namespace sallyport::dp

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/relay.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "dataplane/checksum.h"
+#include "dataplane/handoff.h"
+#include "dataplane/police.h"
+
+namespace sallyport::dp {
+namespace {
+
+constexpr std::size_t kUdptlBytes = 3;  // T.38 9.1: sequence number, and a primary packet's length
+
+[[nodiscard]] std::span<const std::uint8_t> payload_of(const PacketView& view) {
+  return {view.data + view.payload, view.payload_bytes};
+}
+
+[[nodiscard]] bool from_own_source(const Flow& flow, const PacketView& view) {
+  return view.family == flow.source_family && be16(view.source_port) == flow.source_port &&
+         std::memcmp(view.source_bytes(), flow.source.data(), view.address_bytes()) == 0;
+}
+
+[[nodiscard]] DropReason rtp_sanity(MediaPacket& media) {
+  const Flow& flow = *media.flow;
+  const std::span<const std::uint8_t> payload = payload_of(media.view);
+  if (media.kind == MediaKind::rtcp) {
+    if (!flow.rtcp_mux) return DropReason::flow_not_rtp;
+    return rtcp_sane(payload) ? kPass : DropReason::flow_rtp_malformed;
+  }
+  if (media.kind != MediaKind::rtp) return DropReason::flow_not_rtp;
+  if (!read_rtp(payload, payload.size(), media.rtp)) return DropReason::flow_rtp_malformed;
+  media.rtp_read = true;
+  const unsigned type = media.rtp.payload_type;
+  const bool negotiated = flow.any_payload_type || (flow.payload_types[type >> 6] >> (type & 63) & 1) != 0;
+  return negotiated ? kPass : DropReason::flow_payload_type;
+}
+
+// RFC 7983, as far as the flow knows what it carries.
+[[nodiscard]] DropReason sanity(MediaPacket& media) {
+  if (media.kind == MediaKind::keep_alive) return DropReason::flow_keep_alive;
+  switch (media.flow->kind) {
+    case FlowKind::rtp: return rtp_sanity(media);
+    case FlowKind::rtcp:
+      if (media.kind != MediaKind::rtcp) return DropReason::flow_not_rtp;
+      return rtcp_sane(payload_of(media.view)) ? kPass : DropReason::flow_rtp_malformed;
+    case FlowKind::udptl:
+      return media.view.payload_bytes >= kUdptlBytes ? kPass : DropReason::flow_rtp_malformed;
+    case FlowKind::opaque: break;
+  }
+  return kPass;
+}
+
+[[nodiscard]] DropReason police(Flow& flow, std::uint32_t bytes, Nanoseconds now_ns) {
+  const Nanoseconds byte_cost = static_cast<Nanoseconds>(std::uint64_t{bytes} * flow.ns_per_byte_q8 >> 8);
+  if (!conforms(flow.packets_due, now_ns, kMediaTolerance) ||
+      !conforms(flow.bytes_due, now_ns, kMediaTolerance)) {
+    return DropReason::flow_police;
+  }
+  if (flow.ns_per_packet != 0) charge(flow.packets_due, now_ns, flow.ns_per_packet);
+  if (byte_cost != 0) charge(flow.bytes_due, now_ns, byte_cost);
+  return kPass;
+}
+
+[[nodiscard]] LatchEvidence evidence_of(const MediaPacket& media) {
+  LatchEvidence evidence{.source = media.view.source_endpoint()};
+  if (media.rtp_read) {
+    evidence.ssrc = media.rtp.ssrc;
+    evidence.sequence = media.rtp.sequence;
+    evidence.sequenced = true;
+  } else if (media.flow->kind == FlowKind::udptl) {
+    be16 sequence;
+    std::memcpy(&sequence, payload_of(media.view).data(), sizeof(sequence));
+    evidence.sequence = sequence.host();
+    evidence.sequenced = true;
+  }
+  return evidence;
+}
+
+}  // namespace
+
+Relay::Relay(const WorkerContext& context, FlowKeeper& keeper, Neighbours& neighbours, TxQueues& tx,
+             DatagramSender& sender, Handoff& handoff, Accounts& accounts)
+    : context_(context), keeper_(keeper), neighbours_(neighbours), tx_(tx), sender_(sender), handoff_(handoff),
+      accounts_(accounts) {}
+
+void Relay::arrive(rte_mbuf* packet, const PacketView& view, std::uint32_t slot, Nanoseconds now_ns) {
+  MediaPacket media{.packet = packet, .view = view, .slot = slot, .flow = keeper_.active(slot)};
+  if (media.flow == nullptr) return accounts_.drop(packet, DropReason::port_closed);
+  media.kind = media_kind(payload_of(view));
+  media.control = media.kind == MediaKind::rtcp && (media.flow->kind == FlowKind::rtcp || media.flow->rtcp_mux);
+  meta(packet).slot = slot;
+  if (!media.flow->locked_or_strict()) return latch(media, now_ns);
+  const LatchEvent event = from_own_source(*media.flow, view) ? LatchEvent::own : LatchEvent::stranger;
+  if (latch_step(media.flow->latch, event).action != LatchAction::pass) return drop(media, DropReason::flow_source);
+  accept(media, now_ns);
+}
+
+void Relay::drop(const MediaPacket& media, DropReason reason) {
+  media.flow->dropped += 1;
+  accounts_.drop(media.packet, reason);
+}
+
+// A packet for a flow that does not know its source yet. What is no proof ends by its own name: only a good source's
+// good packet may count.
+void Relay::latch(MediaPacket& media, Nanoseconds now_ns) {
+  Flow& flow = *media.flow;
+  const Endpoint source = media.view.source_endpoint();
+  if (!latch_allows(flow.spec, source)) return drop(media, DropReason::flow_source);
+  if (!udp_checksum_right(media.view)) return drop(media, DropReason::udp_checksum);
+  if (const DropReason reason = sanity(media); reason != kPass) return drop(media, reason);
+  if (flow.kind == FlowKind::rtp && !media.rtp_read) return drop(media, DropReason::flow_latching);  // muxed RTCP
+
+  const LatchEvidence evidence = evidence_of(media);
+  LatchProof* proof = keeper_.proof_for(media.slot, flow);
+  if (proof == nullptr) return drop(media, DropReason::flow_latching);
+  const LatchEvent event = latch_event(flow.latch, proof->candidate, evidence, proof_of(flow.kind), now_ns);
+  const LatchStep step = latch_step(flow.latch, event);
+  flow.latch = step.next;
+  switch (step.action) {
+    case LatchAction::lock: return lock(media, source, now_ns);
+    case LatchAction::hold:
+    case LatchAction::restart: return hold(media, proof, evidence, step.action, now_ns);
+    case LatchAction::pass:
+    case LatchAction::refuse:
+    case LatchAction::forget: return drop(media, DropReason::flow_source);
+  }
+}
+
+void Relay::hold(MediaPacket& media, LatchProof* proof, const LatchEvidence& evidence, LatchAction action,
+                 Nanoseconds now_ns) {
+  if (!in_place(media)) return drop(media, DropReason::flow_latching);
+  if (action == LatchAction::restart) {
+    keeper_.forget_proof(*media.flow, DropReason::flow_latching);
+    proof = keeper_.proof_for(media.slot, *media.flow);  // one was just given back
+  }
+  latch_note(proof->candidate, evidence, action, now_ns);
+  if (proof->held_count == proof->held.size()) return drop(media, DropReason::flow_latching);
+  proof->held[proof->held_count++] = media.packet;
+}
+
+// The packets that were the proof are relayed, in order, and then this one.
+void Relay::lock(MediaPacket& media, const Endpoint& source, Nanoseconds now_ns) {
+  const LatchProof proof = keeper_.proof(*media.flow);
+  keeper_.release_proof(*media.flow);
+  keeper_.lock(media.slot, *media.flow, source);
+  for (std::uint8_t i = 0; i < proof.held_count; ++i) {
+    rte_mbuf* held = proof.held[i];
+    PacketView view;
+    const std::span head{rte_pktmbuf_mtod(held, const std::uint8_t*), held->data_len};
+    const DropReason reason = view_packet(head, held->pkt_len, meta(held).reassembled, view);
+    if (reason != kPass) {
+      accounts_.drop(held, reason);  // cannot be: it was viewed when it came
+      continue;
+    }
+    arrive(held, view, media.slot, now_ns);
+  }
+  arrive(media.packet, media.view, media.slot, now_ns);
+}
+
+// From the flow's own source: police, check, count, relay.
+void Relay::accept(MediaPacket& media, Nanoseconds now_ns) {
+  Flow& flow = *media.flow;
+  if (!flow.may_send && !media.control) return drop(media, DropReason::flow_direction);
+  DropReason reason = police(flow, media.view.payload_bytes, now_ns);
+  if (reason == kPass) reason = sanity(media);
+  if (reason == kPass || reason == DropReason::flow_keep_alive) {
+    flow.last_ns = now_ns;
+    if (flow.idle_told) flow.idle_told = false;
+  }
+  if (reason != kPass) return drop(media, reason);
+  if (flow.first_ns == 0) flow.first_ns = now_ns;
+  if (media.rtp_read) flow.rtp.add(media.rtp, now_ns);
+  accounts_.counters().realms[flow.spec.realm].media_received_packets.add();
+  relay(media, now_ns);
+}
+
+void Relay::relay(MediaPacket& media, Nanoseconds now_ns) {
+  const FlowRef to = media.flow->pair;
+  Flow* pair = keeper_.owns(to.slot) ? keeper_.active(to.slot) : nullptr;
+  if (pair == nullptr || pair->generation != to.generation) return drop(media, DropReason::flow_no_pair);
+  if (!pair->may_receive && !media.control) return drop(media, DropReason::flow_direction);
+  if (pair->out.family == Family::none) return drop(media, DropReason::flow_no_remote);
+  if (pair->out.internal_slot != kNoSlot) return go_inside(media, *pair, now_ns);
+  send(media, *pair, now_ns);
+}
+
+void Relay::count(MediaPacket& media, Flow& pair) {
+  Flow& flow = *media.flow;
+  flow.packets += 1;
+  flow.bytes += media.view.payload_bytes;
+  pair.sent_packets += 1;
+  pair.sent_bytes += media.view.payload_bytes;
+  accounts_.counters().realms[pair.spec.realm].media_sent_packets.add();
+}
+
+void Relay::send(MediaPacket& media, Flow& pair, Nanoseconds now_ns) {
+  switch (neighbours_.resolve(pair.out, pair.spec.realm, now_ns)) {
+    case NextHopState::no_route: return drop(media, DropReason::no_route);
+    case NextHopState::unresolved: return drop(media, DropReason::no_neighbour);
+    case NextHopState::ready: break;
+  }
+  const std::size_t udp_bytes = media.view.payload_bytes + kUdpBytes;
+  if (in_place(media) && udp_bytes <= sender_.unfragmented_bytes(pair.out)) {
+    if (const DropReason reason = rewrite(media, pair.out); reason != kPass) return drop(media, reason);
+    count(media, pair);
+    return tx_.push(pair.out.port, media.packet);
+  }
+  // Larger than the egress takes, or not in one piece: made anew, in fragments where it must be.
+  const std::uint16_t checksum = relayed_checksum(media.view, media.flow->in_sum, pair.out);
+  if (!sender_.send(pair.out, payload_of(media.view), checksum, meta(media.packet))) {
+    return drop(media, DropReason::no_buffer);
+  }
+  count(media, pair);
+  rte_pktmbuf_free(media.packet);  // its end is the new frame's
+}
+
+// The pair's endpoint is a media port of ours: the packet arrives there as if it had come by the wire.
+void Relay::go_inside(MediaPacket& media, Flow& pair, Nanoseconds now_ns) {
+  if (++meta(media.packet).hops > kMaxHops) return drop(media, DropReason::flow_hops);
+  if (!in_place(media)) return drop(media, DropReason::mtu);
+  const std::uint32_t slot = pair.out.internal_slot;
+  if (const DropReason reason = rewrite(media, pair.out); reason != kPass) return drop(media, reason);
+  count(media, pair);
+  if (!keeper_.owns(slot)) return handoff_.give(keeper_.owner_of_slot(slot), media.packet, slot);
+  PacketView view;
+  const std::span head{rte_pktmbuf_mtod(media.packet, const std::uint8_t*), media.packet->data_len};
+  if (const DropReason reason = view_packet(head, media.packet->pkt_len, true, view); reason != kPass) {
+    return accounts_.drop(media.packet, reason);
+  }
+  arrive(media.packet, view, slot, now_ns);
+}
+
+// In the mbuf's only segment, and not in the worker's scratch buffer.
+bool Relay::in_place(const MediaPacket& media) const {
+  return media.packet->nb_segs == 1 && media.view.data == rte_pktmbuf_mtod(media.packet, const std::uint8_t*);
+}
+
+// New headers before the same payload. The UDP header keeps its place, so only the front of the mbuf moves.
+DropReason Relay::rewrite(MediaPacket& media, const Egress& out) {
+  rte_mbuf* packet = media.packet;
+  const PacketView& view = media.view;
+  const std::uint16_t checksum = relayed_checksum(view, media.flow->in_sum, out);
+  const auto headers = static_cast<std::uint16_t>(header_bytes(out, false));
+  const auto udp_bytes = static_cast<std::uint16_t>(view.payload_bytes + kUdpBytes);
+  if (packet->data_off + view.l4 < headers) return DropReason::no_buffer;
+  packet->data_off = static_cast<std::uint16_t>(packet->data_off + view.l4 - headers);
+  packet->data_len = static_cast<std::uint16_t>(headers + udp_bytes);
+  packet->pkt_len = packet->data_len;
+  packet->ol_flags &= RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT;  // no word of the ingress's about VLAN or checksums
+  auto* at = rte_pktmbuf_mtod(packet, std::uint8_t*);
+  write_udp(at + headers, out, udp_bytes, checksum);
+  write_headers(at, out, {.source_mac = &context_.ports[out.port].mac, .l4_bytes = udp_bytes});
+  return kPass;
+}
+
+std::uint16_t relayed_checksum(const PacketView& view, std::uint16_t in_sum, const Egress& out) {
+  if (view.udp_checksum != 0) return udp_on_wire(update_checksum(view.udp_checksum, in_sum, out.sum));
+  if (out.family == Family::v4) return 0;  // none stays none
+  const auto udp_bytes = static_cast<std::uint16_t>(view.payload_bytes + kUdpBytes);
+  const be16 length(udp_bytes);
+  const std::uint64_t sum = out.sum + pseudo_tail_sum(udp_bytes, kUdp) + length.raw() +
+                            sum_of(view.data + view.payload, view.payload_bytes);
+  return udp_on_wire(static_cast<std::uint16_t>(~fold(sum)));
+}
+
+}  // namespace sallyport::dp

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/worker.h"
+
+#include <rte_cycles.h>
+#include <sys/prctl.h>
+
+#include <chrono>
+#include <thread>
+
+#include "dataplane/turn.h"
+
+namespace sallyport::dp {
+namespace {
+
+constexpr unsigned kEmptyTurns = 200;  // before the first sleep: a burst has often a neighbour
+constexpr Nanoseconds kSleepWithFlows = 40 * kMicrosecond;    // and some for the kernel to wake us: 50 at most
+constexpr Nanoseconds kSleepWithout = 800 * kMicrosecond;     // so that the first packet waits 1 ms at most
+
+}  // namespace
+
+class Worker::Impl {
+ public:
+  explicit Impl(WorkerContext context) : context_(std::move(context)), turn_(context_) {}
+
+  void run() {
+    prctl(PR_SET_TIMERSLACK, 1'000ul, 0, 0, 0);  // the default of 50 us would double the idle sleep
+    std::uint64_t last = rte_rdtsc();
+    unsigned empty = 0;
+    while (context_.stop == nullptr || !context_.stop->load(std::memory_order_relaxed)) {
+      const unsigned work = turn_.take(monotonic_now_ns());
+      const std::uint64_t now = rte_rdtsc();
+      if (work != 0) context_.counters->busy_cycles.add(now - last);
+      context_.counters->total_cycles.add(now - last);
+      last = now;
+      empty = work != 0 ? 0 : empty + 1;
+      if (empty < kEmptyTurns || context_.idle == Idle::busy) continue;
+      empty = kEmptyTurns;
+      sleep();
+      const std::uint64_t woken = rte_rdtsc();
+      context_.counters->total_cycles.add(woken - last);
+      last = woken;
+    }
+  }
+
+  unsigned poll_once(Nanoseconds now_ns) { return turn_.take(now_ns); }
+
+  std::vector<FlowRow> flows(std::size_t limit, Nanoseconds timeout_ns) {
+    return turn_.snapshot().ask(limit, timeout_ns);
+  }
+
+ private:
+  void sleep() {
+    const Nanoseconds time = turn_.has_flows() || turn_.has_pending() ? kSleepWithFlows : kSleepWithout;
+    if (context_.own_bell == nullptr) {
+      std::this_thread::sleep_for(std::chrono::nanoseconds(time));
+      return;
+    }
+    context_.own_bell->prepare_sleep();
+    if (!turn_.has_commands()) context_.own_bell->wait(time);
+    context_.own_bell->cancel_sleep();
+  }
+
+  WorkerContext context_;
+  Turn turn_;
+};
+
+Worker::Worker(WorkerContext context) : impl_(std::make_unique<Impl>(std::move(context))) {}
+Worker::~Worker() = default;
+void Worker::run() { impl_->run(); }
+unsigned Worker::poll_once(Nanoseconds now_ns) { return impl_->poll_once(now_ns); }
+std::vector<FlowRow> Worker::flows(std::size_t limit, Nanoseconds timeout_ns) {
+  return impl_->flows(limit, timeout_ns);
+}
+
+}  // namespace sallyport::dp
