@@ -113,7 +113,7 @@ struct Target {
 struct Limits {
   Nanoseconds setup_ns = 32 * kSecond;            // INVITE sent to the first response above 100
   Nanoseconds ring_ns = 180 * kSecond;            // that response to the final one
-  Nanoseconds duration_ns = 12 * 3600 * kSecond;  // answer to end
+  Nanoseconds duration_ns = kSecond * 12 * 3600;  // answer to end
   std::uint32_t calls = 0;                        // at once, both directions; 0: no limit
   std::uint32_t rate = 0;                         // new calls a second, both directions; 0: no limit
 };

@@ -62,7 +62,7 @@ class PeerHealth {
   // not.
   void probe_result(TargetId id, bool alive);
 
-  [[nodiscard]] std::size_t targets_of(config::PeerIndex peer) const;
+  [[nodiscard]] std::uint16_t targets_of(config::PeerIndex peer) const;
 
  private:
   struct Target {
