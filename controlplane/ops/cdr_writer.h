@@ -39,12 +39,14 @@ class CdrWriter final : public stats::RecordSink {
   CdrWriter();
   void run();
   void write_line(const stats::CallRecord& record);
+  void open_again();
 
   struct Queue;
   std::unique_ptr<Queue> queue_;
   std::string file_;
   int fd_ = -1;
   std::atomic<bool> reopen_{false};
+  std::atomic<bool> stop_{false};
   std::atomic<std::uint64_t> written_{0};
   std::atomic<std::uint64_t> dropped_{0};
   std::atomic<std::uint64_t> failed_{0};

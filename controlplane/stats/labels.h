@@ -14,7 +14,7 @@ namespace sallyport::stats {
 inline constexpr std::uint16_t kNone = 0xffff;
 
 enum class Direction : std::uint8_t { in, out, kCount };
-inline constexpr std::array<std::string_view, 2> kDirectionNames{"in", "out"};
+inline constexpr std::array<std::string_view, 2> kDirectionNames{"rx", "tx"};
 
 // ---- codes
 // ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <time.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "controlplane/ops/cdr_writer.h"
+
+namespace sallyport::ops {
+namespace {
+
+using nlohmann::ordered_json;
+
+// RFC 3339 with milliseconds, UTC. 0: null.
+ordered_json instant(Nanoseconds wall_ns) {
+  if (wall_ns <= 0) return nullptr;
+  const time_t seconds = wall_ns / kSecond;
+  tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[64];
+  const std::size_t n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
+  std::snprintf(text + n, sizeof(text) - n, ".%03dZ", static_cast<int>(wall_ns % kSecond / kMillisecond));
+  return text;
+}
+
+// From one instant to another in seconds; null where one is missing.
+ordered_json span(Nanoseconds from_ns, Nanoseconds to_ns) {
+  if (from_ns <= 0 || to_ns <= 0) return nullptr;
+  return static_cast<double>((to_ns - from_ns) / kMillisecond) / 1000.0;
+}
+
+ordered_json number_or_null(unsigned value) {
+  return value != 0 ? ordered_json(value) : ordered_json(nullptr);
+}
+ordered_json text_or_null(const std::string& value) {
+  return value.empty() ? ordered_json(nullptr) : ordered_json(value);
+}
+ordered_json endpoint(const Endpoint& value) {
+  return value ? ordered_json(value.to_text()) : ordered_json(nullptr);
+}
+
+const char* ended_by(stats::EndedBy by) {
+  switch (by) {
+    case stats::EndedBy::none:
+      return "none";
+    case stats::EndedBy::caller:
+      return "caller";
+    case stats::EndedBy::callee:
+      return "callee";
+    case stats::EndedBy::sallyport:
+      return "sallyport";
+  }
+  return "none";
+}
+
+ordered_json attempt(const stats::AttemptRecord& record) {
+  return {{"peer", record.peer},
+          {"target", endpoint(record.target)},
+          {"call_id", record.call_id},
+          {"received", number_or_null(record.received)},
+          {"received_phrase", text_or_null(record.received_phrase)},
+          {"local", text_or_null(record.local_error)},
+          {"rule", text_or_null(record.rule)}};
+}
+
+ordered_json media(const stats::MediaRecord& record) {
+  const dp::FlowCounters& counters = record.counters;
+  return {{"leg", record.leg == 0 ? "caller" : "callee"},
+          {"stream", record.stream},
+          {"kind", record.rtcp ? "rtcp" : "rtp"},
+          {"private_media", text_or_null(record.private_action)},
+          {"local", endpoint(record.local)},
+          {"remote", endpoint(record.remote)},
+          {"latched", endpoint(counters.latched)},
+          {"packets", counters.packets},
+          {"bytes", counters.bytes},
+          {"sent_packets", counters.sent_packets},
+          {"sent_bytes", counters.sent_bytes},
+          {"dropped", counters.dropped},
+          {"lost", counters.lost},
+          {"jitter_ms", counters.jitter_us / 1000.0}};
+}
+
+}  // namespace
+
+std::string to_json(const stats::CallRecord& record) {
+  ordered_json out{{"record", record.kind == stats::RecordKind::end ? "end" : "interim"},
+                   {"id", record.id},
+                   {"from", record.from_peer},
+                   {"to", text_or_null(record.to_peer)},
+                   {"from_realm", record.from_realm},
+                   {"to_realm", text_or_null(record.to_realm)},
+                   {"caller", record.caller},
+                   {"callee", record.callee},
+                   {"call_id", record.call_id},
+                   {"source", endpoint(record.source)},
+                   {"started", instant(record.started_ns)},
+                   {"ringing", instant(record.ringing_ns)},
+                   {"answered", instant(record.answered_ns)},
+                   {"ended", instant(record.ended_ns)},
+                   {"setup_seconds", span(record.started_ns, record.answered_ns)},
+                   {"duration_seconds", span(record.answered_ns, record.ended_ns)},
+                   {"ended_by", ended_by(record.ended_by)},
+                   {"received", number_or_null(record.received)},
+                   {"received_phrase", text_or_null(record.received_phrase)},
+                   {"sent", number_or_null(record.sent)},
+                   {"sent_phrase", text_or_null(record.sent_phrase)},
+                   {"q850", number_or_null(record.q850)},
+                   {"reason", text_or_null(record.reason)},
+                   {"local", text_or_null(record.local_error)},
+                   {"rule", text_or_null(record.rule)}};
+  out["attempts"] = ordered_json::array();
+  for (const stats::AttemptRecord& one : record.attempts) out["attempts"].push_back(attempt(one));
+  out["media"] = ordered_json::array();
+  for (const stats::MediaRecord& one : record.media) out["media"].push_back(media(one));
+  // What came from the network need not be UTF-8.
+  return out.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+}  // namespace sallyport::ops
