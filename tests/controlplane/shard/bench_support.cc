@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench_support.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "controlplane/config/load.h"
+#include "dataplane/steer/steering.h"
+
+namespace sallyport::shard {
+
+std::string_view Bench::default_config() {
+  return R"(dataplane:
+  cores: [1]
+  ports:
+    access: {device: "net_null0"}
+    core: {device: "net_null1"}
+controlplane: {shards: 1}
+realms:
+  access:
+    port: access
+    addresses: ["198.51.100.1/24", "2001:db8:1::1/64"]
+    sip: {udp: 5060}
+    media: {ports: 20000-20999}
+    private_media: auto
+    nat_keepalive: 25s
+  core:
+    port: core
+    addresses: ["192.0.2.1/24", "2001:db8:2::1/64"]
+    sip: {udp: 5060}
+    media: {ports: 30000-30999}
+    private_media: reject
+peers:
+  office:
+    realm: access
+    match: ["198.51.100.0/24", "2001:db8:1::/64"]
+    targets: ["sip:198.51.100.20:5060"]
+    response_map: {send: to-office}
+  carrier-a:
+    realm: core
+    match: ["192.0.2.10"]
+    targets: ["sip:192.0.2.10:5060"]
+    limits: {setup: 10s, ring: 60s, duration: 1h}
+    response_map: {receive: carrier-in}
+  carrier-b:
+    realm: core
+    match: ["192.0.2.11"]
+    targets: ["sip:192.0.2.11:5060"]
+    limits: {setup: 10s, ring: 60s, duration: 1h}
+    response_map: {receive: carrier-in}
+routes:
+  - {from: office, user: "0*", to: [carrier-b]}
+  - {from: office, to: [carrier-a, carrier-b]}
+  - {from: [carrier-a, carrier-b], to: [office]}
+response_maps:
+  carrier-in:
+    base: [rfc3398, vendor]
+    rules:
+      - {code: 503, send: 480, send_phrase: "Temporarily Unavailable", failover: yes}
+  to-office:
+    rules:
+      - {local: private-media, send: 488, send_phrase: "Private IP Address", warning: 301, send_q850: 31}
+)";
+}
+
+std::string Sent::header(std::string_view name) const {
+  const std::string wanted = "\r\n" + std::string(name) + ": ";
+  const auto at = text.find(wanted);
+  if (at == std::string::npos || at > text.find("\r\n\r\n")) return {};
+  const auto begin = at + wanted.size();
+  return text.substr(begin, text.find("\r\n", begin) - begin);
+}
+
+std::string Sent::body() const {
+  const auto at = text.find("\r\n\r\n");
+  return at == std::string::npos ? std::string{} : text.substr(at + 4);
+}
+
+std::string Sent::tag_of(std::string_view name) const {
+  const std::string value = header(name);
+  const auto at = value.find(";tag=");
+  return at == std::string::npos ? std::string{} : value.substr(at + 5, value.find(';', at + 5) - at - 5);
+}
+
+std::string sdp(std::string_view address, unsigned port, std::string_view more) {
+  const std::string family = address.find(':') == std::string_view::npos ? "IP4 " : "IP6 ";
+  return "v=0\r\no=endpoint 1 1 IN " + family + std::string(address) + "\r\ns=call\r\nc=IN " + family +
+         std::string(address) + "\r\nt=0 0\r\nm=audio " + std::to_string(port) +
+         " RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n" + std::string(more);
+}
+
+namespace {
+std::string with_body(std::string head, std::string_view body) {
+  if (!body.empty()) head += "Content-Type: application/sdp\r\n";
+  return head + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+}
+std::string header_of(std::string_view text, std::string_view name) {
+  return Sent{.text = std::string(text)}.header(name);
+}
+}  // namespace
+
+std::string make_invite(const InviteOptions& options) {
+  std::string head = "INVITE sip:" + options.user + "@198.51.100.1 SIP/2.0\r\nVia: SIP/2.0/UDP " + options.via +
+                     ";branch=" + options.branch + "\r\nFrom: \"Alice\" <sip:alice@office.example>;tag=fa1\r\nTo: <sip:" +
+                     options.user + "@198.51.100.1>\r\nCall-ID: " + options.call_id + "\r\nCSeq: 1 INVITE\r\n" +
+                     "Contact: " + options.contact + "\r\nUser-Agent: SecretPhone/1.0\r\nOrganization: Secret\r\n" +
+                     "Max-Forwards: " + std::to_string(options.max_forwards) + "\r\n" + options.more;
+  return with_body(head, options.body);
+}
+
+std::string make_response(const Sent& request, std::string_view status, std::string_view tag, std::string_view contact,
+                          std::string_view body, std::string_view more) {
+  std::string to = request.header("To");
+  if (!tag.empty() && to.find(";tag=") == std::string::npos) to += ";tag=" + std::string(tag);
+  std::string head = "SIP/2.0 " + std::string(status) + "\r\nVia: " + request.header("Via") +
+                     "\r\nFrom: " + request.header("From") + "\r\nTo: " + to + "\r\nCall-ID: " +
+                     request.header("Call-ID") + "\r\nCSeq: " + request.header("CSeq") + "\r\nServer: SecretSwitch/2\r\n";
+  if (!contact.empty()) head += "Contact: " + std::string(contact) + "\r\n";
+  return with_body(head + std::string(more), body);
+}
+
+std::string make_in_dialog(std::string_view method, std::string_view invite, const Sent& response, unsigned cseq,
+                           std::string_view branch, std::string_view body) {
+  std::string target = response.header("Contact");
+  if (target.size() > 2) target = target.substr(1, target.find('>') - 1);
+  if (target.empty()) target = "sip:198.51.100.1";
+  std::string via = header_of(invite, "Via");
+  via = via.substr(0, via.find(";branch="));
+  std::string head = std::string(method) + " " + target + " SIP/2.0\r\nVia: " + via + ";branch=" + std::string(branch) +
+                     "\r\nFrom: " + header_of(invite, "From") + "\r\nTo: " + response.header("To") + "\r\nCall-ID: " +
+                     header_of(invite, "Call-ID") + "\r\nCSeq: " + std::to_string(cseq) + " " + std::string(method) +
+                     "\r\nMax-Forwards: 70\r\nContact: " + header_of(invite, "Contact") + "\r\n";
+  return with_body(head, body);
+}
+
+std::string make_uas_request(std::string_view method, const Sent& invite, std::string_view tag, std::string_view via,
+                             unsigned cseq, std::string_view branch, std::string_view body) {
+  std::string target = invite.header("Contact");
+  target = target.substr(1, target.find('>') - 1);
+  std::string head = std::string(method) + " " + target + " SIP/2.0\r\nVia: SIP/2.0/UDP " + std::string(via) +
+                     ";branch=" + std::string(branch) + "\r\nFrom: " + invite.header("To") + ";tag=" + std::string(tag) +
+                     "\r\nTo: " + invite.header("From") + "\r\nCall-ID: " + invite.header("Call-ID") + "\r\nCSeq: " +
+                     std::to_string(cseq) + " " + std::string(method) + "\r\nMax-Forwards: 70\r\nContact: <sip:" +
+                     std::string(via) + ">\r\n";
+  return with_body(head, body);
+}
+
+Bench::Bench(std::string_view yaml) {
+  auto loaded = config::load(yaml);
+  if (!loaded) {
+    ADD_FAILURE() << config::format_faults("bench", loaded.error());
+    std::abort();
+  }
+  config_ = std::move(*loaded);
+  auto maps = response_map::Maps::compile(config_.response_maps);
+  if (!maps) {
+    ADD_FAILURE() << config::format_faults("bench", maps.error());
+    std::abort();
+  }
+  maps_ = std::make_unique<response_map::Maps>(std::move(*maps));
+  peers_ = std::make_unique<routing::PeerTable>(config_);
+  router_ = std::make_unique<routing::Router>(config_);
+  key_.cipher = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+  key_.hash = {5, 6};
+  codec_ = std::make_unique<steer::IdentifierCodec>(key_);
+  std::uint32_t base = 0;
+  for (std::uint16_t realm = 0; realm < config_.realms.size(); ++realm) {
+    const config::Realm& r = config_.realms[realm];
+    for (const Prefix& prefix : r.addresses) {
+      media_.push_back({realm, prefix.address, r.media_first, r.media_last, base});
+      base += r.media_last - r.media_first + 1u;
+    }
+  }
+  open_ports_ = std::make_unique<media::OpenPorts>(media_);
+  const Common common{config_, *peers_, *router_, *maps_, key_, *open_ports_, &records};
+  const Lines lines{{&commands_}, {&events_}, bell_, media_};
+  shard_ = std::make_unique<Shard>(common, lines, 0, 1, now_ns_);
+}
+
+Bench::~Bench() = default;
+
+void Bench::receive(std::string_view realm, std::string_view from, std::string_view text) {
+  dp::SipReceived head;
+  head.realm = config_.find_realm(realm);
+  head.remote = *Endpoint::parse(from);
+  head.local = {config_.realms[head.realm].address(head.remote.address.family()), 5060};
+  head.received_ns = now_ns_;
+  sip::MessageIndex index;
+  (void)sip::parse(text, sip::Framing::datagram, index);
+  const steer::Steering steering = steer::steer(index, text, *codec_, key_.hash, 1);
+  if (steering.verdict == steer::Verdict::foreign_response) return;
+  head.verdict = static_cast<dp::SteerVerdict>(steering.verdict);
+  head.slot = steering.slot;
+  head.generation = steering.generation;
+  head.index_bytes = static_cast<std::uint16_t>(index.used_bytes());
+  head.message_bytes = static_cast<std::uint16_t>(text.size());
+  const std::size_t padded = (sizeof(head) + head.index_bytes + 7) & ~std::size_t{7};
+  std::byte* to = events_.reserve(static_cast<std::uint16_t>(dp::Event::sip_received), padded + text.size());
+  ASSERT_NE(to, nullptr);
+  std::memcpy(to, &head, sizeof(head));
+  std::memcpy(to + sizeof(head), static_cast<const void*>(&index), head.index_bytes);
+  std::memcpy(to + padded, text.data(), text.size());
+  events_.publish();
+  turn();
+}
+
+void Bench::turn() {
+  shard_->turn(now_ns_);
+  shard_->link().flush([](unsigned) {});
+  take_commands();
+}
+
+void Bench::advance(Nanoseconds span, Nanoseconds step) {
+  const Nanoseconds end = now_ns_ + span;
+  while (now_ns_ < end) {
+    now_ns_ = std::min(end, now_ns_ + step);
+    turn();
+  }
+}
+
+void Bench::take_commands() {
+  for (auto record = commands_.front(); record.kind != 0; record = commands_.front()) {
+    switch (static_cast<dp::Command>(record.kind)) {
+      case dp::Command::sip_send: {
+        dp::SipSend head;
+        std::memcpy(&head, record.bytes.data(), sizeof(head));
+        sent_.push_back({head.local, head.remote, head.realm,
+                         {reinterpret_cast<const char*>(record.bytes.data()) + sizeof(head), head.bytes}});
+        break;
+      }
+      case dp::Command::flow_install: {
+        dp::FlowInstall command;
+        std::memcpy(&command, record.bytes.data(), sizeof(command));
+        EXPECT_FALSE(flows.contains(command.spec.self.slot)) << "a slot was installed twice";
+        flows[command.spec.self.slot] = command.spec;
+        break;
+      }
+      case dp::Command::flow_update: {
+        dp::FlowUpdate command;
+        std::memcpy(&command, record.bytes.data(), sizeof(command));
+        EXPECT_TRUE(flows.contains(command.spec.self.slot)) << "an update of no flow";
+        flows[command.spec.self.slot] = command.spec;
+        break;
+      }
+      case dp::Command::flow_remove: {
+        dp::FlowRemove command;
+        std::memcpy(&command, record.bytes.data(), sizeof(command));
+        ASSERT_TRUE(flows.contains(command.flow.slot)) << "a removal of no flow";
+        dp::FlowRemoved event{command.flow, flows[command.flow.slot].owner, {}};
+        flows.erase(command.flow.slot);
+        ASSERT_TRUE(events_.push(static_cast<std::uint16_t>(dp::Event::flow_removed), event));
+        break;
+      }
+      case dp::Command::none: break;
+    }
+    commands_.pop();
+  }
+}
+
+std::vector<Sent> Bench::take() {
+  return std::exchange(sent_, {});
+}
+
+Sent Bench::take_one(std::string_view start) {
+  std::vector<Sent> matching;
+  for (const Sent& sent : sent_) {
+    if (sent.is(start)) matching.push_back(sent);
+  }
+  std::erase_if(sent_, [&](const Sent& sent) { return sent.is(start); });
+  if (matching.size() == 1) return matching.front();
+  std::string what;
+  for (const Sent& sent : sent_) what += "\n  " + sent.start_line();
+  ADD_FAILURE() << matching.size() << " messages start with '" << start << "'; others:" << what;
+  return {};
+}
+
+void Bench::report_idle(std::uint32_t slot) {
+  const dp::FlowIdle event{flows.at(slot).self, flows.at(slot).owner};
+  ASSERT_TRUE(events_.push(static_cast<std::uint16_t>(dp::Event::flow_idle), event));
+  turn();
+}
+
+void Bench::report_unreachable(const Sent& request) {
+  const std::string via = request.header("Via");
+  const std::string branch = via.substr(via.find("branch=") + 7, 7 + steer::kTokenChars);
+  const auto identity = codec_->open(steer::branch_token(branch), steer::TokenKind::branch);
+  ASSERT_TRUE(identity);
+  dp::SipUnreachable event;
+  event.slot = identity->slot;
+  event.generation = identity->generation;
+  event.remote = request.remote;
+  event.icmp_type = 3;
+  event.icmp_code = 3;
+  ASSERT_TRUE(events_.push(static_cast<std::uint16_t>(dp::Event::sip_unreachable), event));
+  turn();
+}
+
+std::uint32_t Bench::ports_in_use() {
+  std::uint32_t used = 0;
+  for (std::uint16_t realm = 0; realm < config_.realms.size(); ++realm) used += shard_->ports().level(realm).used;
+  return used;
+}
+
+void Bench::expect_nothing_left() {
+  advance(70 * kSecond, 250 * kMillisecond);
+  EXPECT_EQ(shard_->manager().calls(), 0u);
+  EXPECT_EQ(shard_->manager().legs(), 0u);
+  EXPECT_EQ(shard_->transaction_layer().clients(), 0u);
+  EXPECT_EQ(shard_->transaction_layer().servers(), 0u);
+  EXPECT_EQ(shard_->wheel().running(), 0u);
+  EXPECT_TRUE(flows.empty());
+  EXPECT_EQ(ports_in_use(), 0u);
+}
+
+}  // namespace sallyport::shard

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Theory of operation. A bench drives one real shard with a fake clock: the test plays the endpoints, the bench plays
+// the worker. What endpoints say is parsed and steered as on a worker and pushed into the event ring; what the shard
+// sends is read from the command ring; flows are kept in a map, and each removal is confirmed in the next turn.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "controlplane/config/config.h"
+#include "controlplane/shard/shard.h"
+
+namespace sallyport::shard {
+
+struct Sent {
+  Endpoint local;
+  Endpoint remote;
+  std::uint16_t realm = 0;
+  std::string text;
+
+  [[nodiscard]] std::string start_line() const { return text.substr(0, text.find("\r\n")); }
+  // The first field of that name, whole; empty when there is none.
+  [[nodiscard]] std::string header(std::string_view name) const;
+  [[nodiscard]] std::string body() const;
+  [[nodiscard]] std::string tag_of(std::string_view name) const;
+  [[nodiscard]] bool is(std::string_view start) const { return text.starts_with(start); }
+};
+
+// SDP with one audio stream.
+[[nodiscard]] std::string sdp(std::string_view address, unsigned port, std::string_view more = {});
+
+struct InviteOptions {
+  std::string user = "4930123";
+  std::string call_id = "caller-1@198.51.100.20";
+  std::string via = "198.51.100.20:5060";
+  std::string contact = "<sip:alice@198.51.100.20:5060>";
+  std::string body = sdp("198.51.100.20", 4000);
+  std::string more;  // further header lines
+  std::string branch = "z9hG4bKcaller1";
+  int max_forwards = 70;
+};
+[[nodiscard]] std::string make_invite(const InviteOptions& options = {});
+
+// A response as a UAS writes it. `tag` is put on To where there is none.
+[[nodiscard]] std::string make_response(const Sent& request, std::string_view status, std::string_view tag,
+                                        std::string_view contact = {}, std::string_view body = {},
+                                        std::string_view more = {});
+// A request inside the dialog that `response` (to `invite`, as the endpoint that sent it sees it) has made.
+[[nodiscard]] std::string make_in_dialog(std::string_view method, std::string_view invite, const Sent& response,
+                                         unsigned cseq, std::string_view branch, std::string_view body = {});
+// The same from the side that got `invite` from us and answered it with To tag `tag`.
+[[nodiscard]] std::string make_uas_request(std::string_view method, const Sent& invite, std::string_view tag,
+                                           std::string_view via, unsigned cseq, std::string_view branch,
+                                           std::string_view body = {});
+
+class Records final : public stats::RecordSink {
+ public:
+  bool write(stats::CallRecord&& record) noexcept override {
+    records.push_back(std::move(record));
+    return true;
+  }
+  std::vector<stats::CallRecord> records;
+};
+
+class Bench {
+ public:
+  explicit Bench(std::string_view yaml = default_config());
+  ~Bench();
+  [[nodiscard]] static std::string_view default_config();
+
+  // From an endpoint to our SIP port of that realm.
+  void receive(std::string_view realm, std::string_view from, std::string_view text);
+  // Turns of the loop, a millisecond or `step` apart.
+  void advance(Nanoseconds span, Nanoseconds step = 50 * kMillisecond);
+  void turn();
+
+  // What has been sent since the last call of take().
+  std::vector<Sent> take();
+  // The only one that starts so; a failed test and an empty Sent when there is none or there are several.
+  Sent take_one(std::string_view start);
+
+  // Flows as the worker has them, by slot.
+  std::map<std::uint32_t, dp::FlowSpec> flows;
+  void report_idle(std::uint32_t slot);
+  void report_unreachable(const Sent& request);
+
+  Shard& shard() { return *shard_; }
+  Records records;
+  [[nodiscard]] std::uint32_t ports_in_use();
+  // After everything has run out: no call, leg, transaction, timer, flow or port is left.
+  void expect_nothing_left();
+
+ private:
+  void take_commands();
+  config::Config config_;
+  std::unique_ptr<routing::PeerTable> peers_;
+  std::unique_ptr<routing::Router> router_;
+  std::unique_ptr<response_map::Maps> maps_;
+  steer::NodeKey key_;
+  std::vector<dp::MediaRange> media_;
+  std::unique_ptr<media::OpenPorts> open_ports_;
+  dp::RecordRing commands_{1 << 20};
+  dp::RecordRing events_{1 << 20};
+  dp::ShardDoorbell* bell_ = nullptr;
+  std::unique_ptr<Shard> shard_;
+  std::unique_ptr<steer::IdentifierCodec> codec_;
+  std::vector<Sent> sent_;
+  Nanoseconds now_ns_ = 1'000 * kSecond;
+};
+
+}  // namespace sallyport::shard

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is answered without a call.
+#include <gtest/gtest.h>
+
+#include "bench_support.h"
+
+namespace sallyport::shard {
+namespace {
+
+constexpr std::string_view kCaller = "198.51.100.20:5060";
+
+std::string request(std::string_view method, std::string_view uri, std::string_view more = {},
+                    std::string_view to = "<sip:x@198.51.100.1>") {
+  return std::string(method) + " " + std::string(uri) + " SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.20:5060;branch=z9hG4bKr" +
+         std::string(method) + "\r\nFrom: <sip:a@x>;tag=f\r\nTo: " + std::string(to) + "\r\nCall-ID: c-" +
+         std::string(method) + "\r\nCSeq: 1 " + std::string(method) + "\r\nMax-Forwards: 70\r\n" + std::string(more) +
+         "Content-Length: 0\r\n\r\n";
+}
+
+struct Case {
+  const char* what;
+  std::string message;
+  const char* status;
+  const char* header;  // that the answer must have; empty: any
+};
+
+TEST(Refusals, Each_request_gets_its_answer) {
+  const std::string uri = "sip:x@198.51.100.1";
+  const Case cases[] = {
+      {"OPTIONS", request("OPTIONS", uri), "SIP/2.0 200", "Allow"},
+      {"OPTIONS at zero hops", [&] {
+         auto text = request("OPTIONS", uri);
+         text.replace(text.find("s: 70"), 5, "s: 0");
+         return text;
+       }(), "SIP/2.0 200", "Allow"},
+      {"REGISTER", request("REGISTER", "sip:198.51.100.1"), "SIP/2.0 405", "Allow"},
+      {"MESSAGE", request("MESSAGE", uri), "SIP/2.0 405", "Allow"},
+      {"unknown method", request("FLY", uri), "SIP/2.0 501", "Allow"},
+      {"BYE without a dialog", request("BYE", uri), "SIP/2.0 481", ""},
+      {"a To tag that is not ours", request("BYE", uri, {}, "<sip:x@y>;tag=nobody"), "SIP/2.0 481", ""},
+      {"unknown scheme", request("OPTIONS", "fly:away"), "SIP/2.0 416", ""},
+      {"Require", request("OPTIONS", uri, "Require: sing, dance\r\n"), "SIP/2.0 420", "Unsupported"},
+      {"too many hops", make_invite({.max_forwards = 0}), "SIP/2.0 483", ""},
+      {"INVITE with Require", make_invite({.more = "Require: sing\r\n"}), "SIP/2.0 420", "Unsupported"},
+      {"INVITE that takes no SDP", make_invite({.more = "Accept: text/plain\r\n"}), "SIP/2.0 406", ""},
+      {"an SDP that is none", make_invite({.body = "v=0\r\nnonsense"}), "SIP/2.0 488", ""},
+      {"malformed", "INVITE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.20;branch=z9hG4bKm\r\n\r\n", "SIP/2.0 400", ""},
+      {"version", [&] {
+         auto text = request("OPTIONS", uri);
+         text.replace(text.find("SIP/2.0\r\n"), 7, "SIP/7.0");
+         return text;
+       }(), "SIP/2.0 505", ""},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.what);
+    Bench bench;
+    bench.receive("access", kCaller, c.message);
+    std::vector<Sent> sent = bench.take();
+    std::erase_if(sent, [](const Sent& s) { return s.is("SIP/2.0 100"); });
+    ASSERT_EQ(sent.size(), 1u);
+    EXPECT_TRUE(sent[0].is(c.status)) << sent[0].text;
+    if (*c.header != 0) {
+      EXPECT_FALSE(sent[0].header(c.header).empty()) << sent[0].text;
+    }
+    bench.expect_nothing_left();
+  }
+}
+
+TEST(Refusals, A_body_that_is_not_SDP_gets_415_with_Accept) {
+  Bench bench;
+  std::string invite = make_invite();
+  invite.replace(invite.find("application/sdp"), 15, "application/xyz");
+  bench.receive("access", kCaller, invite);
+  EXPECT_EQ(bench.take_one("SIP/2.0 415").header("Accept"), "application/sdp");
+  bench.expect_nothing_left();
+}
+
+TEST(Refusals, A_number_without_a_route_is_the_local_error_no_route) {
+  Bench bench;
+  bench.receive("core", "192.0.2.99:5060", make_invite());
+  EXPECT_TRUE(bench.take_one("SIP/2.0 403").is("SIP/2.0 403"));
+  bench.expect_nothing_left();
+}
+
+TEST(Refusals, An_unknown_source_gets_ten_answers_a_second_then_silence_and_its_ACK_none) {
+  Bench bench;
+  for (int i = 0; i < 30; ++i) {
+    bench.receive("core", "192.0.2.99:5060",
+                  make_invite({.call_id = "u" + std::to_string(i), .branch = "z9hG4bKu" + std::to_string(i)}));
+  }
+  EXPECT_EQ(bench.take().size(), 10u);
+  bench.advance(2 * kSecond);
+  std::string ack = make_invite();
+  ack.replace(0, 6, "ACK");
+  ack.replace(ack.find("1 INVITE"), 8, "1 ACK");
+  bench.receive("core", "192.0.2.99:5060", ack);
+  EXPECT_TRUE(bench.take().empty());
+}
+
+TEST(Refusals, A_retransmitted_INVITE_makes_no_second_call) {
+  Bench bench;
+  const std::string invite = make_invite();
+  bench.receive("access", kCaller, invite);
+  bench.receive("access", kCaller, invite);
+  EXPECT_EQ(bench.shard().manager().calls(), 1u);
+  int invites = 0;
+  for (const Sent& sent : bench.take()) invites += sent.is("INVITE ");
+  EXPECT_EQ(invites, 1);
+}
+
+TEST(Refusals, A_merged_request_is_a_loop) {
+  Bench bench;
+  bench.receive("access", kCaller, make_invite());
+  bench.take();
+  bench.receive("access", kCaller, make_invite({.branch = "z9hG4bKother"}));
+  EXPECT_TRUE(bench.take_one("SIP/2.0 482").is("SIP/2.0 482"));
+}
+
+}  // namespace
+}  // namespace sallyport::shard
