@@ -78,7 +78,8 @@ class Endpoint:
 
     def expect(self, what, timeout=4.0, skip=(100,), call_id=None):
         """The next message that is this method or code (or one of these); others than those in skip are a failure."""
-        wanted = what if isinstance(what, (tuple, list, set)) else (what,)
+        wanted = (what,) if isinstance(what, (str, int)) else tuple(what)
+        named = f"{wanted[0]} to {wanted[-1]}" if len(wanted) > 8 else " or ".join(map(str, wanted))
         deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
             message = self.receive(left)
@@ -90,8 +91,8 @@ class Endpoint:
             if kind in wanted:
                 return message
             if kind not in skip and not self._again(message):
-                raise AssertionError(f"{self.address} heard {message.start!r}, not {wanted}")
-        raise Timeout(f"{self.address} heard no {wanted} within {timeout} s")
+                raise AssertionError(f"{self.address} heard {message.start!r}, not {named}")
+        raise Timeout(f"{self.address} heard no {named} within {timeout} s")
 
     def _again(self, message):
         """Is it a retransmission of what was heard before?"""

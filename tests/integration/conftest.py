@@ -4,12 +4,22 @@ import pathlib
 import signal
 import sys
 
+import pytest
+
 REPO = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "deploy"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
 pytest_plugins = ["lab_fixtures"]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A fixture can ask whether its test failed: request.node.failed."""
+    outcome = yield
+    if call.when == "call":
+        item.failed = outcome.get_result().failed
 
 
 def _ended(*_):

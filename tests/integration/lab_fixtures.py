@@ -74,14 +74,24 @@ def _door(lab, tmp_path_factory):
 @pytest.fixture
 def door(_door, request):
     yield _door
+    if getattr(request.node, "failed", False):
+        keep_log(request.node.name)
     fault = _FATAL.search(_door.lab.log)
     if fault or (_door.text and _door.lab.pid is None):
-        KEEP.mkdir(exist_ok=True)
-        kept = KEEP / f"{request.node.name[:60].replace('/', '_')}.log"
-        shutil.copy(netns.STATE / "sallyport.log", kept)
+        kept = keep_log(request.node.name)
         tail = "\n".join(_door.lab.log.splitlines()[-25:])
         _door.stop()
         pytest.fail(f"Sallyport {'said ' + fault.group(0) if fault else 'is gone'} (log kept: {kept})\n{tail}")
+    if getattr(request.node, "failed", False):
+        _door.stop()  # what a failed test left ringing must not be heard in the next
+
+
+def keep_log(name):
+    KEEP.mkdir(exist_ok=True)
+    kept = KEEP / f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)[:80]}.log"
+    if (netns.STATE / "sallyport.log").exists():
+        shutil.copy(netns.STATE / "sallyport.log", kept)
+    return kept
 
 
 @pytest.fixture

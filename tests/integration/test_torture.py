@@ -92,7 +92,7 @@ def judge(bench, raw, allowed, forward):
     call_id = found.group(1).decode("utf-8", "replace") if found else None
 
     def ours(message):
-        return message.code > 0 and (call_id is None or message.call_id in (call_id, ""))
+        return message.code > 0 and message.call_id in (call_id, "")
 
     sock = netns.udp_socket(PUB, PUB4, 5060)
     try:
