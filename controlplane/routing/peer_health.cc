@@ -24,8 +24,8 @@ PeerHealth::PeerHealth(const config::Config& config, Nanoseconds first_probe_ns)
   first_.push_back(targets_.size());
 }
 
-std::size_t PeerHealth::targets_of(config::PeerIndex peer) const {
-  return first_[peer + 1u] - first_[peer];
+std::uint16_t PeerHealth::targets_of(config::PeerIndex peer) const {
+  return static_cast<std::uint16_t>(first_[peer + 1u] - first_[peer]);
 }
 
 TargetState PeerHealth::state(TargetId id, Nanoseconds now_ns) const {
