@@ -4,6 +4,8 @@
 #include "sdp_rewriter/fields.h"
 #include "sdp_rewriter/parser.h"
 
+#include <cassert>
+
 namespace sallyport::sdp {
 
 std::string_view name(Direction direction) {
@@ -37,8 +39,10 @@ std::expected<void, ParseFault> Description::assign(std::string_view body) {
 
 Description Description::clone() const {
   Description copy;
-  // What was parsed once parses again; an empty one stays empty.
-  if (!body_.empty()) static_cast<void>(copy.assign(text()));
+  if (body_.empty()) return copy;
+  const auto result = copy.assign(text());
+  assert(result);  // what was parsed once parses again
+  static_cast<void>(result);
   return copy;
 }
 
@@ -86,7 +90,7 @@ std::optional<std::string_view> Stream::attribute(std::string_view attribute_nam
   for (const Line& each : lines) {
     if (each.type != 'a') continue;
     const AttributeText text = split_attribute(each.value);
-    if (text.name == attribute_name) return text.value;
+    if (equal_nocase(text.name, attribute_name)) return text.value;
   }
   return std::nullopt;
 }

@@ -20,7 +20,7 @@
 
 namespace sallyport::sdp {
 
-inline constexpr std::size_t kMaxBytes = 64 * 1024;
+inline constexpr std::size_t kMaxBytes = 65536;
 inline constexpr std::size_t kMaxLines = 4096;
 inline constexpr std::size_t kMaxStreams = 32;
 inline constexpr std::size_t kMaxFormats = 128;

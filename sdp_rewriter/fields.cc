@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 
 namespace sallyport::sdp {
@@ -44,28 +45,31 @@ bool starts_nocase(std::string_view text, std::string_view start) {
   return text.size() >= start.size() && equal_nocase(text.substr(0, start.size()), start);
 }
 
+bool is_one_of(std::string_view name, std::span<const std::string_view> names) {
+  return std::ranges::any_of(names, [&](auto known) { return equal_nocase(name, known); });
+}
+
 }  // namespace
 
+// Attribute names have a case (RFC 8866 9), but a reader that does not care must not find what we did not
+// see.
 LineKind attribute_kind(const AttributeText& attribute) {
   const std::string_view name = attribute.name;
   if (direction_of(name)) return LineKind::direction;
-  if (name == "rtcp") return LineKind::rtcp;
-  if (name == "rtcp-mux") return LineKind::rtcp_mux;
-  if (name == "candidate" || name == "remote-candidates" || name == "end-of-candidates" ||
-      name.starts_with("ice-")) {
-    return LineKind::ice;
-  }
-  if (name == "bundle-only" || (name == "group" && starts_nocase(attribute.value, "BUNDLE")))
-    return LineKind::bundle;
-  const bool reveals = std::ranges::any_of(kRevealing, [&](auto known) { return equal_nocase(name, known); });
-  return reveals ? LineKind::reveals : LineKind::other;
+  if (equal_nocase(name, "rtcp")) return LineKind::rtcp;
+  if (equal_nocase(name, "rtcp-mux")) return LineKind::rtcp_mux;
+  constexpr std::array<std::string_view, 3> kIce{"candidate", "remote-candidates", "end-of-candidates"};
+  if (starts_nocase(name, "ice-") || is_one_of(name, kIce)) return LineKind::ice;
+  const bool bundle_group = equal_nocase(name, "group") && starts_nocase(attribute.value, "BUNDLE");
+  if (bundle_group || equal_nocase(name, "bundle-only")) return LineKind::bundle;
+  return is_one_of(name, kRevealing) ? LineKind::reveals : LineKind::other;
 }
 
 std::optional<Direction> direction_of(std::string_view attribute_name) {
-  if (attribute_name == "sendrecv") return Direction::sendrecv;
-  if (attribute_name == "sendonly") return Direction::sendonly;
-  if (attribute_name == "recvonly") return Direction::recvonly;
-  if (attribute_name == "inactive") return Direction::inactive;
+  for (const auto direction :
+       {Direction::sendrecv, Direction::sendonly, Direction::recvonly, Direction::inactive}) {
+    if (equal_nocase(attribute_name, name(direction))) return direction;
+  }
   return std::nullopt;
 }
 

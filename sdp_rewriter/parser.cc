@@ -161,8 +161,8 @@ Parser::Result Parser::read_formats(Stream& stream, std::string_view list) {
 Parser::Result Parser::read_attribute(Line& line) {
   const AttributeText attribute = split_attribute(line.value);
   line.kind = attribute_kind(attribute);
-  const bool fingerprint = attribute.name == "fingerprint";
-  const bool ice = attribute.name == "candidate" || attribute.name == "ice-ufrag";
+  const bool fingerprint = equal_nocase(attribute.name, "fingerprint");
+  const bool ice = equal_nocase(attribute.name, "candidate") || equal_nocase(attribute.name, "ice-ufrag");
   if (d_.streams_.empty()) {
     if (line.kind == LineKind::direction) defaults_.direction = *direction_of(attribute.name);
     defaults_.has_fingerprint |= fingerprint;
@@ -189,17 +189,17 @@ Parser::Result Parser::read_attribute(Line& line) {
 }
 
 void Parser::read_stream_attribute(Stream& stream, std::string_view name, std::string_view value) {
-  if (name == "rtpmap" || name == "fmtp") {
-    read_mapping(value, name == "rtpmap");
-  } else if (name == "ptime") {
+  if (equal_nocase(name, "rtpmap") || equal_nocase(name, "fmtp")) {
+    read_mapping(value, equal_nocase(name, "rtpmap"));
+  } else if (equal_nocase(name, "ptime")) {
     stream.ptime_ms = number<std::uint16_t>(next_word(value)).value_or(0);
-  } else if (name == "maxptime") {
+  } else if (equal_nocase(name, "maxptime")) {
     stream.max_ptime_ms = number<std::uint16_t>(next_word(value)).value_or(0);
-  } else if (name == "mid") {
+  } else if (equal_nocase(name, "mid")) {
     stream.mid = next_word(value);
-  } else if (name == "crypto") {
+  } else if (equal_nocase(name, "crypto")) {
     stream.has_crypto = true;
-  } else if (name == "bundle-only") {
+  } else if (equal_nocase(name, "bundle-only")) {
     stream.bundle_only = true;
   }
 }

@@ -350,6 +350,12 @@ TEST(AddressPolicy, The_address_in_rtcp_is_judged_as_well) {
   }
 }
 
+TEST(AddressPolicy, An_rtcp_attribute_in_capitals_is_judged_too) {
+  const Judged j =
+      judged(body("IP4 198.51.100.20", "a=RTCP:30005 IN IP4 10.0.0.1\r\n"), {.mode = PrivateMedia::reject});
+  EXPECT_EQ(j.stream.action, Action::rejected);
+}
+
 TEST(AddressPolicy, Each_stream_is_judged_by_its_own_address) {
   const std::string sdp =
       "v=0\r\no=- 1 1 IN IP4 h\r\ns=-\r\nc=IN IP4 ua.example\r\nt=0 0\r\n"

@@ -250,7 +250,7 @@ TEST(Rewrite, Ice_is_removed_unless_it_shall_pass) {
       "0\r\na=ice-lite\r\na=ice-options:trickle\r\n"
       "m=audio 4 RTP/AVP 0\r\na=ice-ufrag:8hhY\r\na=ice-pwd:asd88fgpdd777uzjYhagZg\r\n"
       "a=candidate:1 1 UDP 2130706431 10.0.0.1 4 typ host\r\na=remote-candidates:1 10.0.0.1 4\r\n"
-      "a=end-of-candidates\r\na=x\r\n";
+      "a=end-of-candidates\r\na=Candidate:2 1 UDP 1 10.0.0.1 4 typ host\r\na=x\r\n";
   check({"removed", in, plan_of({kFirst}), std::string(kHeadOut) + "a=x\r\n"});
   Plan keeping = plan_of({kFirst});
   keeping.strip_ice = false;
