@@ -113,4 +113,7 @@ class Dataplane {
   [[nodiscard]] virtual std::string memory_in_use() const = 0;  // "hugepages" or "ordinary"
 };
 
+// "DPDK 22.11.11".
+[[nodiscard]] std::string dpdk_version();
+
 }  // namespace sallyport::dp

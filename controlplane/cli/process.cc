@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/cli/process.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+
+#include "controlplane/ops/log.h"
+
+namespace sallyport::cli {
+
+dp::DataplaneOptions dataplane_options(const config::Config& config, const steer::NodeKey& key) {
+  dp::DataplaneOptions options;
+  options.cores = config.dataplane.cores;
+  options.idle = config.dataplane.idle == config::Idle::busy ? dp::Idle::busy : dp::Idle::adaptive;
+  options.memory = static_cast<dp::Memory>(config.dataplane.memory);
+  for (const config::Port& port : config.dataplane.ports) options.ports.push_back({port.name, port.device});
+  for (const config::Realm& realm : config.realms) {
+    dp::RealmOptions& to = options.realms.emplace_back();
+    to.name = realm.name;
+    to.port = realm.port;
+    to.vlan = realm.vlan;
+    to.addresses = realm.addresses;
+    to.gateways = realm.gateways;
+    to.sip_udp = realm.sip_udp;
+    to.sip_tcp = realm.sip_tcp;
+    to.media_first = realm.media_first;
+    to.media_last = realm.media_last;
+  }
+  options.shards = static_cast<std::uint8_t>(config.controlplane.shards);
+  options.key = key;
+  options.eal_extra = config.dataplane.eal;
+  return options;
+}
+
+static_assert(static_cast<int>(config::Memory::ordinary) == static_cast<int>(dp::Memory::ordinary));
+
+Process::Process(std::unique_ptr<Loaded> loaded)
+    : loaded_(std::move(loaded)),
+      key_(steer::random_node_key()),
+      peers_(loaded_->config),
+      router_(loaded_->config) {}
+
+std::expected<std::unique_ptr<Process>, std::string> Process::start(std::unique_ptr<Loaded> loaded) {
+  std::unique_ptr<Process> process(new Process(std::move(loaded)));
+  if (const auto up = process->bring_up(); !up) return std::unexpected(up.error());
+  return process;
+}
+
+std::expected<void, std::string> Process::bring_up() {
+  const config::Config& config = loaded_->config;
+  if (!config.cdr.file.empty()) {
+    auto records = ops::CdrWriter::start(config.cdr.file);
+    if (!records) return std::unexpected(records.error());
+    records_ = std::move(*records);
+  }
+  auto dataplane = dp::Dataplane::start(dataplane_options(config, key_));
+  if (!dataplane) return std::unexpected(dataplane.error());
+  dataplane_ = std::move(*dataplane);
+  ops::log_info("ports are up", {{"workers", std::to_string(dataplane_->workers())},
+                                 {"memory", dataplane_->memory_in_use()}});
+  open_ports_ = std::make_unique<media::OpenPorts>(dataplane_->media());
+  start_shards();
+  return start_ops();
+}
+
+void Process::start_shards() {
+  const config::Config& config = loaded_->config;
+  const unsigned count = config.controlplane.shards;
+  const shard::Common common{config, peers_, router_, loaded_->maps, key_, *open_ports_, records_.get()};
+  for (unsigned index = 0; index < count; ++index) {
+    shard::Lines lines;
+    for (unsigned worker = 0; worker < dataplane_->workers(); ++worker) {
+      lines.commands.push_back(&dataplane_->commands(index, worker));
+      lines.events.push_back(&dataplane_->events(worker, index));
+    }
+    lines.bell = &dataplane_->doorbell(index);
+    lines.media = dataplane_->media();
+    shards_.push_back(std::make_unique<shard::Shard>(common, lines, index, count, monotonic_now_ns()));
+  }
+  for (unsigned index = 0; index < count; ++index) {
+    threads_.emplace_back([this, index] {
+      place_thread(index);
+      shards_[index]->run([this](unsigned worker) { dataplane_->kick(worker); });
+    });
+  }
+}
+
+// A shard is pinned to its configured core, or else may run on every core that does not poll.
+void Process::place_thread(unsigned shard) const {
+  const config::Config& config = loaded_->config;
+  pthread_setname_np(pthread_self(), ("shard-" + std::to_string(shard)).c_str());
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  if (const auto& pinned = config.controlplane.cores; !pinned.empty()) {
+    CPU_SET(pinned[shard % pinned.size()], &cores);
+  } else {
+    const unsigned all = std::max(1u, std::thread::hardware_concurrency());
+    for (unsigned core = 0; core < all; ++core) {
+      if (std::ranges::find(config.dataplane.cores, core) == config.dataplane.cores.end()) CPU_SET(core, &cores);
+    }
+    if (CPU_COUNT(&cores) == 0) {
+      for (unsigned core = 0; core < all; ++core) CPU_SET(core, &cores);
+    }
+  }
+  if (pthread_setaffinity_np(pthread_self(), sizeof(cores), &cores) != 0) {
+    ops::log_warning("a shard could not be pinned", {{"shard", std::to_string(shard)}});
+  }
+}
+
+std::expected<void, std::string> Process::start_ops() {
+  const config::Config& config = loaded_->config;
+  ops::AdminSources admin;
+  admin.shards = this;
+  admin.dataplane = dataplane_.get();
+  admin.labels = ops::labels_of(config);
+  admin.drain = [this]() -> std::expected<std::string, std::string> {
+    drain_asked_.store(true, std::memory_order_release);
+    return "draining: new calls are refused, the process ends with its last call";
+  };
+  commands_ = std::make_unique<ops::AdminCommands>(std::move(admin));
+  std::error_code ignored;  // the server's own error says what is wrong with the path
+  std::filesystem::create_directories(std::filesystem::path(config.admin.socket).parent_path(), ignored);
+  auto server = ops::AdminServer::start(config.admin.socket,
+                                        [this](std::string_view request) { return commands_->handle(request); });
+  if (!server) return std::unexpected(server.error());
+  admin_ = std::move(*server);
+  if (config.metrics.listen) {
+    ops::Sources sources;
+    sources.dataplane = dataplane_.get();
+    for (const auto& shard : shards_) sources.shards.push_back(&shard->statistics());
+    if (records_) sources.records_dropped = [this] { return records_->dropped(); };
+    sources.dpdk = dp::dpdk_version();
+    auto metrics = ops::MetricsServer::start(*config.metrics.listen,
+                                             std::make_shared<ops::Metrics>(ops::labels_of(config), std::move(sources)));
+    if (!metrics) return std::unexpected(metrics.error());
+    metrics_ = std::move(*metrics);
+  }
+  return {};
+}
+
+Process::~Process() {
+  metrics_.reset();
+  admin_.reset();
+  for (const auto& shard : shards_) shard->stop();
+  for (std::thread& thread : threads_) thread.join();
+  shards_.clear();
+  dataplane_.reset();
+}
+
+void Process::set_phase(shard::Phase phase) {
+  for (const auto& shard : shards_) shard->set_phase(phase);
+}
+
+std::uint32_t Process::calls() const {
+  return std::accumulate(shards_.begin(), shards_.end(), 0u,
+                         [](std::uint32_t sum, const auto& shard) { return sum + shard->calls(); });
+}
+
+void Process::reopen_files() {
+  if (records_) records_->reopen();
+}
+
+bool Process::post(unsigned index, stats::ShardRequest request) { return shards_[index]->post(std::move(request)); }
+
+}  // namespace sallyport::cli

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Theory of operation. The running process: the dataplane, the shards on their threads, and ops beside them, brought up
+// in that order and taken down in the reverse one. Threads are placed on purpose: EAL's affinity would be inherited, so
+// every thread that is not a worker is set to its own cores.
+#pragma once
+
+#include <atomic>
+#include <expected>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "controlplane/cli/loaded.h"
+#include "controlplane/media/port_allocator.h"
+#include "controlplane/ops/admin_commands.h"
+#include "controlplane/ops/admin_server.h"
+#include "controlplane/ops/cdr_writer.h"
+#include "controlplane/ops/metrics.h"
+#include "controlplane/routing/peer_table.h"
+#include "controlplane/routing/router.h"
+#include "controlplane/shard/shard.h"
+#include "controlplane/stats/shard_query.h"
+#include "dataplane/dataplane.h"
+
+namespace sallyport::cli {
+
+[[nodiscard]] dp::DataplaneOptions dataplane_options(const config::Config& config, const steer::NodeKey& key);
+
+class Process final : private stats::ShardQuery {
+ public:
+  // The error is one sentence that says what to do.
+  [[nodiscard]] static std::expected<std::unique_ptr<Process>, std::string> start(std::unique_ptr<Loaded> loaded);
+  ~Process() override;
+
+  void set_phase(shard::Phase phase);
+  [[nodiscard]] std::uint32_t calls() const;
+  void reopen_files();
+  // `sallyport drain` has been asked for over the admin socket.
+  [[nodiscard]] bool drain_asked() const { return drain_asked_.load(std::memory_order_acquire); }
+  [[nodiscard]] const config::Config& config() const { return loaded_->config; }
+
+ private:
+  explicit Process(std::unique_ptr<Loaded> loaded);
+  [[nodiscard]] std::expected<void, std::string> bring_up();
+  void start_shards();
+  [[nodiscard]] std::expected<void, std::string> start_ops();
+  void place_thread(unsigned shard) const;
+
+  // ---- stats::ShardQuery
+  [[nodiscard]] unsigned shards() const override { return static_cast<unsigned>(shards_.size()); }
+  [[nodiscard]] bool post(unsigned index, stats::ShardRequest request) override;
+
+  std::unique_ptr<Loaded> loaded_;
+  steer::NodeKey key_;
+  routing::PeerTable peers_;
+  routing::Router router_;
+  std::unique_ptr<ops::CdrWriter> records_;
+  std::unique_ptr<dp::Dataplane> dataplane_;
+  std::unique_ptr<media::OpenPorts> open_ports_;
+  std::vector<std::unique_ptr<shard::Shard>> shards_;
+  std::vector<std::thread> threads_;
+  std::unique_ptr<ops::AdminCommands> commands_;
+  std::unique_ptr<ops::AdminServer> admin_;
+  std::unique_ptr<ops::MetricsServer> metrics_;
+  std::atomic<bool> drain_asked_{false};
+};
+
+}  // namespace sallyport::cli

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/cli/run.h"
+
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <exception>
+#include <optional>
+#include <ostream>
+
+#include "controlplane/cli/process.h"
+#include "controlplane/ops/log.h"
+
+namespace sallyport::cli {
+namespace {
+
+// After the end of the drain: time for the BYEs and the workers' last words.
+constexpr Nanoseconds kEnding = 5 * kSecond;
+constexpr int kLookEvery_ms = 100;
+
+// Signals are blocked in every thread and read here, one after the other.
+class Signals {
+ public:
+  Signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGHUP, SIGPIPE}) sigaddset(&set, signal);
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    sigdelset(&set, SIGPIPE);
+    fd_ = signalfd(-1, &set, SFD_CLOEXEC);
+  }
+  ~Signals() { close(fd_); }
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+
+  // The next signal, or 0 after `timeout_ms`.
+  [[nodiscard]] int wait(int timeout_ms) const {
+    pollfd wanted{fd_, POLLIN, 0};
+    if (poll(&wanted, 1, timeout_ms) <= 0) return 0;
+    signalfd_siginfo info{};
+    return read(fd_, &info, sizeof(info)) == sizeof(info) ? static_cast<int>(info.ssi_signo) : 0;
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+// From the first SIGTERM to the end.
+class Ending {
+ public:
+  explicit Ending(Process& process) : process_(process) {}
+
+  // `limit_ns`: none for `sallyport drain`.
+  void drain(std::optional<Nanoseconds> limit_ns) {
+    if (phase_ != shard::Phase::running) return;
+    set(shard::Phase::draining);
+    if (limit_ns) until_ns_ = monotonic_now_ns() + *limit_ns;
+    ops::log_info("draining", {{"calls", std::to_string(process_.calls())}});
+  }
+  void signalled() {
+    if (phase_ == shard::Phase::running || (phase_ == shard::Phase::draining && !until_ns_)) {
+      phase_ = shard::Phase::running;
+      return drain(process_.config().controlplane.drain_ns);
+    }
+    end();
+  }
+  // True when there is nothing left to wait for.
+  [[nodiscard]] bool over() {
+    if (phase_ == shard::Phase::running) return false;
+    if (process_.calls() == 0) return true;
+    if (!until_ns_ || monotonic_now_ns() < *until_ns_) return false;
+    if (phase_ == shard::Phase::ending) {
+      ops::log_warning("calls did not end in time", {{"calls", std::to_string(process_.calls())}});
+      return true;
+    }
+    end();
+    return false;
+  }
+
+ private:
+  void end() {
+    if (phase_ == shard::Phase::ending) return;
+    set(shard::Phase::ending);
+    until_ns_ = monotonic_now_ns() + kEnding;
+    ops::log_info("ending the calls that are left", {{"calls", std::to_string(process_.calls())}});
+  }
+  void set(shard::Phase phase) {
+    phase_ = phase;
+    process_.set_phase(phase);
+  }
+
+  Process& process_;
+  shard::Phase phase_ = shard::Phase::running;
+  std::optional<Nanoseconds> until_ns_;
+};
+
+void serve(Process& process, const Signals& signals) {
+  Ending ending(process);
+  while (!ending.over()) {
+    switch (signals.wait(kLookEvery_ms)) {
+      case SIGTERM:
+      case SIGINT: ending.signalled(); break;
+      case SIGUSR1: process.reopen_files(); break;
+      case SIGHUP: ops::log_warning("the configuration is read at start only; restart to change it"); break;
+      default: break;
+    }
+    if (process.drain_asked()) ending.drain(std::nullopt);
+  }
+}
+
+}  // namespace
+
+int run(const std::string& config_file, std::ostream& error) {
+  auto loaded = load(config_file, error);
+  if (!loaded) return 1;
+  ops::set_up_log(loaded->config.log);
+  const Signals signals;
+  try {
+    auto process = Process::start(std::move(loaded));
+    if (!process) {
+      error << "sallyport: " << process.error() << '\n';
+      return 1;
+    }
+    ops::log_info("ready");
+    serve(**process, signals);
+  } catch (const std::exception& failure) {
+    error << "sallyport: " << failure.what() << '\n';
+    return 1;
+  }
+  ops::log_info("ended");
+  return 0;
+}
+
+}  // namespace sallyport::cli
