@@ -168,6 +168,8 @@ def demonstrate(args, lab, folder):
             print(f"  note: SIPp for {one.kind.name} ended with {one.exit_code}: {one.note.strip()[-300:]}")
     outcome = summary(args, draw, results, found, law)
     report.show(outcome)
+    if not outcome["ok"]:
+        print(f"to look closer: deploy/demo --seed {draw.seed} --keep DIR")
     if args.json:
         args.json.write_text(json.dumps(outcome, indent=2) + "\n")
     return 0 if outcome["ok"] else 1
@@ -185,13 +187,12 @@ def main(argv=None):
         signal.signal(number, interrupted)
     lab = netns.Lab()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="sallyport-demo."))
-    mine = False
     try:
         try:
-            mine = True
             return demonstrate(args, lab, folder)
-        except (netns.LabError, RuntimeError) as error:
-            print(f"demo: {error}", file=sys.stderr)
+        except (RuntimeError, OSError) as error:
+            tail = "\n".join(lab.log.splitlines()[-15:])
+            print(f"demo: {error}" + (f"\nSallyport's last words:\n{tail}" if tail else ""), file=sys.stderr)
             return 1
     finally:
         # The cleaning is not to be interrupted by a second ^C.
@@ -202,8 +203,7 @@ def main(argv=None):
             for file in [*folder.iterdir(), netns.STATE / "sallyport.log"]:
                 if file.is_file():
                     shutil.copy(file, args.keep)
-        if mine:
-            lab.down()
+        lab.down()  # says no when the lab is another run's
         shutil.rmtree(folder, ignore_errors=True)
 
 

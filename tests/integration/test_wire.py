@@ -82,6 +82,16 @@ def count_syn_acks(capture):
     return count
 
 
+@pytest.mark.parametrize("ns,address", [(PUB, ACCESS4), (PUB, ACCESS6)])
+def test_options_over_tcp_is_answered(running, ns, address):
+    with netns.tcp_connect(ns, address, 5060) as sock:
+        host = ua.bracket(address)
+        sock.sendall((f"OPTIONS sip:{host} SIP/2.0\r\nVia: SIP/2.0/TCP lab.test;branch=z9hG4bK{ua.token()}\r\n"
+                      f"From: <sip:a@lab.test>;tag=1\r\nTo: <sip:{host}>\r\nCall-ID: {ua.token()}\r\nCSeq: 1 OPTIONS\r\n"
+                      "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n").encode())
+        assert sock.recv(4096).startswith(b"SIP/2.0 200 ")
+
+
 def test_a_closed_tcp_port_is_silent(running):
     with pytest.raises(OSError):
         netns.tcp_connect(PUB, ACCESS4, 22, timeout=1.0)
