@@ -30,6 +30,21 @@ namespace sallyport::sip {
   return p;
 }
 
+// The first ':' in [p, end), or `end`: near the start of nearly every line, so a call would cost more than
+// the search.
+[[nodiscard]] inline const char* find_colon(const char* p, const char* end) {
+#if defined(__SSE2__)
+  const __m128i colon = _mm_set1_epi8(':');
+  for (; end - p >= 16; p += 16) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const int hits = _mm_movemask_epi8(_mm_cmpeq_epi8(v, colon));
+    if (hits != 0) return p + std::countr_zero(static_cast<unsigned>(hits));
+  }
+#endif
+  while (p != end && *p != ':') ++p;
+  return p;
+}
+
 struct Line {
   const char* end = nullptr;   // of the text, CR LF not included
   const char* next = nullptr;  // the next line; nullptr when CR LF never came

@@ -31,7 +31,8 @@ void clear(MessageIndex& out) {
 // Reads one message from front to back.
 class Scanner {
  public:
-  Scanner(std::string_view octets, MessageIndex& out) : octets_(octets), out_(out) {}
+  Scanner(std::string_view octets, Depth depth, MessageIndex& out)
+      : octets_(octets), out_(out), depth_(depth) {}
 
   // False when nothing worth indexing follows.
   [[nodiscard]] bool start_line() {
@@ -88,12 +89,10 @@ class Scanner {
       return;
     }
     if (next_ == nullptr) return;  // the message ends within this line: too_short
-    const char* colon =
-        static_cast<const char*>(std::memchr(begin, ':', static_cast<std::size_t>(line.end - begin)));
+    const char* colon = find_colon(begin, line.end);
     const char* name_end = colon;
-    while (name_end != nullptr && name_end != begin && (name_end[-1] == ' ' || name_end[-1] == '\t'))
-      --name_end;
-    if (colon == nullptr || name_end == begin) {
+    while (name_end != begin && (name_end[-1] == ' ' || name_end[-1] == '\t')) --name_end;
+    if (colon == line.end || name_end == begin) {
       fail(out_, Fault::bad_header, offset(begin));
       return;
     }
@@ -119,7 +118,7 @@ class Scanner {
     field = {name, value, id, kNoField};
     const bool repeated = id != HeaderId::other && chain(id);
     ++out_.field_count;
-    read_scalar_field(octets_, field, repeated, out_);
+    read_scalar_field(octets_, field, repeated, depth_, out_);
   }
 
   // Links the field about to be counted to the last one of its kind. True when there was one.
@@ -137,6 +136,7 @@ class Scanner {
 
   std::string_view octets_;
   MessageIndex& out_;
+  Depth depth_;
   const char* next_ = nullptr;
   std::array<std::uint8_t, static_cast<std::size_t>(HeaderId::kCount)> last_;  // valid where out_.first is
 };
@@ -179,23 +179,28 @@ void set_body(std::string_view octets, Framing framing, MessageIndex& out) {
   out.total_octets = static_cast<std::uint16_t>(out.header_octets + length);
 }
 
-}  // namespace
-
-bool scan(std::string_view octets, Framing framing, MessageIndex& out) {
+void scan_to(std::string_view octets, Framing framing, Depth depth, MessageIndex& out) {
   clear(out);
   const bool too_large = octets.size() > kMaxMessageBytes;
   octets = octets.substr(0, kMaxMessageBytes);
   if (too_large && framing == Framing::datagram) fail(out, Fault::message_too_large, octets.size());
-  Scanner scanner(octets, out);
-  if (!scanner.start_line()) return false;
+  Scanner scanner(octets, depth, out);
+  if (!scanner.start_line()) return;
   scanner.fields();
   check_mandatory(octets, out);
   set_body(octets, framing, out);
+}
+
+}  // namespace
+
+bool scan(std::string_view octets, Framing framing, MessageIndex& out) {
+  scan_to(octets, framing, Depth::scalars, out);
   return out.fault == Fault::none;
 }
 
 bool parse(std::string_view octets, Framing framing, MessageIndex& out) {
-  if (!scan(octets, framing, out) && out.kind == Kind::none) return false;
+  scan_to(octets, framing, Depth::all, out);
+  if (out.kind == Kind::none) return false;
   check_structured_fields(octets, out);
   return out.fault == Fault::none;
 }

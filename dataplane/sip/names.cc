@@ -124,10 +124,10 @@ constexpr std::size_t kBuckets = 512;
 
 constexpr std::size_t bucket_of(std::string_view name) {
   const auto lower = [name](std::size_t i) {
-    return static_cast<unsigned>(static_cast<unsigned char>(name[i]) | 0x20u);
+    return std::size_t{static_cast<unsigned char>(name[i])} | 0x20;
   };
   const std::size_t n = name.size();
-  return (n * 37u + lower(0) * 5u + lower(n / 2) * 11u + lower(n - 1) * 89u) % kBuckets;
+  return (n * 37 + lower(0) * 5 + lower(n / 2) * 11 + lower(n - 1) * 89) % kBuckets;
 }
 
 constexpr std::array<std::uint8_t, kBuckets> make_buckets() {
@@ -159,21 +159,31 @@ constexpr char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
 }
 
-// Eight octets at a time. Exact when `known` has only letters, digits and '-' and `name` no control
-// characters.
-bool same_name(std::string_view name, std::string_view known) {
-  constexpr std::uint64_t kCase = 0x2020202020202020u;
-  if (name.size() != known.size()) return false;
-  const auto word = [](const char* p) {
-    std::uint64_t w;
-    std::memcpy(&w, p, sizeof(w));
-    return w | kCase;
-  };
-  if (name.size() < 8) return iequals(name, known);
-  std::uint64_t differ = word(name.data() + name.size() - 8) ^ word(known.data() + known.size() - 8);
-  for (std::size_t i = 0; i + 8 < name.size(); i += 8)
-    differ |= word(name.data() + i) ^ word(known.data() + i);
+template <typename Word>
+Word case_folded(const char* p) {
+  Word word;
+  std::memcpy(&word, p, sizeof(word));
+  return word | static_cast<Word>(0x2020202020202020u);
+}
+
+// Whole words at a time, the last one overlapping. Sizes are equal and at least a word's.
+template <typename Word>
+bool same_words(std::string_view name, std::string_view known) {
+  const std::size_t last = name.size() - sizeof(Word);
+  Word differ = case_folded<Word>(name.data() + last) ^ case_folded<Word>(known.data() + last);
+  for (std::size_t i = 0; i < last; i += sizeof(Word)) {
+    differ |= case_folded<Word>(name.data() + i) ^ case_folded<Word>(known.data() + i);
+  }
   return differ == 0;
+}
+
+// Exact when `known` has only letters, digits and '-' and `name` no control characters, which the line
+// scanner has seen to.
+bool same_name(std::string_view name, std::string_view known) {
+  if (name.size() != known.size()) return false;
+  if (name.size() >= 8) return same_words<std::uint64_t>(name, known);
+  if (name.size() >= 4) return same_words<std::uint32_t>(name, known);
+  return iequals(name, known);
 }
 
 Method by_length(std::string_view token) {
@@ -236,7 +246,7 @@ std::string_view header_name(HeaderId id) {
 bool iequals(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    if (lower(a[i]) != lower(b[i])) return false;
+    if (a[i] != b[i] && lower(a[i]) != lower(b[i])) return false;
   }
   return true;
 }

@@ -23,6 +23,7 @@ bool read_value(Cursor& cursor, Param& param) {
 
 // Where the value at the start of `text` ends: at a comma outside quotes and <>, or at the end.
 std::size_t value_length(std::string_view text) {
+  if (text.find(',') == std::string_view::npos) return text.size();  // the most common: one value
   bool in_angle = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];

@@ -7,6 +7,7 @@
 #include "dataplane/sip/number.h"
 #include "dataplane/sip/params.h"
 #include "dataplane/sip/start_line.h"
+#include "dataplane/sip/uri.h"
 #include "dataplane/sip/via.h"
 
 namespace sallyport::sip {
@@ -49,9 +50,9 @@ bool read_number(std::string_view value, std::uint32_t limit, std::int32_t& out)
 
 // The one tag of From or To. RFC 2543 peers send none (RFC 4475 3.4.1); an empty, quoted or second one is a
 // fault.
-bool read_tag(std::string_view message, std::string_view value, Span& out) {
+bool read_tag(std::string_view message, std::string_view value, Depth depth, Span& out) {
   const auto parsed = parse_name_addr(value);
-  if (!parsed) return false;
+  if (!parsed || (depth == Depth::all && !parse_uri(parsed->uri))) return false;
   ParamReader reader(parsed->params);
   while (const auto param = reader.next()) {
     if (!iequals(param->name, "tag")) continue;
@@ -70,16 +71,17 @@ Fault read_branch(std::string_view message, std::string_view value, MessageIndex
   return iequals(via->branch, kMagicCookie) ? Fault::bad_branch : Fault::none;
 }
 
-Fault read_once(std::string_view message, std::string_view value, HeaderId id, MessageIndex& out) {
+Fault read_once(std::string_view message, std::string_view value, HeaderId id, Depth depth,
+                MessageIndex& out) {
   switch (id) {
     case HeaderId::cseq:
       return read_cseq(message, value, out) ? Fault::none : Fault::bad_cseq;
     case HeaderId::call_id:
       return read_call_id(message, value, out) ? Fault::none : Fault::bad_call_id;
     case HeaderId::from:
-      return read_tag(message, value, out.from_tag) ? Fault::none : Fault::bad_from;
+      return read_tag(message, value, depth, out.from_tag) ? Fault::none : Fault::bad_from;
     case HeaderId::to:
-      return read_tag(message, value, out.to_tag) ? Fault::none : Fault::bad_to;
+      return read_tag(message, value, depth, out.to_tag) ? Fault::none : Fault::bad_to;
     case HeaderId::max_forwards:
       return read_number(value, 255, out.max_forwards) ? Fault::none : Fault::bad_max_forwards;
     case HeaderId::content_length:
@@ -112,9 +114,10 @@ Fault duplicate_fault(HeaderId id) {
 
 }  // namespace
 
-void read_scalar_field(std::string_view message, const HeaderField& field, bool repeated, MessageIndex& out) {
-  const Fault fault =
-      repeated ? duplicate_fault(field.id) : read_once(message, field.value.in(message), field.id, out);
+void read_scalar_field(std::string_view message, const HeaderField& field, bool repeated, Depth depth,
+                       MessageIndex& out) {
+  const Fault fault = repeated ? duplicate_fault(field.id)
+                               : read_once(message, field.value.in(message), field.id, depth, out);
   if (fault == Fault::none) return;
   const bool branch = fault == Fault::bad_branch;
   fail(out, fault, branch ? out.branch.offset : repeated ? field.name.offset : field.value.offset);
