@@ -5,7 +5,6 @@
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
-#include <rte_bus_vdev.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -168,7 +167,7 @@ std::expected<void, std::string> Port::attach(unsigned queues) {
   }
   if (!device_.interface.empty()) bring_up(if_nametoindex(device_.interface.c_str()));
   const std::string arguments = arguments_for(device_, queues);
-  if (const int error = rte_vdev_init(device_.name.c_str(), arguments.c_str()); error < 0) {
+  if (const int error = rte_eal_hotplug_add("vdev", device_.name.c_str(), arguments.c_str()); error < 0) {
     return fault("DPDK cannot make the device " + device_.name + "," + arguments + reason(error) +
                  ": check its name and arguments, and what DPDK said above");
   }
@@ -245,7 +244,7 @@ void Port::close() {
     (void)rte_eth_dev_close(id_);
     attached_ = false;
   }
-  if (created_) (void)rte_vdev_uninit(device_.name.c_str());
+  if (created_) (void)rte_eal_hotplug_remove("vdev", device_.name.c_str());
   created_ = false;
 }
 

@@ -201,7 +201,7 @@ TEST(TapName, fits_and_stays_unique) {
   EXPECT_EQ(tap_name("access", 0, 0), "sp-access");
   EXPECT_EQ(tap_name("core", 1, 100), "sp-core.100");
   EXPECT_EQ(tap_name("a-very-long-port-name", 2, 0), "sp-a-very-long2");
-  EXPECT_EQ(tap_name("a-very-long-port-name", 3, 4094), "sp-a-very-3.4094");
+  EXPECT_EQ(tap_name("a-very-long-port-name", 3, 4094), "sp-a-very3.4094");
 }
 
 TEST(IngressRule, replaces_what_a_killed_process_left) {

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+// The dataplane as a whole. EAL starts once a process, so each test runs in a process of its own: gtest's
+// "threadsafe" death test starts this binary anew for it. The tests over real interfaces make network
+// namespaces called dpx-..., need root, and judge by what a capture in the peer's namespace saw.
+#include "dataplane/dataplane.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+#include "dataplane/eal.h"
+
+namespace sallyport::dp {
+namespace {
+
+// In the child: says what failed and ends it.
+void require(bool holds, const std::string& what) {
+  if (holds) return;
+  std::fprintf(stderr, "REQUIRED: %s\n", what.c_str());
+  std::fflush(stderr);
+  ::_exit(1);
+}
+
+#define IN_A_PROCESS_OF_ITS_OWN(body)               \
+  do {                                              \
+    GTEST_FLAG_SET(death_test_style, "threadsafe"); \
+    EXPECT_EXIT(                                    \
+        {                                           \
+          body;                                     \
+          std::_Exit(0);                            \
+        },                                          \
+        ::testing::ExitedWithCode(0), "");          \
+  } while (false)
+
+RealmOptions realm(const char* name, std::uint8_t port, std::vector<const char*> addresses) {
+  RealmOptions options;
+  options.name = name;
+  options.port = port;
+  for (const char* address : addresses) options.addresses.push_back(*Prefix::parse(address));
+  options.sip_udp = 5060;
+  options.sip_tcp = 5060;
+  options.media_first = 20000;
+  options.media_last = 20099;
+  return options;
+}
+
+DataplaneOptions over(const std::string& access, Memory memory) {
+  DataplaneOptions options;
+  options.cores = {allowed_cores().back()};
+  options.memory = memory;
+  options.ports = {{"access", access}};
+  options.realms = {realm("access", 0, {"198.51.100.1/24", "2001:db8:1::1/64"})};
+  options.key = steer::random_node_key();
+  return options;
+}
+
+std::string fault_of(const DataplaneOptions& options) {
+  const auto started = Dataplane::start(options);
+  return started ? "it started" : started.error();
+}
+
+TEST(Dataplane, runs_over_null_devices_without_privilege_and_starts_a_second_time) {
+  IN_A_PROCESS_OF_ITS_OWN({
+    if (::geteuid() == 0) require(::setresuid(65534, 65534, 65534) == 0, "setresuid");
+    auto options = over("net_null", Memory::ordinary);
+    options.shards = 2;
+    const auto before = allowed_cores();
+    for (int round = 0; round < 2; ++round) {
+      auto started = Dataplane::start(options);
+      require(started.has_value(), started ? "" : started.error());
+      Dataplane& dataplane = **started;
+      require(dataplane.workers() == 1 && dataplane.memory_in_use() == "ordinary",
+              "one worker, ordinary memory");
+      require(dataplane.media().size() == 2 && dataplane.media()[1].slot_base == 100, "the media layout");
+      require(dataplane.commands(1, 0).empty() && dataplane.events(0, 1).empty(), "rings of both shards");
+      require(before.size() == 1 || allowed_cores() == cores_left(before, options.cores),
+              "main is off the worker's core");
+      dataplane.kick(0);
+      while (dataplane.counters(0).total_cycles.get() == 0) ::usleep(1000);
+      require(dataplane.load().size() == 1 && dataplane.nic_losses().size() == 3, "figures for ops");
+      require(dataplane.flows(10).empty(), "no flows");
+    }
+    require(allowed_cores() == before, "the thread's own affinity comes back");
+  });
+}
+
+TEST(Dataplane, faults_are_sentences_that_say_what_to_do) {
+  IN_A_PROCESS_OF_ITS_OWN({
+    const auto says = [](const DataplaneOptions& options, const std::string& what) {
+      const std::string fault = fault_of(options);
+      require(fault.find(what) != std::string::npos, fault + " -- should say: " + what);
+    };
+    auto options = over("net_af_packet,iface=nosuch0", Memory::ordinary);
+    says(options, "port access: there is no network interface nosuch0 here: create it");
+    options = over("net_af_xdp,iface=nosuch0", Memory::ordinary);
+    says(options, "memory: ordinary does not go with net_af_xdp");
+    options = over("net_null", Memory::ordinary);
+    options.cores = {900};
+    says(options, "dataplane.cores: core 900 is not present");
+    options = over("net_nosuchdriver", Memory::ordinary);
+    says(options, "port access: DPDK cannot make the device net_nosuchdriver0");
+    options = over("0000:ff:1f.7", Memory::ordinary);
+    says(options, "port access: there is no DPDK device 0000:ff:1f.7: bind it with 'dpdk-devbind.py");
+    options = over("net_null", Memory::ordinary);
+    says(options, "it started");
+  });
+}
+
+TEST(Dataplane, does_not_take_an_interface_without_privilege) {
+  IN_A_PROCESS_OF_ITS_OWN({
+    if (::geteuid() == 0) require(::setresuid(65534, 65534, 65534) == 0, "setresuid");
+    const std::string fault = fault_of(over("net_af_packet,iface=lo", Memory::ordinary));
+    require(
+        fault == "port access: no privilege to take lo: run as root, or with CAP_NET_ADMIN and CAP_NET_RAW",
+        fault);
+  });
+}
+
+// ---- over real interfaces
+// ------------------------------------------------------------------------------------
+
+int shell(const std::string& command) {
+  const int status = std::system(("{ " + command + "; } >/dev/null 2>&1 </dev/null").c_str());
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+// A peer, a wire, and the namespace in which Sallyport runs; the calling process is moved into the latter.
+class Wire {
+ public:
+  explicit Wire(const std::string& tag) : sbc_("dpx-sbc-" + tag), peer_("dpx-peer-" + tag) {
+    remove();
+    require(shell("ip netns add " + sbc_ + " && ip netns add " + peer_ + " && ip link add access0 netns " +
+                  sbc_ + " type veth peer name peer0 netns " + peer_ + " && ip -n " + peer_ +
+                  " addr add 198.51.100.20/24 dev peer0 && ip -n " + peer_ +
+                  " addr add 2001:db8:1::20/64 dev peer0 nodad && ip -n " + peer_ +
+                  " link set lo up && ip -n " + peer_ + " link set peer0 up && ip -n " + sbc_ +
+                  " link set lo up && ip netns exec " + peer_ + " ethtool -K peer0 tx off") == 0,
+            "the namespaces");
+    const int fd = ::open(("/run/netns/" + sbc_).c_str(), O_RDONLY | O_CLOEXEC);
+    require(fd >= 0 && ::setns(fd, CLONE_NEWNET) == 0, "setns");
+    ::close(fd);
+  }
+  ~Wire() { remove(); }
+  int in_peer(const std::string& command) const { return shell("ip netns exec " + peer_ + " " + command); }
+  [[nodiscard]] const std::string& peer() const { return peer_; }
+
+ private:
+  void remove() const { shell("ip netns del " + sbc_ + "; ip netns del " + peer_); }
+  std::string sbc_;
+  std::string peer_;
+};
+
+// What went over the wire, seen from the peer.
+class Capture {
+ public:
+  explicit Capture(const Wire& wire) : file_("/tmp/dpx-" + std::to_string(::getpid()) + ".pcap") {
+    child_ = ::fork();
+    if (child_ == 0) {
+      // It ends with us however we end, and holds none of our pipes open.
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      const int null = ::open("/dev/null", O_RDWR);
+      ::dup2(null, 1);
+      ::dup2(null, 2);
+      ::closefrom(3);
+      ::execlp("ip", "ip", "netns", "exec", wire.peer().c_str(), "tcpdump", "-Z", "root", "-U",
+               "--immediate-mode", "-i", "peer0", "-w", file_.c_str(), nullptr);
+      ::_exit(127);
+    }
+    std::error_code error;
+    for (int i = 0; i < 3'000 && std::filesystem::file_size(file_, error) < 24; ++i) ::usleep(1'000);
+    for (int i = 0; i < 3'000 && (error || std::filesystem::file_size(file_, error) < 24); ++i)
+      ::usleep(1'000);
+    require(!error, "tcpdump listens");
+  }
+  void end() {
+    ::kill(child_, SIGINT);
+    int status = 0;
+    ::waitpid(child_, &status, 0);
+  }
+  ~Capture() { std::filesystem::remove(file_); }
+  [[nodiscard]] int count(const std::string& filter) const {
+    FILE* pipe = ::popen(("tcpdump -n -r " + file_ + " '" + filter + "' 2>/dev/null | wc -l").c_str(), "r");
+    int lines = -1;
+    (void)!std::fscanf(pipe, "%d", &lines);
+    ::pclose(pipe);
+    return lines;
+  }
+
+ private:
+  std::string file_;
+  pid_t child_ = -1;
+};
+
+int listen_on(const char* address, std::uint16_t port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_port = htons(port);
+  ::inet_pton(AF_INET, address, &at.sin_addr);
+  require(::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof(at)) == 0 && ::listen(fd, 8) == 0,
+          "a listener");
+  return fd;
+}
+
+// received = relayed + sip + kernel + drops, at rest.
+void require_law(const Dataplane& dataplane) {
+  const PortCounters& port = dataplane.counters(0).ports[0];
+  std::uint64_t ended = 0;
+  for (int i = 0; i < 2'000; ++i) {
+    ended = port.relayed.get() + port.sip.get() + port.kernel.get();
+    for (const Counter& drop : port.drops) ended += drop.get();
+    if (ended == port.received_packets.get()) return;
+    ::usleep(1'000);
+  }
+  require(false, "the law: received " + std::to_string(port.received_packets.get()) + ", ended " +
+                     std::to_string(ended));
+}
+
+void kernel_answers_once(const std::string& device, Memory memory, const std::string& tag) {
+  Wire wire(tag);
+  const std::string peer_works = "bash -c 'exec 3<>/dev/tcp/198.51.100.1/5060'";
+  auto started = Dataplane::start(over(device, memory));
+  require(started.has_value(), started ? "" : started.error());
+  const int listener = listen_on("198.51.100.1", 5060);
+  Capture capture(wire);
+  require(wire.in_peer("ping -c 3 -i 0.2 -W 2 198.51.100.1") == 0, "ping over IPv4");
+  require(wire.in_peer("ping -6 -c 3 -i 0.2 -W 2 2001:db8:1::1") == 0, "ping over IPv6");
+  require(wire.in_peer(peer_works) == 0, "a TCP connection");
+  require(wire.in_peer("timeout 1 bash -c 'exec 3<>/dev/tcp/198.51.100.1/22'") != 0,
+          "a port that is not SIP is silent");
+  require(wire.in_peer("bash -c 'echo a >/dev/udp/198.51.100.1/20000; echo a >/dev/udp/198.51.100.1/9'") == 0,
+          "UDP");
+  // The kernel connects out: the answer passes the gate.
+  require(wire.in_peer("bash -c 'timeout 5 python3 -c \"import socket; "
+                       "s=socket.create_server((\\\"198.51.100.20\\\",5070));"
+                       " s.accept()\" & sleep 0.5'") == 0,
+          "a listener at the peer");
+  require(shell("timeout 3 bash -c 'exec 3<>/dev/tcp/198.51.100.20/5070'") == 0,
+          "a connection that the kernel opens");
+  require_law(**started);
+  const PortCounters& port = (*started)->counters(0).ports[0];
+  require(port.drops[static_cast<std::size_t>(DropReason::tcp_port)].get() >= 1, "tcp_port counted");
+  require(port.drops[static_cast<std::size_t>(DropReason::port_closed)].get() == 1, "port_closed counted");
+  require(port.drops[static_cast<std::size_t>(DropReason::no_port)].get() == 1, "no_port counted");
+  capture.end();
+  const auto exactly = [&capture](const std::string& filter, int wanted) {
+    const int found = capture.count(filter);
+    require(found == wanted, filter + ": " + std::to_string(found) + " instead of " + std::to_string(wanted));
+  };
+  const int asked = capture.count("arp[6:2] == 1 and arp dst host 198.51.100.1");
+  require(asked >= 1, "the peer asked");
+  exactly("arp[6:2] == 2 and arp src host 198.51.100.1", asked);
+  exactly(
+      "src host 198.51.100.1 and tcp port 5060 and tcp[tcpflags] & (tcp-syn|tcp-ack) == (tcp-syn|tcp-ack)",
+      1);
+  exactly("icmp[icmptype] == icmp-unreach or icmp6[icmp6type] == icmp6-destinationunreach", 0);
+  exactly("src host 198.51.100.1 and tcp[tcpflags] & tcp-rst != 0", 0);
+  exactly("icmp[icmptype] == icmp-echoreply and src host 198.51.100.1", 3);
+  exactly("icmp6[icmp6type] == icmp6-echoreply and src host 2001:db8:1::1", 3);
+  ::close(listener);
+  started->reset();
+  require(shell("ip link show sp-access") != 0 && shell("[ -z \"$(nft list ruleset)\" ]") == 0,
+          "nothing is left");
+}
+
+bool skip_reason(std::string& why) {
+  if (::geteuid() != 0) return why = "needs root", true;
+  if (::access("/dev/net/tun", R_OK) != 0) return why = "needs /dev/net/tun", true;
+  if (shell("command -v tcpdump && command -v nft && command -v ethtool") != 0) {
+    return why = "needs tcpdump, nft and ethtool", true;
+  }
+  return false;
+}
+
+TEST(Dataplane, over_af_packet_the_kernel_answers_exactly_once) {
+  if (std::string why; skip_reason(why)) GTEST_SKIP() << why;
+  const std::string tag = std::to_string(::getpid());
+  IN_A_PROCESS_OF_ITS_OWN(kernel_answers_once("net_af_packet,iface=access0", Memory::ordinary, "p"));
+  shell("ip netns del dpx-sbc-p; ip netns del dpx-peer-p");
+}
+
+TEST(Dataplane, over_af_xdp_the_kernel_answers_exactly_once) {
+  if (std::string why; skip_reason(why)) GTEST_SKIP() << why;
+  if (free_hugepage_bytes() < (128u << 20)) GTEST_SKIP() << "needs 128 MB of free hugepages";
+  IN_A_PROCESS_OF_ITS_OWN(kernel_answers_once("net_af_xdp,iface=access0", Memory::hugepages, "x"));
+  shell("ip netns del dpx-sbc-x; ip netns del dpx-peer-x");
+}
+
+TEST(Dataplane, more_cores_than_af_xdp_queues_are_refused) {
+  if (std::string why; skip_reason(why)) GTEST_SKIP() << why;
+  if (allowed_cores().size() < 2) GTEST_SKIP() << "needs two cores";
+  if (free_hugepage_bytes() < (128u << 20)) GTEST_SKIP() << "needs 128 MB of free hugepages";
+  IN_A_PROCESS_OF_ITS_OWN({
+    Wire wire("q");
+    auto options = over("net_af_xdp,iface=access0", Memory::automatic);
+    options.cores = allowed_cores();
+    const std::string fault = fault_of(options);
+    require(fault.find("each needs a queue, and access0 has 1") != std::string::npos, fault);
+  });
+  shell("ip netns del dpx-sbc-q; ip netns del dpx-peer-q");
+}
+
+}  // namespace
+}  // namespace sallyport::dp
