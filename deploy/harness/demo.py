@@ -203,7 +203,7 @@ def main(argv=None):
             for file in [*folder.iterdir(), netns.STATE / "sallyport.log"]:
                 if file.is_file():
                     shutil.copy(file, args.keep)
-        lab.down()  # says no when the lab is another run's
+        lab.down()
         shutil.rmtree(folder, ignore_errors=True)
 
 

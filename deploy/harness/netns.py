@@ -128,8 +128,17 @@ class Lab:
     def stop(self):
         self.command("stop", timeout=120)
 
+    @property
+    def mine(self):
+        try:
+            return (STATE / "owner").read_text().split()[0] == self.env["LAB_OWNER"]
+        except (OSError, IndexError):
+            return False
+
     def down(self):
-        self.command("down", check=False, timeout=180)
+        """Takes our own lab down; another's, and one that a person brought up by hand, stays."""
+        if self.mine:
+            self.command("down", check=False, timeout=180)
 
     @property
     def pid(self):

@@ -141,3 +141,21 @@ def test_an_interrupted_demo_cleans_up(own, tmp_path, number):
         demo.send_signal(number)
         assert demo.wait(60) == 128 + number, (tmp_path / "out").read_text()
     assert namespaces() == [] and not netns.STATE.exists() and hugepages() == before
+
+
+def test_a_lab_brought_up_by_hand_is_left_alone(own, tmp_path):
+    fake = tmp_path / "sallyport"
+    fake.write_text(FAKE)
+    fake.chmod(0o755)
+    by_hand = {key: value for key, value in os.environ.items() if key != "LAB_OWNER"} | {"SALLYPORT_BIN": str(fake)}
+    # No pipes: the program outlives the command and would hold them open.
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    try:
+        assert subprocess.run([netns.REPO / "deploy/lab", "up"], env=by_hand, check=False, **quiet).returncode == 0
+        code, text = own.command("net", check=False)
+        assert code != 0 and "up already" in text
+        own.down()
+        assert namespaces() == NAMESPACES and own.pid is not None
+    finally:
+        subprocess.run([netns.REPO / "deploy/lab", "down"], env=by_hand, check=False, **quiet)
+    assert namespaces() == []
