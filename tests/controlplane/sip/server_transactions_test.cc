@@ -202,6 +202,15 @@ TEST_F(TryingAtOnceTest, Trying_is_not_sent_when_the_user_has_answered_or_the_me
   EXPECT_EQ(sink.start_lines(), (std::vector<std::string>{"SIP/2.0 404 Not Found", "SIP/2.0 404 Not Found"}));
 }
 
+TEST_F(TryingAtOnceTest, Trying_is_not_sent_after_another_provisional) {
+  user.when_request = [this](ServerId id, const Arrival&) {
+    ASSERT_TRUE(layer.respond(id, {.status = 180}));
+  };
+  arrive(request("INVITE"));
+  EXPECT_EQ(sink.start_lines(), (std::vector<std::string>{"SIP/2.0 180 Ringing"}));
+  respond(486);
+}
+
 TEST_F(TryingLaterTest, Trying_is_sent_after_200_ms_unless_something_was) {
   arrive(request("INVITE"));
   run_ms(199);
@@ -359,6 +368,7 @@ TEST_F(SmallServerTest, Full_table_refuses_with_503_and_Retry_After_and_still_ca
 TEST_F(ServerTransactionTest, Branch_is_matched_without_case_and_with_sent_by) {
   arrive(request("OPTIONS", "z9hG4bKAbC"));
   arrive(request("OPTIONS", "z9hg4bkaBc"));
+  EXPECT_EQ(sink.sent.size(), 0u);  // not taken for a merged request
   EXPECT_EQ(user.take(), (Told{"request OPTIONS"}));
   std::string elsewhere = request("OPTIONS", "z9hG4bKAbC", "", 2);
   elsewhere.replace(elsewhere.find(":5062"), 5, ":5063");
