@@ -2,6 +2,7 @@
 #include "controlplane/ops/cdr_writer.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <tbb/concurrent_queue.h>
 #include <unistd.h>
 
@@ -76,6 +77,11 @@ void CdrWriter::reopen() {
 }
 
 void CdrWriter::run() {
+  // The file may be a pipe whose reader goes: an error to count, not a signal.
+  sigset_t pipe;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
   std::unique_ptr<stats::CallRecord> record;
   for (;;) {
     queue_->records.pop(record);

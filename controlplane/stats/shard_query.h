@@ -97,29 +97,49 @@ class ShardQuery {
   [[nodiscard]] virtual bool post(unsigned shard, ShardRequest request) = 0;
 };
 
-// Asks one shard and waits at most `timeout`; nullopt: not answering.
-template <typename F>
-[[nodiscard]] auto ask(ShardQuery& query, unsigned shard, std::chrono::milliseconds timeout, F read)
-    -> std::optional<decltype(read(std::declval<ShardView&>()))> {
-  using T = decltype(read(std::declval<ShardView&>()));
+// An answer on its way. The shard that is late writes into a box that nobody looks into any more.
+template <typename T>
+class Pending {
+ public:
+  // nullopt: not answering.
+  [[nodiscard]] std::optional<T> wait_until(std::chrono::steady_clock::time_point limit) {
+    std::unique_lock lock(box_->mutex);
+    if (!box_->ready.wait_until(lock, limit, [&] { return box_->answer.has_value(); })) return std::nullopt;
+    return std::move(box_->answer);
+  }
+  void fill(T answer) const {
+    {
+      const std::lock_guard lock(box_->mutex);
+      box_->answer.emplace(std::move(answer));
+    }
+    box_->ready.notify_one();
+  }
+
+ private:
   struct Box {
     std::mutex mutex;
     std::condition_variable ready;
     std::optional<T> answer;
   };
-  auto box = std::make_shared<Box>();
-  const bool posted = query.post(shard, [box, read = std::move(read)](ShardView& view) {
-    T answer = read(view);
-    {
-      const std::lock_guard lock(box->mutex);
-      box->answer.emplace(std::move(answer));
-    }
-    box->ready.notify_one();
-  });
-  if (!posted) return std::nullopt;
-  std::unique_lock lock(box->mutex);
-  if (!box->ready.wait_for(lock, timeout, [&] { return box->answer.has_value(); })) return std::nullopt;
-  return std::move(box->answer);
+  std::shared_ptr<Box> box_ = std::make_shared<Box>();
+};
+
+// Asks one shard without waiting; nullopt: its mailbox is full.
+template <typename F>
+[[nodiscard]] auto post_ask(ShardQuery& query, unsigned shard, F read)
+    -> std::optional<Pending<decltype(read(std::declval<ShardView&>()))>> {
+  Pending<decltype(read(std::declval<ShardView&>()))> pending;
+  const auto request = [pending, read = std::move(read)](ShardView& view) { pending.fill(read(view)); };
+  if (!query.post(shard, request)) return std::nullopt;
+  return pending;
+}
+
+// Asks one shard and waits at most `timeout`; nullopt: not answering.
+template <typename F>
+[[nodiscard]] auto ask(ShardQuery& query, unsigned shard, std::chrono::milliseconds timeout, F read)
+    -> std::optional<decltype(read(std::declval<ShardView&>()))> {
+  auto pending = post_ask(query, shard, std::move(read));
+  return pending ? pending->wait_until(std::chrono::steady_clock::now() + timeout) : std::nullopt;
 }
 
 }  // namespace sallyport::stats

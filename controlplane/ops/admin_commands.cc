@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/ops/admin_commands.h"
+
+#include <exception>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace sallyport::ops {
+namespace {
+
+using nlohmann::json;
+
+json refusal(std::string sentence) {
+  return {{"error", std::move(sentence)}};
+}
+double seconds(Nanoseconds ns) {
+  return static_cast<double>(ns / kMillisecond) / 1000.0;
+}
+json endpoint(const Endpoint& value) {
+  return value ? json(value.to_text()) : json(nullptr);
+}
+json number_or_null(unsigned value) {
+  return value != 0 ? json(value) : json(nullptr);
+}
+
+// Asks every shard at once and waits for all of them within one limit; `take(shard, answer)` for those that
+// answer. The numbers of those that do not.
+template <typename F, typename Take>
+std::vector<unsigned> ask_all(const AdminSources& sources, F read, Take take) {
+  std::vector<unsigned> silent;
+  if (sources.shards == nullptr) return silent;
+  const auto limit = std::chrono::steady_clock::now() + sources.shard_timeout;
+  using Answer = stats::Pending<decltype(read(std::declval<stats::ShardView&>()))>;
+  std::vector<std::optional<Answer>> pending;
+  for (unsigned i = 0; i < sources.shards->shards(); ++i)
+    pending.push_back(stats::post_ask(*sources.shards, i, read));
+  for (unsigned i = 0; i < pending.size(); ++i) {
+    auto answer = pending[i] ? pending[i]->wait_until(limit) : std::nullopt;
+    if (answer) {
+      take(i, std::move(*answer));
+    } else {
+      silent.push_back(i);
+    }
+  }
+  return silent;
+}
+
+json row_of(const stats::CallRow& row) {
+  return {{"id", row.id},
+          {"state", row.state},
+          {"from", row.from_peer},
+          {"to", row.to_peer},
+          {"caller", row.caller},
+          {"callee", row.callee},
+          {"age_seconds", seconds(row.age_ns)},
+          {"answered_seconds", row.answered_ns > 0 ? json(seconds(row.answered_ns)) : json(nullptr)}};
+}
+
+json leg_of(const stats::LegRow& leg) {
+  return {{"role", leg.role},
+          {"state", leg.state},
+          {"peer", leg.peer},
+          {"realm", leg.realm},
+          {"call_id", leg.call_id},
+          {"local_tag", leg.local_tag},
+          {"remote_tag", leg.remote_tag},
+          {"local", endpoint(leg.local)},
+          {"remote", endpoint(leg.remote)},
+          {"code", number_or_null(leg.code)}};
+}
+
+json stream_of(const stats::StreamRow& stream) {
+  return {{"leg", stream.leg},
+          {"stream", stream.stream},
+          {"kind", stream.kind},
+          {"local", endpoint(stream.local)},
+          {"remote", endpoint(stream.remote)},
+          {"latch", stream.latch},
+          {"slot", stream.slot}};
+}
+
+json detail_of(const stats::CallDetail& detail) {
+  json out = row_of(detail.row);
+  out["legs"] = json::array();
+  for (const stats::LegRow& leg : detail.legs) out["legs"].push_back(leg_of(leg));
+  out["streams"] = json::array();
+  for (const stats::StreamRow& stream : detail.streams) out["streams"].push_back(stream_of(stream));
+  out["received"] = number_or_null(detail.received);
+  out["sent"] = number_or_null(detail.sent);
+  out["sent_phrase"] = detail.sent_phrase;
+  out["rule"] = detail.rule;
+  return out;
+}
+
+const char* latch_name(dp::LatchMode mode) {
+  switch (mode) {
+    case dp::LatchMode::off:
+      return "off";
+    case dp::LatchMode::once:
+      return "once";
+    case dp::LatchMode::same_address:
+      return "same-address";
+    case dp::LatchMode::asymmetric:
+      return "asymmetric";
+  }
+  return "off";
+}
+
+const char* kind_name(dp::FlowKind kind) {
+  switch (kind) {
+    case dp::FlowKind::rtp:
+      return "rtp";
+    case dp::FlowKind::rtcp:
+      return "rtcp";
+    case dp::FlowKind::udptl:
+      return "udptl";
+    case dp::FlowKind::opaque:
+      return "opaque";
+  }
+  return "rtp";
+}
+
+json flow_of(const dp::FlowRow& row, const Labels& labels) {
+  const dp::FlowSpec& spec = row.spec;
+  return {{"slot", spec.self.slot},
+          {"generation", spec.self.generation},
+          {"pair", spec.pair.slot != dp::kNoSlot ? json(spec.pair.slot) : json(nullptr)},
+          {"realm", spec.realm < labels.realms.size() ? labels.realms[spec.realm] : ""},
+          {"kind", kind_name(spec.kind)},
+          {"local", endpoint(spec.local)},
+          {"remote", endpoint(spec.remote)},
+          {"latch", latch_name(spec.latch)},
+          {"latched", endpoint(row.counters.latched)},
+          {"shard", spec.owner.shard},
+          {"packets", row.counters.packets},
+          {"bytes", row.counters.bytes},
+          {"sent_packets", row.counters.sent_packets},
+          {"sent_bytes", row.counters.sent_bytes},
+          {"dropped", row.counters.dropped},
+          {"lost", row.counters.lost},
+          {"jitter_ms", row.counters.jitter_us / 1000.0}};
+}
+
+}  // namespace
+
+AdminCommands::AdminCommands(AdminSources sources) : sources_(std::move(sources)) {}
+
+std::string AdminCommands::handle(std::string_view request) {
+  json out;
+  try {
+    const json parsed = json::parse(request, nullptr, false);
+    out = parsed.is_object() ? answer(parsed) : refusal("a request is one JSON object in one line");
+  } catch (const std::exception& error) {
+    out = refusal(error.what());
+  }
+  // What came from the network need not be UTF-8.
+  return out.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+json AdminCommands::answer(const json& request) {
+  const std::string command = request.value("command", "");
+  if (command == "show") return show(request);
+  if (command != "drain" && command != "reload") return refusal("no command is named '" + command + "'");
+  const auto& act = command == "drain" ? sources_.drain : sources_.reload;
+  if (!act) return refusal(command + " is not possible here");
+  const auto done = act();
+  return done ? json{{"done", *done}} : refusal(done.error());
+}
+
+json AdminCommands::show(const json& request) {
+  const std::string what = request.value("what", "");
+  if (what == "calls") return show_calls();
+  if (what == "call") return show_call(request.value("id", ""));
+  if (what == "peers") return show_peers();
+  const bool dataplane = what == "flows" || what == "workers" || what == "drops";
+  if (!dataplane)
+    return refusal("show knows calls, call ID, peers, flows, workers and drops, not '" + what + "'");
+  if (sources_.dataplane == nullptr) return refusal("there is no dataplane here");
+  return what == "flows" ? show_flows() : what == "workers" ? show_workers() : show_drops();
+}
+
+json AdminCommands::show_calls() {
+  using Answer = std::pair<std::vector<stats::CallRow>, std::size_t>;
+  json rows = json::array();
+  std::size_t total = 0;
+  const auto read = [](stats::ShardView& view) {
+    return Answer(view.calls(kMaxRowsShown), view.call_count());
+  };
+  const auto silent = ask_all(sources_, read, [&](unsigned shard, Answer answer) {
+    total += answer.second;
+    for (const stats::CallRow& row : answer.first) {
+      if (rows.size() >= kMaxRowsShown) break;
+      rows.push_back(row_of(row));
+      rows.back()["shard"] = shard;
+    }
+  });
+  return {{"calls", std::move(rows)}, {"total", total}, {"not_answering", silent}};
+}
+
+json AdminCommands::show_call(const std::string& id) {
+  json found;
+  const auto read = [id](stats::ShardView& view) { return view.call(id); };
+  const auto silent = ask_all(sources_, read, [&](unsigned shard, std::optional<stats::CallDetail> answer) {
+    if (!answer) return;
+    found = detail_of(*answer);
+    found["shard"] = shard;
+  });
+  if (!found.is_null()) return {{"call", std::move(found)}};
+  json out = refusal("there is no call '" + id + "'");
+  if (!silent.empty()) out["not_answering"] = silent;
+  return out;
+}
+
+json AdminCommands::show_peers() {
+  std::vector<stats::PeerRow> merged;
+  std::map<std::string, std::size_t> place;
+  const auto read = [](stats::ShardView& view) { return view.peers(); };
+  // A peer is usable where any shard finds it so; the targets are as the first shard sees them.
+  const auto silent = ask_all(sources_, read, [&](unsigned, std::vector<stats::PeerRow> answer) {
+    for (stats::PeerRow& row : answer) {
+      const auto [at, is_new] = place.try_emplace(row.name, merged.size());
+      if (is_new) {
+        merged.push_back(std::move(row));
+        continue;
+      }
+      merged[at->second].calls += row.calls;
+      merged[at->second].usable |= row.usable;
+    }
+  });
+  json rows = json::array();
+  for (const stats::PeerRow& row : merged) {
+    rows.push_back({{"name", row.name},
+                    {"realm", row.realm},
+                    {"usable", row.usable},
+                    {"calls", row.calls},
+                    {"targets", row.targets}});
+  }
+  return {{"peers", std::move(rows)}, {"not_answering", silent}};
+}
+
+json AdminCommands::show_flows() {
+  json rows = json::array();
+  for (const dp::FlowRow& row : sources_.dataplane->flows(kMaxRowsShown)) {
+    rows.push_back(flow_of(row, sources_.labels));
+  }
+  return {{"flows", std::move(rows)}};
+}
+
+json AdminCommands::show_workers() {
+  const dp::Dataplane& dataplane = *sources_.dataplane;
+  const std::vector<dp::CoreLoad> load = dataplane.load();
+  json rows = json::array();
+  for (unsigned w = 0; w < dataplane.workers(); ++w) {
+    const dp::WorkerCounters& counters = dataplane.counters(w);
+    json row{{"worker", w}, {"packets", counters.packets.get()}, {"latches", counters.latches.get()}};
+    row["core"] = w < load.size() ? json(load[w].core) : json(nullptr);
+    row["busy_ratio"] = w < load.size() ? json(load[w].busy_ratio) : json(nullptr);
+    row["cycles_per_packet"] = w < load.size() ? json(load[w].cycles_per_packet) : json(nullptr);
+    rows.push_back(std::move(row));
+  }
+  return {{"workers", std::move(rows)}, {"memory", dataplane.memory_in_use()}};
+}
+
+json AdminCommands::show_drops() {
+  const dp::Dataplane& dataplane = *sources_.dataplane;
+  json drops = json::array();
+  json law = json::array();
+  for (std::size_t p = 0; p < sources_.labels.ports.size(); ++p) {
+    const std::string& port = sources_.labels.ports[p];
+    std::uint64_t received = 0, relayed = 0, sip = 0, kernel = 0, dropped = 0;
+    std::array<std::uint64_t, dp::kDropReasons> by_reason{};
+    for (unsigned w = 0; w < dataplane.workers(); ++w) {
+      const dp::PortCounters& counters = dataplane.counters(w).ports[p];
+      received += counters.received_packets.get();
+      relayed += counters.relayed.get();
+      sip += counters.sip.get();
+      kernel += counters.kernel.get();
+      for (std::size_t r = 0; r < by_reason.size(); ++r) by_reason[r] += counters.drops[r].get();
+    }
+    for (std::size_t r = 0; r < by_reason.size(); ++r) {
+      dropped += by_reason[r];
+      if (by_reason[r] == 0) continue;
+      drops.push_back({{"port", port}, {"reason", dp::kDropReasonNames[r]}, {"packets", by_reason[r]}});
+    }
+    law.push_back({{"port", port},
+                   {"received", received},
+                   {"relay", relayed},
+                   {"sip", sip},
+                   {"kernel", kernel},
+                   {"drops", dropped},
+                   {"unaccounted", static_cast<std::int64_t>(received - relayed - sip - kernel - dropped)}});
+  }
+  for (const dp::NicLoss& loss : dataplane.nic_losses()) {
+    if (loss.packets != 0)
+      drops.push_back({{"port", loss.port}, {"reason", "nic " + loss.cause}, {"packets", loss.packets}});
+  }
+  return {{"drops", std::move(drops)}, {"law", std::move(law)}};
+}
+
+}  // namespace sallyport::ops

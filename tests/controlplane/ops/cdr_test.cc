@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "controlplane/ops/cdr_writer.h"
+#include "controlplane/ops/log.h"
+#include "tests/controlplane/ops/fakes.h"
+
+namespace sallyport::ops {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+stats::CallRecord record(std::string id) {
+  stats::CallRecord record;
+  record.id = std::move(id);
+  record.from_peer = "office";
+  record.to_peer = "carrier-a";
+  record.started_ns = 1'700'000'000 * kSecond + 250 * kMillisecond;
+  record.answered_ns = record.started_ns + 1500 * kMillisecond;
+  record.ended_ns = record.answered_ns + 61 * kSecond;
+  record.ended_by = stats::EndedBy::callee;
+  return record;
+}
+
+std::vector<std::string> lines_of(const std::string& file) {
+  std::vector<std::string> lines;
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+TEST(CallRecordJson, is_one_line_with_times_codes_attempts_and_media) {
+  stats::CallRecord call = record("c1");
+  call.caller = "sip:a\xff\n\"@x";
+  call.received = 499;
+  call.received_phrase = "Codec Mismatch";
+  call.sent = 488;
+  call.q850 = 65;
+  call.rule = "vendor row 499 Codec Mismatch";
+  call.attempts.push_back(
+      {"carrier-a", *Endpoint::parse("192.0.2.10:5060"), "x@y", 499, "Codec Mismatch", "", "r"});
+  stats::MediaRecord media;
+  media.leg = 1;
+  media.counters.packets = 150;
+  media.counters.jitter_us = 1500;
+  media.counters.latched = *Endpoint::parse("[2001:db8::1]:4000");
+  call.media.push_back(media);
+  const std::string line = to_json(call);
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+  const json out = json::parse(line);
+  EXPECT_EQ(out["record"], "end");
+  EXPECT_EQ(out["started"], "2023-11-14T22:13:20.250Z");
+  EXPECT_EQ(out["ringing"], nullptr);
+  EXPECT_EQ(out["setup_seconds"], 1.5);
+  EXPECT_EQ(out["duration_seconds"], 61.0);
+  EXPECT_EQ(out["ended_by"], "callee");
+  EXPECT_EQ(out["received"], 499);
+  EXPECT_EQ(out["sent"], 488);
+  EXPECT_EQ(out["local"], nullptr);
+  EXPECT_EQ(out["attempts"][0]["target"], "192.0.2.10:5060");
+  EXPECT_EQ(out["media"][0]["leg"], "callee");
+  EXPECT_EQ(out["media"][0]["latched"], "[2001:db8::1]:4000");
+  EXPECT_EQ(out["media"][0]["jitter_ms"], 1.5);
+}
+
+TEST(CdrWriter, writes_every_record_as_a_line_before_it_goes) {
+  const Folder folder;
+  const std::string file = folder.file("cdr.jsonl");
+  {
+    auto writer = CdrWriter::start(file);
+    ASSERT_TRUE(writer.has_value()) << writer.error();
+    for (int i = 0; i < 1000; ++i) EXPECT_TRUE((*writer)->write(record("c" + std::to_string(i))));
+  }
+  const auto lines = lines_of(file);
+  ASSERT_EQ(lines.size(), 1000u);
+  EXPECT_EQ(json::parse(lines[999])["id"], "c999");
+  struct stat there{};
+  ASSERT_EQ(::stat(file.c_str(), &there), 0);
+  EXPECT_EQ(there.st_mode & 0007u, 0u) << "records are nobody else's to read";
+}
+
+TEST(CdrWriter, appends_to_a_file_that_is_there) {
+  const Folder folder;
+  for (int i = 0; i < 2; ++i) {
+    auto writer = CdrWriter::start(folder.file("f"));
+    ASSERT_TRUE(writer.has_value());
+    EXPECT_TRUE((*writer)->write(record("c")));
+  }
+  EXPECT_EQ(lines_of(folder.file("f")).size(), 2u);
+}
+
+TEST(CdrWriter, reopen_follows_a_rotation_and_loses_nothing) {
+  const Folder folder;
+  const std::string file = folder.file("cdr");
+  {
+    auto writer = CdrWriter::start(file);
+    ASSERT_TRUE(writer.has_value());
+    for (int i = 0; i < 10; ++i) EXPECT_TRUE((*writer)->write(record("old")));
+    std::filesystem::rename(file, file + ".1");
+    (*writer)->reopen();
+    for (int i = 0; i < 10; ++i) EXPECT_TRUE((*writer)->write(record("new")));
+  }
+  const auto rotated = lines_of(file + ".1");
+  const auto current = lines_of(file);
+  EXPECT_EQ(rotated.size() + current.size(), 20u);
+  ASSERT_GE(current.size(), 10u);
+  EXPECT_EQ(json::parse(current.back())["id"], "new");
+}
+
+TEST(CdrWriter, a_full_queue_drops_and_counts_and_never_waits) {
+  const Folder folder;
+  const std::string pipe = folder.file("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  std::uint64_t taken = 0;
+  {
+    auto writer = CdrWriter::start(pipe, 8);
+    ASSERT_TRUE(writer.has_value()) << writer.error();
+    stats::CallRecord big = record("c");
+    big.caller.assign(20'000, 'x');  // a few of these and the pipe is full: its writer blocks
+    for (int i = 0; i < 100; ++i) {
+      stats::CallRecord copy = big;
+      taken += (*writer)->write(std::move(copy)) ? 1 : 0;
+    }
+    EXPECT_GE(taken, 8u);
+    EXPECT_LT(taken, 100u);
+    EXPECT_EQ((*writer)->dropped(), 100u - taken);
+    ::close(reader);  // the disk is gone: the rest fails and is counted, and the writer can end
+  }
+}
+
+TEST(CdrWriter, a_file_that_cannot_be_opened_is_one_sentence) {
+  const auto writer = CdrWriter::start("/nonexistent/folder/cdr");
+  ASSERT_FALSE(writer.has_value());
+  EXPECT_THAT(writer.error(), HasSubstr("cdr.file /nonexistent/folder/cdr cannot be opened"));
+}
+
+// ---- log
+// -----------------------------------------------------------------------------------------------------------
+
+TEST(Log, text_is_logfmt_with_quotes_where_needed) {
+  using config::LogFormat;
+  using config::LogLevel;
+  EXPECT_EQ(format_line(LogFormat::text, LogLevel::info, "port up",
+                        {{"port", "access"}, {"what", "a=\"b\"\n"}, {"empty", ""}}),
+            R"(level=info msg="port up" port=access what="a=\"b\" " empty="")");
+}
+
+TEST(Log, json_is_the_inside_of_an_object) {
+  const std::string line =
+      format_line(config::LogFormat::json, config::LogLevel::error, "a \"b\"\xff", {{"k", "v\n"}});
+  const json object = json::parse("{" + line + "}");
+  EXPECT_EQ(object["level"], "error");
+  EXPECT_EQ(object["k"], "v\n");
+}
+
+TEST(RateLimit, lets_a_burst_through_and_then_one_an_interval_and_says_how_many_it_held_back) {
+  RateLimit limit(kSecond, 3);
+  std::uint64_t held = 0;
+  const Nanoseconds start = 1000 * kSecond;
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(limit.admit(start, held)) << i;
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(limit.admit(start + i, held));
+  EXPECT_TRUE(limit.admit(start + kSecond, held));
+  EXPECT_EQ(held, 5u);
+  EXPECT_FALSE(limit.admit(start + kSecond, held));
+  for (int i = 0; i < 3; ++i)
+    EXPECT_TRUE(limit.admit(start + 60 * kSecond, held)) << "the burst is there again";
+  EXPECT_FALSE(limit.admit(start + 60 * kSecond, held));
+}
+
+}  // namespace
+}  // namespace sallyport::ops

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "controlplane/ops/metrics.h"
+#include "controlplane/stats/mailbox.h"
+#include "dataplane/dataplane.h"
+
+namespace sallyport::ops {
+
+// A dataplane of two workers whose counters a test sets.
+class FakeDataplane : public dp::Dataplane {
+ public:
+  [[nodiscard]] unsigned workers() const override { return 2; }
+  [[nodiscard]] dp::RecordRing& commands(unsigned, unsigned) override { return ring_; }
+  [[nodiscard]] dp::RecordRing& events(unsigned, unsigned) override { return ring_; }
+  [[nodiscard]] dp::ShardDoorbell& doorbell(unsigned) override { throw std::logic_error("no doorbell"); }
+  void kick(unsigned) override {}
+  [[nodiscard]] const std::vector<dp::MediaRange>& media() const override { return media_; }
+  [[nodiscard]] const dp::WorkerCounters& counters(unsigned worker) const override {
+    return *workers_[worker];
+  }
+  [[nodiscard]] std::vector<dp::CoreLoad> load() const override { return {{1, 0.25, 120}, {3, 0.5, 140}}; }
+  [[nodiscard]] std::vector<dp::NicLoss> nic_losses() const override { return {{"core", "missed", 9}}; }
+  [[nodiscard]] std::vector<dp::FlowRow> flows(std::size_t) const override { return flow_rows; }
+  [[nodiscard]] std::string memory_in_use() const override { return "ordinary"; }
+
+  dp::WorkerCounters& worker(unsigned n) { return *workers_[n]; }
+  std::vector<dp::FlowRow> flow_rows;
+
+ private:
+  std::array<std::unique_ptr<dp::WorkerCounters>, 2> workers_{std::make_unique<dp::WorkerCounters>(),
+                                                              std::make_unique<dp::WorkerCounters>()};
+  dp::RecordRing ring_{4096};
+  std::vector<dp::MediaRange> media_;
+};
+
+inline Labels lab_labels() {
+  return {{"access", "core"},
+          {"access", "core"},
+          {{"office", "access"}, {"carrier-a", "core"}, {"carrier-b", "core"}}};
+}
+
+// A folder of its own, gone with the test.
+class Folder {
+ public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "sallyport-ops-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
+    path_ = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace sallyport::ops

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/ops/metrics.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <set>
+
+#include "controlplane/response_map/local_error.h"
+#include "controlplane/response_map/tables.h"
+#include "dataplane/sip/fault.h"
+#include "dataplane/sip/names.h"
+#include "tests/controlplane/ops/fakes.h"
+
+namespace sallyport::ops {
+namespace {
+
+using stats::code_slot;
+using testing::HasSubstr;
+using testing::Not;
+
+struct Bench {
+  FakeDataplane dataplane;
+  stats::ShardStatistics first{3, 2};
+  stats::ShardStatistics second{3, 2};
+  std::uint64_t records_dropped = 0;
+
+  [[nodiscard]] std::string text() {
+    Sources sources{&dataplane, {&first, &second}, [this] { return records_dropped; }, "1.2.3", "DPDK 22.11"};
+    return Metrics(lab_labels(), std::move(sources)).text();
+  }
+};
+
+TEST(Metrics, code_slots_are_those_of_the_response_table) {
+  EXPECT_EQ(response_map::code_rows().size(), std::size_t{stats::kOtherCode});
+  for (const auto& row : response_map::code_rows())
+    EXPECT_NE(code_slot(row.code), stats::kOtherCode) << row.code;
+}
+
+TEST(Metrics, method_names_are_those_of_the_grammar) {
+  ASSERT_EQ(stats::kMethodNames.size(), static_cast<std::size_t>(sip::Method::kCount));
+  for (std::size_t i = 2; i < stats::kMethodNames.size(); ++i) {
+    EXPECT_EQ(stats::kMethodNames[i], sip::method_name(static_cast<sip::Method>(i)));
+  }
+}
+
+TEST(Metrics, local_errors_fit_beside_the_codes) {
+  EXPECT_LT(response_map::kLocalErrors, 256u);
+}
+
+TEST(Metrics, calls_are_summed_over_the_shards_by_pair) {
+  Bench bench;
+  bench.first.pair(0, 1).attempts.add(3);
+  bench.second.pair(0, 1).attempts.add(2);
+  bench.first.pair(0, 1).answered.add(4);
+  bench.first.pair(0, 1).active.add(2);
+  bench.second.pair(0, 1).active.add(-1);
+  bench.first.pair(0, 1).failed[code_slot(486)].add();
+  bench.first.pair(0, stats::kNone).failed[code_slot(499)].add(2);
+  const std::string text = bench.text();
+  EXPECT_THAT(text, HasSubstr("sallyport_calls_active{from=\"office\",to=\"carrier-a\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_call_attempts_total{from=\"office\",to=\"carrier-a\"} 5\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_calls_answered_total{from=\"office\",to=\"carrier-a\"} 4\n"));
+  EXPECT_THAT(text,
+              HasSubstr("sallyport_calls_failed_total{from=\"office\",to=\"carrier-a\",code=\"486\"} 1\n"));
+  EXPECT_THAT(text,
+              HasSubstr("sallyport_calls_failed_total{from=\"office\",to=\"none\",code=\"other\"} 2\n"));
+  EXPECT_THAT(text, Not(HasSubstr("code=\"487\"")));
+}
+
+TEST(Metrics, mapped_responses_tell_code_or_local_error) {
+  Bench bench;
+  bench.first.pair(0, 1).mapped.count(code_slot(499), code_slot(488));
+  bench.second.pair(0, 1).mapped.count(code_slot(499), code_slot(488));
+  const auto local = static_cast<std::uint16_t>(response_map::LocalError::private_media);
+  bench.first.pair(0, 1).mapped.count(stats::MappedTable::kLocalBit | local, code_slot(488));
+  const std::string text = bench.text();
+  EXPECT_THAT(
+      text, HasSubstr("sallyport_responses_mapped_total{from=\"office\",to=\"carrier-a\",received=\"other\","
+                      "sent=\"488\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("received=\"private-media\",sent=\"488\"} 1\n"));
+}
+
+TEST(Metrics, sip_messages_have_peer_realm_direction_and_method_or_code) {
+  Bench bench;
+  const auto invite = static_cast<std::size_t>(sip::Method::invite);
+  stats::count_request(bench.first.sip(0, 0), stats::Direction::in, invite);
+  stats::count_request(bench.second.sip(0, 0), stats::Direction::in, invite);
+  stats::count_request(bench.first.sip(1, 1), stats::Direction::out, invite);
+  stats::count_request(bench.first.sip(stats::kNone, 1), stats::Direction::in, 1);
+  stats::count_response(bench.first.sip(1, 1), stats::Direction::in, 701);
+  const std::string text = bench.text();
+  EXPECT_THAT(text,
+              HasSubstr("sallyport_sip_requests_total{peer=\"office\",realm=\"access\",direction=\"rx\","
+                        "method=\"INVITE\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("{peer=\"carrier-a\",realm=\"core\",direction=\"tx\",method=\"INVITE\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("{peer=\"none\",realm=\"core\",direction=\"rx\",method=\"other\"} 1\n"));
+  EXPECT_THAT(text,
+              HasSubstr("sallyport_sip_responses_total{peer=\"carrier-a\",realm=\"core\",direction=\"rx\","
+                        "code=\"other\"} 1\n"));
+}
+
+TEST(Metrics, histograms_are_cumulative_and_in_seconds) {
+  Bench bench;
+  bench.first.peer(1).call_setup.observe(30 * kMillisecond);
+  bench.second.peer(1).call_setup.observe(30 * kMillisecond);
+  bench.first.peer(1).call_setup.observe(400 * kSecond);
+  bench.first.realm(0).jitter.observe(2 * kMillisecond);
+  const std::string text = bench.text();
+  EXPECT_THAT(text, HasSubstr("sallyport_call_setup_seconds_count{peer=\"carrier-a\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_call_setup_seconds_bucket{peer=\"carrier-a\",le=\"0.025\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_call_setup_seconds_bucket{peer=\"carrier-a\",le=\"0.05\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_call_setup_seconds_bucket{peer=\"carrier-a\",le=\"180\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_call_setup_seconds_bucket{peer=\"carrier-a\",le=\"+Inf\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_media_jitter_seconds_count{realm=\"access\"} 1\n"));
+}
+
+TEST(Metrics, the_law_can_be_read_from_the_ports) {
+  Bench bench;
+  for (unsigned w = 0; w < 2; ++w) {
+    dp::PortCounters& port = bench.dataplane.worker(w).ports[1];
+    port.received_packets.add(100);
+    port.received_bytes.add(21'400);
+    port.sent_packets.add(80);
+    port.relayed.add(90);
+    port.sip.add(6);
+    port.kernel.add(3);
+    port.drops[static_cast<std::size_t>(dp::DropReason::flow_source)].add(1);
+  }
+  const std::string text = bench.text();
+  for (const char* line :
+       {"packets_total{port=\"core\",direction=\"rx\"} 200",
+        "bytes_total{port=\"core\",direction=\"rx\"} 42800",
+        "packets_total{port=\"core\",direction=\"tx\"} 160",
+        "delivered_total{port=\"core\",path=\"relay\"} 180", "delivered_total{port=\"core\",path=\"sip\"} 12",
+        "delivered_total{port=\"core\",path=\"kernel\"} 6",
+        "drops_total{port=\"core\",reason=\"flow_source\"} 2",
+        "drops_total{port=\"access\",reason=\"no_port\"} 0",
+        "nic_missed_total{port=\"core\",cause=\"missed\"} 9", "busy_ratio{core=\"3\"} 0.5",
+        "cycles_per_packet{core=\"1\"} 120"}) {
+    EXPECT_THAT(text, HasSubstr("sallyport_dataplane_" + std::string(line) + "\n"));
+  }
+}
+
+TEST(Metrics, large_counts_stay_exact) {
+  Bench bench;
+  bench.dataplane.worker(0).ports[0].received_packets.set(9'007'199'254'740'991u);
+  EXPECT_THAT(bench.text(), HasSubstr("packets_total{port=\"access\",direction=\"rx\"} 9007199254740991\n"));
+}
+
+TEST(Metrics, rings_media_and_build_are_there) {
+  Bench bench;
+  bench.records_dropped = 5;
+  bench.first.totals.commands_ring_full.add(2);
+  bench.dataplane.worker(1).event_ring_full[63].add(4);
+  bench.dataplane.worker(0).realms[0].flows_active.add(8);
+  bench.dataplane.worker(0).realms[0].media_lost_packets.add(1);
+  bench.dataplane.worker(1).sip_faults[static_cast<std::size_t>(sip::Fault::missing_via)].add(3);
+  const std::string text = bench.text();
+  for (const char* line :
+       {"ring_full_total{ring=\"commands\"} 2", "ring_full_total{ring=\"events\"} 4",
+        "ring_full_total{ring=\"records\"} 5", "media_flows_active{realm=\"access\"} 8",
+        "media_packets_lost_total{realm=\"access\",direction=\"rx\"} 1",
+        "sip_faults_total{fault=\"missing_via\"} 3", "build_info{version=\"1.2.3\",dpdk=\"DPDK 22.11\"} 1"}) {
+    EXPECT_THAT(text, HasSubstr("sallyport_" + std::string(line) + "\n"));
+  }
+}
+
+TEST(Metrics, every_name_of_the_interface_appears_once_something_was_counted) {
+  Bench bench;
+  bench.first.pair(0, 1).failed[0].add();
+  bench.first.pair(0, 1).mapped.count(1, 2);
+  stats::count_request(bench.first.sip(0, 0), stats::Direction::in, 6);
+  stats::count_response(bench.first.sip(0, 0), stats::Direction::in, 200);
+  bench.first.peer(1).call_setup.observe(1);
+  bench.first.peer(1).post_dial_delay.observe(1);
+  bench.first.peer(1).call_duration.observe(1);
+  bench.first.peer(1).private_media[0].add();
+  bench.first.realm(1).jitter.observe(1);
+  const std::string text = bench.text();
+  for (const char* name : {"calls_active",
+                           "call_attempts_total",
+                           "calls_answered_total",
+                           "calls_failed_total",
+                           "call_setup_seconds",
+                           "post_dial_delay_seconds",
+                           "call_duration_seconds",
+                           "sip_requests_total",
+                           "sip_responses_total",
+                           "responses_mapped_total",
+                           "private_media_total",
+                           "dataplane_packets_total",
+                           "dataplane_bytes_total",
+                           "dataplane_delivered_total",
+                           "dataplane_drops_total",
+                           "dataplane_nic_missed_total",
+                           "dataplane_busy_ratio",
+                           "dataplane_cycles_per_packet",
+                           "media_flows_active",
+                           "media_packets_total",
+                           "media_packets_lost_total",
+                           "media_jitter_seconds",
+                           "ring_full_total",
+                           "build_info"}) {
+    EXPECT_THAT(text, HasSubstr("# TYPE sallyport_" + std::string(name) + " ")) << name;
+  }
+}
+
+// ---- server
+// --------------------------------------------------------------------------------------------------------
+
+std::string get(std::uint16_t port, const std::string& path) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(port);
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::string answer;
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 0) {
+    const std::string request = "GET " + path + " HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    static_cast<void>(::send(fd, request.data(), request.size(), MSG_NOSIGNAL));
+    char buffer[4096];
+    for (ssize_t n; (n = ::recv(fd, buffer, sizeof(buffer), 0)) > 0;)
+      answer.append(buffer, static_cast<std::size_t>(n));
+  }
+  ::close(fd);
+  return answer;
+}
+
+// A port that was free a moment ago.
+std::uint16_t free_port() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(at);
+  EXPECT_EQ(::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof(at)), 0);
+  EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size), 0);
+  ::close(fd);
+  return ntohs(at.sin_port);
+}
+
+TEST(MetricsServer, serves_the_text_and_says_when_it_cannot_listen) {
+  Bench bench;
+  const Endpoint listen{IpAddress::v4(0x7f000001), free_port()};
+  const auto metrics = std::make_shared<Metrics>(lab_labels(), Sources{.dataplane = &bench.dataplane});
+  const auto server = MetricsServer::start(listen, metrics);
+  ASSERT_TRUE(server.has_value()) << server.error();
+  const std::string answer = get(listen.port, "/metrics");
+  EXPECT_THAT(answer, HasSubstr(" 200 OK"));
+  EXPECT_THAT(answer, HasSubstr("sallyport_build_info"));
+  const auto second = MetricsServer::start(listen, metrics);
+  ASSERT_FALSE(second.has_value());
+  EXPECT_THAT(second.error(), HasSubstr("metrics cannot listen on " + listen.to_text()));
+}
+
+}  // namespace
+}  // namespace sallyport::ops
