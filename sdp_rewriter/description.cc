@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sdp_rewriter/description.h"
 
+#include "sdp_rewriter/attributes.h"
 #include "sdp_rewriter/fields.h"
 #include "sdp_rewriter/parser.h"
 

@@ -155,8 +155,8 @@ struct Stream {
   [[nodiscard]] Endpoint rtcp() const;
   // The numbered formats; all zero when the stream is not RTP.
   [[nodiscard]] PayloadTypes payload_types() const;
-  // First attribute of the stream with this name ("fmtp"): what stands behind the colon, or an empty view for
-  // a flag.
+  // First attribute of the stream with this name ("fmtp", any case): what stands behind the colon, or an
+  // empty view for a flag.
   [[nodiscard]] std::optional<std::string_view> attribute(std::string_view attribute_name) const;
 };
 

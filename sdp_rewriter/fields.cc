@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <span>
 #include <utility>
 
 namespace sallyport::sdp {
@@ -26,11 +25,6 @@ constexpr std::array<StaticPayloadType, 25> kStaticPayloadTypes{{
     {19, "CN", 8000, 1},  // reserved, but Cisco's comfort noise for years
 }};
 
-// Attributes that tell an address or the product of the side they come from and that we do not need: RFC
-// 4570, RFC 6947, RFC 7006, RFC 8866 6.4, and what older proxies left behind.
-constexpr std::array<std::string_view, 8> kRevealing{"source-filter", "alt",    "altc",       "ccap",
-                                                     "tool",          "oldcip", "oldmediaip", "oldoip"};
-
 constexpr std::array<std::pair<std::string_view, Transport>, 7> kTransports{{
     {"RTP/AVP", Transport::rtp},
     {"RTP/AVPF", Transport::rtp},
@@ -45,33 +39,7 @@ bool starts_nocase(std::string_view text, std::string_view start) {
   return text.size() >= start.size() && equal_nocase(text.substr(0, start.size()), start);
 }
 
-bool is_one_of(std::string_view name, std::span<const std::string_view> names) {
-  return std::ranges::any_of(names, [&](auto known) { return equal_nocase(name, known); });
-}
-
 }  // namespace
-
-// Attribute names have a case (RFC 8866 9), but a reader that does not care must not find what we did not
-// see.
-LineKind attribute_kind(const AttributeText& attribute) {
-  const std::string_view name = attribute.name;
-  if (direction_of(name)) return LineKind::direction;
-  if (equal_nocase(name, "rtcp")) return LineKind::rtcp;
-  if (equal_nocase(name, "rtcp-mux")) return LineKind::rtcp_mux;
-  constexpr std::array<std::string_view, 3> kIce{"candidate", "remote-candidates", "end-of-candidates"};
-  if (starts_nocase(name, "ice-") || is_one_of(name, kIce)) return LineKind::ice;
-  const bool bundle_group = equal_nocase(name, "group") && starts_nocase(attribute.value, "BUNDLE");
-  if (bundle_group || equal_nocase(name, "bundle-only")) return LineKind::bundle;
-  return is_one_of(name, kRevealing) ? LineKind::reveals : LineKind::other;
-}
-
-std::optional<Direction> direction_of(std::string_view attribute_name) {
-  for (const auto direction :
-       {Direction::sendrecv, Direction::sendonly, Direction::recvonly, Direction::inactive}) {
-    if (equal_nocase(attribute_name, name(direction))) return direction;
-  }
-  return std::nullopt;
-}
 
 MediaKind media_kind(std::string_view media) {
   constexpr std::array<std::pair<std::string_view, MediaKind>, 6> kKinds{

@@ -13,25 +13,28 @@
 
 namespace sallyport::sdp {
 
+inline bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+
 // Cuts the first word off `text`; words are separated by one or more spaces or tabs. Empty at the end.
 inline std::string_view next_word(std::string_view& text) {
-  constexpr std::string_view kBlank = " \t";
-  const std::size_t start = text.find_first_not_of(kBlank);
-  if (start == std::string_view::npos) return text = {};
-  const std::size_t end = text.find_first_of(kBlank, start);
-  const std::string_view word = text.substr(start, end == std::string_view::npos ? end : end - start);
-  text = end == std::string_view::npos ? std::string_view{} : text.substr(end);
+  std::size_t start = 0;
+  while (start < text.size() && is_blank(text[start])) ++start;
+  std::size_t end = start;
+  while (end < text.size() && !is_blank(text[end])) ++end;
+  const std::string_view word = text.substr(start, end - start);
+  text = text.substr(end);
   return word;
 }
 
 // The last word, likewise.
 inline std::string_view last_word(std::string_view& text) {
-  constexpr std::string_view kBlank = " \t";
-  const std::size_t end = text.find_last_not_of(kBlank);
-  if (end == std::string_view::npos) return text = {};
-  const std::size_t before = text.find_last_of(kBlank, end);
-  const std::size_t start = before == std::string_view::npos ? 0 : before + 1;
-  const std::string_view word = text.substr(start, end + 1 - start);
+  std::size_t end = text.size();
+  while (end > 0 && is_blank(text[end - 1])) --end;
+  std::size_t start = end;
+  while (start > 0 && !is_blank(text[start - 1])) --start;
+  const std::string_view word = text.substr(start, end - start);
   text = text.substr(0, start);
   return word;
 }
@@ -59,19 +62,6 @@ inline IpAddress literal(std::string_view host) {
   return IpAddress::parse(host).value_or(IpAddress{}).unmapped();
 }
 
-// "NAME" or "NAME:VALUE" behind "a=".
-struct AttributeText {
-  std::string_view name;
-  std::string_view value;
-};
-inline AttributeText split_attribute(std::string_view text) {
-  const std::size_t colon = text.find(':');
-  if (colon == std::string_view::npos) return {text, {}};
-  return {text.substr(0, colon), text.substr(colon + 1)};
-}
-
-[[nodiscard]] LineKind attribute_kind(const AttributeText& attribute);
-[[nodiscard]] std::optional<Direction> direction_of(std::string_view attribute_name);
 [[nodiscard]] MediaKind media_kind(std::string_view media);
 [[nodiscard]] Transport transport_of(std::string_view proto);
 // "IN IP4 192.0.2.1", "IN IP4 233.252.0.1/127/3", "IN IP6 2001:db8::1". nullopt: not of this form.

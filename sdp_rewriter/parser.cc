@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sdp_rewriter/parser.h"
 
+#include "sdp_rewriter/attributes.h"
 #include "sdp_rewriter/fields.h"
 
 namespace sallyport::sdp {
@@ -44,8 +45,10 @@ Parser::Result Parser::cut(std::string_view& rest, Line& line) {
   line.text = rest.substr(0, length);
   line.end = rest.substr(length, end_length);
   rest.remove_prefix(length + end_length);
-  constexpr std::string_view kForbidden("\0\r", 2);
-  if (line.text.find_first_of(kForbidden) != std::string_view::npos) return Fault::forbidden_octet;
+  // Two passes of memchr are several times faster than one of find_first_of.
+  if (line.text.find('\r') != std::string_view::npos || line.text.find('\0') != std::string_view::npos) {
+    return Fault::forbidden_octet;
+  }
   if (length < 2 || line.text[1] != '=') return Fault::not_a_line;
   const char type = line.text[0];
   if ((type < 'a' || type > 'z') && (type < 'A' || type > 'Z')) return Fault::not_a_line;
@@ -159,49 +162,70 @@ Parser::Result Parser::read_formats(Stream& stream, std::string_view list) {
 }
 
 Parser::Result Parser::read_attribute(Line& line) {
-  const AttributeText attribute = split_attribute(line.value);
-  line.kind = attribute_kind(attribute);
-  const bool fingerprint = equal_nocase(attribute.name, "fingerprint");
-  const bool ice = equal_nocase(attribute.name, "candidate") || equal_nocase(attribute.name, "ice-ufrag");
-  if (d_.streams_.empty()) {
-    if (line.kind == LineKind::direction) defaults_.direction = *direction_of(attribute.name);
-    defaults_.has_fingerprint |= fingerprint;
-    defaults_.has_ice |= ice;
-    return std::nullopt;
-  }
-  Stream& stream = d_.streams_.back();
-  stream.has_fingerprint |= fingerprint;
-  stream.has_ice |= ice;
-  if (line.kind == LineKind::rtcp) {
-    const auto rtcp = read_rtcp(attribute.value);
-    // A second one would be relayed but not judged.
-    if (!rtcp || stream.rtcp_attribute) return Fault::rtcp;
-    stream.rtcp_attribute = rtcp;
-    return std::nullopt;
-  }
-  if (line.kind == LineKind::direction) {
-    stream.direction = *direction_of(attribute.name);
-    stream.own_direction = true;
-  }
-  stream.rtcp_mux |= line.kind == LineKind::rtcp_mux;
-  read_stream_attribute(stream, attribute.name, attribute.value);
+  const AttributeText text = split_attribute(line.value);
+  const Attribute attribute = identify(text.name);
+  line.kind = line_kind(attribute, text.value);
+  if (!d_.streams_.empty()) return read_stream_attribute(d_.streams_.back(), attribute, text.value);
+  defaults_.direction = direction_of(attribute).value_or(defaults_.direction);
+  defaults_.has_fingerprint |= attribute == Attribute::fingerprint;
+  defaults_.has_ice |= attribute == Attribute::candidate || attribute == Attribute::ice_ufrag;
   return std::nullopt;
 }
 
-void Parser::read_stream_attribute(Stream& stream, std::string_view name, std::string_view value) {
-  if (equal_nocase(name, "rtpmap") || equal_nocase(name, "fmtp")) {
-    read_mapping(value, equal_nocase(name, "rtpmap"));
-  } else if (equal_nocase(name, "ptime")) {
-    stream.ptime_ms = number<std::uint16_t>(next_word(value)).value_or(0);
-  } else if (equal_nocase(name, "maxptime")) {
-    stream.max_ptime_ms = number<std::uint16_t>(next_word(value)).value_or(0);
-  } else if (equal_nocase(name, "mid")) {
-    stream.mid = next_word(value);
-  } else if (equal_nocase(name, "crypto")) {
-    stream.has_crypto = true;
-  } else if (equal_nocase(name, "bundle-only")) {
-    stream.bundle_only = true;
+Parser::Result Parser::read_stream_attribute(Stream& stream, Attribute attribute, std::string_view value) {
+  switch (attribute) {
+    case Attribute::sendrecv:
+    case Attribute::sendonly:
+    case Attribute::recvonly:
+    case Attribute::inactive:
+      stream.direction = *direction_of(attribute);
+      stream.own_direction = true;
+      break;
+    case Attribute::rtcp: {
+      const auto rtcp = read_rtcp(value);
+      // A second one would be relayed but not judged.
+      if (!rtcp || stream.rtcp_attribute) return Fault::rtcp;
+      stream.rtcp_attribute = rtcp;
+      break;
+    }
+    case Attribute::rtcp_mux:
+      stream.rtcp_mux = true;
+      break;
+    case Attribute::candidate:
+    case Attribute::ice_ufrag:
+      stream.has_ice = true;
+      break;
+    case Attribute::rtpmap:
+      read_mapping(value, true);
+      break;
+    case Attribute::fmtp:
+      read_mapping(value, false);
+      break;
+    case Attribute::ptime:
+      stream.ptime_ms = number<std::uint16_t>(next_word(value)).value_or(0);
+      break;
+    case Attribute::maxptime:
+      stream.max_ptime_ms = number<std::uint16_t>(next_word(value)).value_or(0);
+      break;
+    case Attribute::mid:
+      stream.mid = next_word(value);
+      break;
+    case Attribute::crypto:
+      stream.has_crypto = true;
+      break;
+    case Attribute::fingerprint:
+      stream.has_fingerprint = true;
+      break;
+    case Attribute::bundle_only:
+      stream.bundle_only = true;
+      break;
+    case Attribute::group:
+    case Attribute::ice:
+    case Attribute::reveals:
+    case Attribute::other:
+      break;
   }
+  return std::nullopt;
 }
 
 // A mapping of a format that the m= does not list, or one that cannot be read, concerns nobody and is left

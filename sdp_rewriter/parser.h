@@ -8,6 +8,7 @@
 #include <optional>
 #include <string_view>
 
+#include "sdp_rewriter/attributes.h"
 #include "sdp_rewriter/description.h"
 
 namespace sallyport::sdp {
@@ -43,7 +44,7 @@ class Parser {
   [[nodiscard]] Result read_port(Stream& stream);
   [[nodiscard]] Result read_formats(Stream& stream, std::string_view list);
   [[nodiscard]] Result read_attribute(Line& line);
-  void read_stream_attribute(Stream& stream, std::string_view name, std::string_view value);
+  [[nodiscard]] Result read_stream_attribute(Stream& stream, Attribute attribute, std::string_view value);
   void read_mapping(std::string_view value, bool is_rtpmap);
   void read_bandwidth(std::string_view value);
   [[nodiscard]] std::optional<ParseFault> tie();

@@ -215,6 +215,16 @@ TEST(AddressPolicy, Auto_decides_by_realm_source_and_evidence) {
 }
 
 // Nothing lets these in: each mode, with everything trusted, with evidence of NAT.
+TEST(AddressPolicy, Mapped_addresses_of_the_packet_count_as_the_ipv4_address_inside) {
+  const auto mapped = [](std::string_view text) { return IpAddress::parse(text).value(); };
+  PolicyInput input{.source = mapped("::ffff:198.51.100.2"), .via = mapped("::ffff:10.20.0.10")};
+  EXPECT_TRUE(far_end_nat(input));
+  input.source = mapped("::ffff:192.168.1.1");
+  EXPECT_FALSE(far_end_nat(input));
+  input = {.source = mapped("198.51.100.2"), .contact = mapped("::ffff:10.20.0.10")};
+  EXPECT_TRUE(far_end_nat(input));
+}
+
 TEST(AddressPolicy, Some_addresses_are_refused_whatever_the_mode) {
   struct Case {
     std::string connection;
