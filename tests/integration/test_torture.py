@@ -76,8 +76,15 @@ class Sniffer:
         self.sock.close()
 
 
+# Messages that carry the branch of an earlier one: within 32 s they would count as its retransmission.
+REUSED_BRANCH = ("cparam02", "regescrt")
+
+
 @pytest.fixture
-def bench(door, ends):
+def bench(door, ends, request):
+    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    if params.get("name") in REUSED_BRANCH:
+        door.stop()
     door()
     near, far = Sniffer(PUB), Sniffer(CARRIER)
     yield near, far, ends.carrier()
