@@ -33,7 +33,7 @@ class Compiler {
   CompiledMap run() {
     read_bases();
     for (std::size_t i = 0; i < config_.rules.size(); ++i) read_rule(config_.rules[i], i + 1);
-    std::ranges::stable_sort(map_.rules, more_specific);
+    std::ranges::sort(map_.rules, more_specific);
     for (const CompiledRule& rule : map_.local_rules)
       map_.by_local[static_cast<std::size_t>(rule.local)] = &rule;
     refuse_loops();

@@ -42,7 +42,7 @@ struct CompiledRule {
   [[nodiscard]] bool matches(const Heard& heard) const;
 };
 
-// Most specific first; equals stay in the order of the file.
+// A strict order: most specific first, equals in the order of the file.
 [[nodiscard]] bool more_specific(const CompiledRule& a, const CompiledRule& b);
 
 struct CompiledMap {

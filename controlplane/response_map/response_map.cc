@@ -34,7 +34,8 @@ bool more_specific(const CompiledRule& a, const CompiledRule& b) {
   };
   if (a.code_rank != b.code_rank) return a.code_rank > b.code_rank;
   if (extras(a) != extras(b)) return extras(a) > extras(b);
-  return a.last - a.first < b.last - b.first;
+  if (a.last - a.first != b.last - b.first) return a.last - a.first < b.last - b.first;
+  return a.number < b.number;
 }
 
 const CompiledRule* CompiledMap::find(const Heard& heard) const {
