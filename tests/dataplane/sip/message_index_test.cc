@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -88,6 +89,19 @@ TEST(MessageIndex, A_response_takes_its_method_from_cseq) {
   EXPECT_EQ(index.to_tag.in(message), "2");
   EXPECT_EQ(index.content_length, -1);
   EXPECT_EQ(index.max_forwards, -1);
+}
+
+TEST(MessageIndex, A_scan_holds_the_same_and_leaves_the_structured_fields_to_parse) {
+  MessageIndex parsed;
+  MessageIndex scanned;
+  ASSERT_TRUE(parse(kInvite, Framing::datagram, parsed));
+  ASSERT_TRUE(scan(kInvite, Framing::datagram, scanned));
+  EXPECT_EQ(std::memcmp(&parsed, &scanned, parsed.used_bytes()), 0);
+  std::string message = kInvite;
+  message.replace(message.find("<sip:alice@pc33"), 5, "<sip ");
+  EXPECT_TRUE(scan(message, Framing::datagram, scanned));
+  EXPECT_FALSE(parse(message, Framing::datagram, parsed));
+  EXPECT_EQ(parsed.fault, Fault::bad_contact);
 }
 
 TEST(MessageIndex, What_a_ring_carries_is_what_is_in_use) {

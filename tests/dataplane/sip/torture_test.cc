@@ -10,6 +10,7 @@
 #include <iterator>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace sallyport::sip {
 namespace {
@@ -125,6 +126,24 @@ TEST_F(Torture, Cut_short_anywhere_no_message_is_read_beyond_its_end) {
       EXPECT_LE(std::size_t{index.header_octets} + index.body.length, size) << name;
     }
   }
+}
+
+TEST_F(Torture, Every_message_sent_over_a_stream_is_framed_whole) {
+  std::ifstream manifest(folder() / "manifest.tsv");
+  std::string line;
+  int framed = 0;
+  while (std::getline(manifest, line)) {
+    if (!line.contains("\tTCP\t") && !line.contains("\tTLS\t")) continue;
+    const std::string name = line.substr(0, line.find('.'));
+    const std::string message = read_file(folder() / (name + ".dat"));
+    EXPECT_EQ(find_message_end(message + "NEXT sip:h SIP/2.0", kMaxMessageBytes).value_or(0), message.size())
+        << name;
+    MessageIndex index;
+    static_cast<void>(parse(message, Framing::stream, index));
+    EXPECT_EQ(fault_name(index.fault), fault_name(expectations().at(name).fault)) << name;
+    ++framed;
+  }
+  EXPECT_GE(framed, 10);
 }
 
 TEST_F(Torture, The_second_request_of_dblreq_is_left_out) {
