@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. Every received packet is counted once on arrival and once at its end, on the port that it
-// came by: received = relayed + sip + kernel + drops. The functions here are the only ends; each frees the packet or
-// leaves it to the egress. A packet stands for as many received ones as its weight says (its fragments).
+// Theory of operation. Every received packet is counted once on arrival and once at its end, on the port that
+// it came by: received = relayed + sip + kernel + drops. The functions here are the only ends; each frees the
+// packet or leaves it to the egress. A packet stands for as many received ones as its weight says (its
+// fragments).
 #pragma once
 
 #include <rte_mbuf.h>

@@ -19,8 +19,8 @@ namespace sallyport::dp {
   return static_cast<std::uint16_t>(sum);
 }
 
-// The one's complement sum of `size` octets, not folded; an odd last octet is padded with zero. Below 2^48 for any
-// datagram, so sums may be added before they are folded.
+// The one's complement sum of `size` octets, not folded; an odd last octet is padded with zero. Below 2^48
+// for any datagram, so sums may be added before they are folded.
 [[nodiscard]] inline std::uint64_t sum_of(const void* data, std::size_t size) {
   const auto* at = static_cast<const std::uint8_t*>(data);
   std::uint64_t sum = 0;

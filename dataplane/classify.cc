@@ -4,27 +4,31 @@
 namespace sallyport::dp {
 namespace {
 
-[[nodiscard]] Classified dropped(DropReason reason) { return {.is = PacketClass::drop, .reason = reason}; }
+[[nodiscard]] Classified dropped(DropReason reason) {
+  return {.is = PacketClass::drop, .reason = reason};
+}
 
 // Requests and answers for our addresses, and announcements (RFC 5227), which correct what the kernel knows.
 Classified classify_arp(const PacketView& view, std::uint8_t port, const LocalTable& locals) {
   const std::uint8_t* arp = view.data + view.l3;
   const IpAddress sender = IpAddress::from_bytes(Family::v4, arp + 14);
   const IpAddress target = IpAddress::from_bytes(Family::v4, arp + 24);
-  if (sender != target && locals.find(port, view.vlan, target) == nullptr) return dropped(DropReason::not_for_us);
+  if (sender != target && locals.find(port, view.vlan, target) == nullptr)
+    return dropped(DropReason::not_for_us);
   return {.is = PacketClass::kernel_neighbour};
 }
 
 [[nodiscard]] bool is_neighbour_discovery(const PacketView& view) {
-  if (view.family != Family::v6 || view.protocol != kIcmpv6 || view.fragment || view.l4_bytes < 8) return false;
+  if (view.family != Family::v6 || view.protocol != kIcmpv6 || view.fragment || view.l4_bytes < 8)
+    return false;
   const std::uint8_t type = view.data[view.l4];
   return type >= 133 && type <= 137;  // RFC 4861
 }
 
 [[nodiscard]] bool is_icmp_error(const PacketView& view) {
   const std::uint8_t type = view.data[view.l4];
-  if (view.family == Family::v6) return type < 128;             // RFC 4443 2.1
-  return type == 3 || type == 4 || type == 11 || type == 12;    // RFC 792
+  if (view.family == Family::v6) return type < 128;           // RFC 4443 2.1
+  return type == 3 || type == 4 || type == 11 || type == 12;  // RFC 792
 }
 
 Classified classify_icmp(const PacketView& view, const LocalAddress& local) {
@@ -34,7 +38,8 @@ Classified classify_icmp(const PacketView& view, const LocalAddress& local) {
 }
 
 Classified classify_udp(const PacketView& view, const LocalAddress& local) {
-  if (local.sip_udp != 0 && view.destination_port == local.sip_udp) return {.is = PacketClass::sip, .local = &local};
+  if (local.sip_udp != 0 && view.destination_port == local.sip_udp)
+    return {.is = PacketClass::sip, .local = &local};
   if (local.has_media(view.destination_port)) return {.is = PacketClass::media, .local = &local};
   return dropped(DropReason::no_port);
 }
@@ -50,7 +55,8 @@ Classified classify(const PacketView& view, std::uint8_t port, const LocalTable&
   const bool icmp = view.protocol == (view.family == Family::v4 ? kIcmp : kIcmpv6);
   if (icmp) return classify_icmp(view, *local);
   if (view.protocol == kUdp) {
-    return view.fragment ? Classified{.is = PacketClass::fragment, .local = local} : classify_udp(view, *local);
+    return view.fragment ? Classified{.is = PacketClass::fragment, .local = local}
+                         : classify_udp(view, *local);
   }
   if (view.protocol == kTcp && !view.fragment) return {.is = PacketClass::kernel_tcp, .local = local};
   return dropped(DropReason::protocol);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a frame is, and so which way it goes. Everything that is not on the list of decision 5 ends in a named drop.
+// What a frame is, and so which way it goes. Everything that is not on the list of decision 5 ends in a named
+// drop.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,8 @@ enum class PacketClass : std::uint8_t {
   fragment,          // of a UDP datagram
   kernel_neighbour,  // ARP, neighbour discovery
   kernel_icmp,
-  kernel_tcp,        // the gate looks at the ports
-  icmp_error         // may quote a SIP request of ours
+  kernel_tcp,  // the gate looks at the ports
+  icmp_error   // may quote a SIP request of ours
 };
 
 struct Classified {

@@ -15,14 +15,14 @@ namespace {
 std::uint16_t full_checksum(const Egress& egress, std::span<const std::uint8_t> payload) {
   const auto udp_bytes = static_cast<std::uint16_t>(payload.size() + kUdpBytes);
   const be16 length(udp_bytes);
-  const std::uint64_t sum = egress.sum + pseudo_tail_sum(udp_bytes, kUdp) + length.raw() +
-                            sum_of(payload.data(), payload.size());
+  const std::uint64_t sum =
+      egress.sum + pseudo_tail_sum(udp_bytes, kUdp) + length.raw() + sum_of(payload.data(), payload.size());
   return udp_on_wire(static_cast<std::uint16_t>(~fold(sum)));
 }
 
 // Copies octets [offset, offset + bytes) of the UDP datagram whose header is `udp` and whose payload follows.
-void copy_piece(std::uint8_t* to, const std::array<std::uint8_t, kUdpBytes>& udp, std::span<const std::uint8_t> payload,
-                std::size_t offset, std::size_t bytes) {
+void copy_piece(std::uint8_t* to, const std::array<std::uint8_t, kUdpBytes>& udp,
+                std::span<const std::uint8_t> payload, std::size_t offset, std::size_t bytes) {
   if (offset < kUdpBytes) {  // the first piece always holds all of the header
     std::memcpy(to, udp.data(), kUdpBytes);
     to += kUdpBytes;
@@ -39,7 +39,8 @@ DatagramSender::DatagramSender(const std::vector<WorkerPort>& ports, TxQueues& t
 
 std::size_t DatagramSender::unfragmented_bytes(const Egress& egress) const {
   const WorkerPort& port = ports_[egress.port];
-  const std::size_t room = rte_pktmbuf_data_room_size(port.pool) - RTE_PKTMBUF_HEADROOM - header_bytes(egress, false);
+  const std::size_t room =
+      rte_pktmbuf_data_room_size(port.pool) - RTE_PKTMBUF_HEADROOM - header_bytes(egress, false);
   return std::min<std::size_t>(port.mtu - egress.ip_bytes(), room);
 }
 
@@ -60,11 +61,13 @@ bool DatagramSender::send(const Egress& egress, std::span<const std::uint8_t> pa
   const std::size_t count = (udp_bytes + piece - 1) / piece;
   const WorkerPort& port = ports_[egress.port];
   std::array<rte_mbuf*, kFragments> frames;
-  if (count > kFragments || rte_pktmbuf_alloc_bulk(port.pool, frames.data(), static_cast<unsigned>(count)) != 0) {
+  if (count > kFragments ||
+      rte_pktmbuf_alloc_bulk(port.pool, frames.data(), static_cast<unsigned>(count)) != 0) {
     return false;
   }
   std::array<std::uint8_t, kUdpBytes> udp;
-  write_udp(udp.data(), egress, static_cast<std::uint16_t>(udp_bytes), checksum.value_or(full_checksum(egress, payload)));
+  write_udp(udp.data(), egress, static_cast<std::uint16_t>(udp_bytes),
+            checksum.value_or(full_checksum(egress, payload)));
   HeaderFields fields{.source_mac = &port.mac, .fragment = fragment, .id = ++next_id_};
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t offset = i * piece;

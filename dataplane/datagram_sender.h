@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes frames of a UDP payload that lies in one piece: SIP that a shard sends, and media too large for the egress.
-// What exceeds the MTU is cut here rather than by rte_ipv4_fragment_packet: that makes chained, indirect mbufs,
-// which the AF_XDP driver does not send, and takes a second pool.
+// Makes frames of a UDP payload that lies in one piece: SIP that a shard sends, and media too large for the
+// egress. What exceeds the MTU is cut here rather than by rte_ipv4_fragment_packet: that makes chained,
+// indirect mbufs, which the AF_XDP driver does not send, and takes a second pool.
 #pragma once
 
 #include <array>
@@ -19,8 +19,8 @@ class DatagramSender {
  public:
   DatagramSender(const std::vector<WorkerPort>& ports, TxQueues& tx, unsigned worker);
 
-  // `egress` is resolved. `checksum`: as on the wire, instead of a computed one. The first frame carries `notes`; the
-  // others weigh nothing. False: no buffers, nothing was sent.
+  // `egress` is resolved. `checksum`: as on the wire, instead of a computed one. The first frame carries
+  // `notes`; the others weigh nothing. False: no buffers, nothing was sent.
   [[nodiscard]] bool send(const Egress& egress, std::span<const std::uint8_t> payload,
                           std::optional<std::uint16_t> checksum, const PacketMeta& notes);
 

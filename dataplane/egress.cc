@@ -36,8 +36,8 @@ std::uint8_t* write_link(std::uint8_t* at, const Egress& egress, const std::arra
   return at + 2;
 }
 
-// We are the endpoint of both legs, so this is a new packet: TTL, no options; identification matters for fragments
-// only (RFC 6864 4.1), and an atomic datagram has DF.
+// We are the endpoint of both legs, so this is a new packet: TTL, no options; identification matters for
+// fragments only (RFC 6864 4.1), and an atomic datagram has DF.
 void write_ipv4(std::uint8_t* at, const Egress& egress, const HeaderFields& fields) {
   at[0] = 0x45;
   at[1] = static_cast<std::uint8_t>(egress.dscp << 2);

@@ -34,8 +34,8 @@ Endpoint target_of(const Flow& flow) {
   const FlowSpec& spec = flow.spec;
   if (spec.latch == LatchMode::off || spec.latch == LatchMode::asymmetric) return spec.remote;
   if (flow.latch == LatchState::locked) return source_of(flow);
-  // Not locked: the SDP's word is taken only where the signalling vouches for it. Behind a NAT it does not, and a
-  // private address there would lead to somebody else.
+  // Not locked: the SDP's word is taken only where the signalling vouches for it. Behind a NAT it does not,
+  // and a private address there would lead to somebody else.
   if (!spec.remote) return {};
   const IpAddress& remote = spec.remote.address;
   const unsigned bits = remote.is_v6() ? spec.latch_mask + 96u : spec.latch_mask;

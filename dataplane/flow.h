@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One slot of the flow table: six cache lines. A relayed packet reads lines 0, 1 and 3 of the flow it came to and
-// lines 2 and 3 of the pair it leaves by; the rest is for commands and latching. Its owning worker alone touches it.
+// One slot of the flow table: six cache lines. A relayed packet reads lines 0, 1 and 3 of the flow it came to
+// and lines 2 and 3 of the pair it leaves by; the rest is for commands and latching. Its owning worker alone
+// touches it.
 #pragma once
 
 #include <array>
@@ -15,9 +16,9 @@
 namespace sallyport::dp {
 
 enum class FlowState : std::uint8_t {
-  free,      // all of the slot is zero, or left over
+  free,  // all of the slot is zero, or left over
   active,
-  removing   // waits for room in the shard's ring for its flow_removed; packets see it as free
+  removing  // waits for room in the shard's ring for its flow_removed; packets see it as free
 };
 
 // What the flow still has to tell its shard: bits of Flow::pending.
@@ -31,9 +32,9 @@ struct alignas(64) Flow {
   FlowState state;
   LatchState latch;
   FlowKind kind;
-  std::uint8_t pending;                  // not zero: on the shard's list
+  std::uint8_t pending;  // not zero: on the shard's list
   FlowRef pair;
-  std::array<std::uint8_t, 16> source;   // of a strict or locked flow, as in IpAddress
+  std::array<std::uint8_t, 16> source;  // of a strict or locked flow, as in IpAddress
   be16 source_port;
   Family source_family;
   bool rtcp_mux;
@@ -41,16 +42,16 @@ struct alignas(64) Flow {
   bool may_receive;
   bool any_payload_type;
   bool idle_told;
-  std::uint32_t active_index;            // in the worker's list
-  std::uint16_t in_sum;                  // of source and local, for RFC 1624
-  std::uint16_t proof;                   // index of the candidate, or kNoProof
+  std::uint32_t active_index;  // in the worker's list
+  std::uint16_t in_sum;        // of source and local, for RFC 1624
+  std::uint16_t proof;         // index of the candidate, or kNoProof
   std::array<std::uint64_t, 2> payload_types;
 
   // Line 1: what was received.
   alignas(64) std::uint64_t packets;
-  Nanoseconds last_ns;                   // of the last accepted packet, or of the command that started the wait
+  Nanoseconds last_ns;  // of the last accepted packet, or of the command that started the wait
   RtpStatistics rtp;
-  std::uint32_t next_pending;            // the shard's list, kNoSlot ends it
+  std::uint32_t next_pending;  // the shard's list, kNoSlot ends it
 
   // Line 2: how packets leave towards the endpoint.
   Egress out;
@@ -61,15 +62,17 @@ struct alignas(64) Flow {
   std::uint64_t sent_bytes;
   Nanoseconds packets_due;
   Nanoseconds bytes_due;
-  std::uint32_t ns_per_packet;           // 0: no limit
-  std::uint32_t ns_per_byte_q8;          // in 1/256 ns; 0: no limit
+  std::uint32_t ns_per_packet;   // 0: no limit
+  std::uint32_t ns_per_byte_q8;  // in 1/256 ns; 0: no limit
   std::uint64_t dropped;
   Nanoseconds first_ns;
 
   // Lines 4 and 5.
   FlowSpec spec;
 
-  [[nodiscard]] bool locked_or_strict() const { return latch == LatchState::strict || latch == LatchState::locked; }
+  [[nodiscard]] bool locked_or_strict() const {
+    return latch == LatchState::strict || latch == LatchState::locked;
+  }
 };
 
 static_assert(sizeof(Flow) == 384);

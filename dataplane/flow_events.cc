@@ -39,8 +39,8 @@ bool FlowEvents::deliver() {
   return told;
 }
 
-// False when the ring is full; what was told is no longer pending. The slot is free, and may be installed again, once
-// its flow_removed is in the ring.
+// False when the ring is full; what was told is no longer pending. The slot is free, and may be installed
+// again, once its flow_removed is in the ring.
 bool FlowEvents::tell_now(std::uint32_t slot, Flow& flow) {
   const unsigned shard = flow.spec.owner.shard;
   const FlowRef self{slot, flow.generation};
@@ -78,7 +78,8 @@ void FlowEvents::publish(unsigned shard) {
 void FlowEvents::ring_bells() {
   for (std::uint64_t bells = bells_; bells != 0; bells &= bells - 1) {
     const auto shard = static_cast<std::size_t>(__builtin_ctzll(bells));
-    if (shard < context_.doorbells.size() && context_.doorbells[shard] != nullptr) context_.doorbells[shard]->wake();
+    if (shard < context_.doorbells.size() && context_.doorbells[shard] != nullptr)
+      context_.doorbells[shard]->wake();
   }
   bells_ = 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. Events go to the shards' rings. What a flow has to tell is never lost: it is noted in the flow
-// itself, flows with something to tell form a list a shard, and each turn tells as much as the ring takes. A shard is
-// woken at most once a turn, at its end.
+// Theory of operation. Events go to the shards' rings. What a flow has to tell is never lost: it is noted in
+// the flow itself, flows with something to tell form a list a shard, and each turn tells as much as the ring
+// takes. A shard is woken at most once a turn, at its end.
 #pragma once
 
 #include <array>

@@ -29,15 +29,23 @@ constexpr std::size_t kScanAtMost = 1024;         // in one turn
 
 }  // namespace
 
-FlowKeeper::FlowKeeper(const WorkerContext& context, const LocalTable& locals, FlowEvents& events, Accounts& accounts)
-    : context_(context), locals_(locals), flows_(*context.flows), events_(events), accounts_(accounts),
-      proofs_(kProofs), owned_(slots_of_worker(context)) {
+FlowKeeper::FlowKeeper(const WorkerContext& context, const LocalTable& locals, FlowEvents& events,
+                       Accounts& accounts)
+    : context_(context),
+      locals_(locals),
+      flows_(*context.flows),
+      events_(events),
+      accounts_(accounts),
+      proofs_(kProofs),
+      owned_(slots_of_worker(context)) {
   active_.reserve(static_cast<std::size_t>(std::count(owned_.begin(), owned_.end(), true)));
   free_proofs_.reserve(kProofs);
   for (std::size_t i = kProofs; i > 0; --i) free_proofs_.push_back(static_cast<std::uint16_t>(i - 1));
 }
 
-bool FlowKeeper::owns(std::uint32_t slot) const { return slot < owned_.size() && owned_[slot]; }
+bool FlowKeeper::owns(std::uint32_t slot) const {
+  return slot < owned_.size() && owned_[slot];
+}
 
 unsigned FlowKeeper::owner_of_slot(std::uint32_t slot) const {
   for (const MediaRange& range : context_.media) {
@@ -74,7 +82,8 @@ void FlowKeeper::install(const FlowSpec& spec, Nanoseconds now_ns) {
   const std::uint32_t slot = spec.self.slot;
   if (!owns(slot) || !is_place_of(spec)) return;
   Flow& flow = flows_[slot];
-  // A slot is only used again after its flow_removed. A shard that breaks this loses the old flow, never its event.
+  // A slot is only used again after its flow_removed. A shard that breaks this loses the old flow, never its
+  // event.
   if (flow.state == FlowState::active) remove({slot, flow.generation}, flow.spec.owner.shard);
   if (flow.state == FlowState::removing) return;
   flow = Flow{};
@@ -177,7 +186,8 @@ void FlowKeeper::lock(std::uint32_t slot, Flow& flow, const Endpoint& source) {
   events_.tell(slot, kTellLatched);
 }
 
-// Net gaps since the last look; the realm's counter never goes back, so what arrives late afterwards stays counted.
+// Net gaps since the last look; the realm's counter never goes back, so what arrives late afterwards stays
+// counted.
 void FlowKeeper::count_loss(Flow& flow) {
   const std::uint32_t lost = flow.rtp.lost();
   if (lost <= flow.rtp.reported_lost) return;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. What happens to a worker's flows other than packets: the shards' install, update and remove,
-// the list of active flows, the scan for idle ones (a few each turn, all within about a second), and the candidates
-// of latches with the packets that they hold.
+// Theory of operation. What happens to a worker's flows other than packets: the shards' install, update and
+// remove, the list of active flows, the scan for idle ones (a few each turn, all within about a second), and
+// the candidates of latches with the packets that they hold.
 #pragma once
 
 #include <array>

@@ -18,7 +18,8 @@ std::vector<FlowRow> FlowSnapshot::ask(std::size_t limit, Nanoseconds timeout_ns
   const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(timeout_ns);
   while (state_.load(std::memory_order_acquire) != State::done) {
     State asked = State::asked;
-    if (std::chrono::steady_clock::now() >= until && state_.compare_exchange_strong(asked, State::none)) break;
+    if (std::chrono::steady_clock::now() >= until && state_.compare_exchange_strong(asked, State::none))
+      break;
     std::this_thread::sleep_for(std::chrono::microseconds(100));
   }
   state_.store(State::none, std::memory_order_relaxed);

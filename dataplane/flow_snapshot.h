@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How ops sees flows without touching them: it asks, and the worker copies some rows each turn. No lock is between
-// them: the worker looks at one flag a turn.
+// How ops sees flows without touching them: it asks, and the worker copies some rows each turn. No lock is
+// between them: the worker looks at one flag a turn.
 #pragma once
 
 #include <atomic>
@@ -24,9 +24,9 @@ class FlowSnapshot {
   enum class State : int { none, asked, filling, done };
   void fill(const FlowKeeper& keeper, FlowTable& flows);
 
-  std::mutex askers_;                     // askers only
+  std::mutex askers_;  // askers only
   std::atomic<State> state_{State::none};
-  std::vector<FlowRow> rows_;             // filling: the worker's; else the asker's
+  std::vector<FlowRow> rows_;  // filling: the worker's; else the asker's
   std::size_t limit_ = 0;
 };
 

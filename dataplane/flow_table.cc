@@ -20,11 +20,12 @@ std::size_t slots_of(const std::vector<MediaRange>& media) {
 
 FlowTable::FlowTable(std::size_t slots) : slots_(slots) {
   if (slots == 0) return;
-  void* memory =
-      mmap(nullptr, slots * sizeof(Flow), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* memory = mmap(nullptr, slots * sizeof(Flow), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
-  // Large pages would keep a busy table out of the TLB's way, but resident memory grows in their steps: flows of
-  // one call are neighbours, so it pays from a few hundred calls on. Where the kernel does not have them, no matter.
+  // Large pages would keep a busy table out of the TLB's way, but resident memory grows in their steps: flows
+  // of one call are neighbours, so it pays from a few hundred calls on. Where the kernel does not have them,
+  // no matter.
   madvise(memory, slots * sizeof(Flow), MADV_HUGEPAGE);
   flows_ = static_cast<Flow*>(memory);  // zero octets are a free Flow
 }
@@ -33,6 +34,8 @@ FlowTable::~FlowTable() {
   if (flows_ != nullptr) munmap(flows_, slots_ * sizeof(Flow));
 }
 
-Flow& FlowTable::operator[](std::uint32_t slot) { return flows_[slot]; }
+Flow& FlowTable::operator[](std::uint32_t slot) {
+  return flows_[slot];
+}
 
 }  // namespace sallyport::dp

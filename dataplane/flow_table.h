@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. One slot for every media port of every media address: (address, port) is an index, so there
-// is no hash, no collision and no failed insert. The memory is one mapping, zeroed by the kernel and touched slot
-// by slot as flows come, so idle ports cost nothing. A slot belongs to one worker, which alone reads and writes it.
+// Theory of operation. One slot for every media port of every media address: (address, port) is an index, so
+// there is no hash, no collision and no failed insert. The memory is one mapping, zeroed by the kernel and
+// touched slot by slot as flows come, so idle ports cost nothing. A slot belongs to one worker, which alone
+// reads and writes it.
 #pragma once
 
 #include <cstddef>

@@ -18,7 +18,8 @@ namespace {
 
 [[nodiscard]] bool checksum_right(const PacketView& view) {
   std::uint64_t sum = sum_of(view.data + view.l4, view.l4_bytes);
-  if (view.family == Family::v6) sum += sum_of(view.source_bytes(), 32) + pseudo_tail_sum(view.l4_bytes, kIcmpv6);
+  if (view.family == Family::v6)
+    sum += sum_of(view.source_bytes(), 32) + pseudo_tail_sum(view.l4_bytes, kIcmpv6);
   return fold(sum) == 0xffff;
 }
 
@@ -39,7 +40,8 @@ IcmpQuote read_icmp_quote(const PacketView& view, const LocalAddress& local) {
   const std::uint8_t* ip = icmp + kIcmpBytes;
   const std::size_t bytes = view.l4_bytes - kIcmpBytes;
   const bool v4 = view.family == Family::v4;
-  if (bytes < (v4 ? kIpv4Bytes : kIpv6Bytes) || ip[0] >> 4 != (v4 ? 4 : 6) || !checksum_right(view)) return quote;
+  if (bytes < (v4 ? kIpv4Bytes : kIpv6Bytes) || ip[0] >> 4 != (v4 ? 4 : 6) || !checksum_right(view))
+    return quote;
   const std::size_t header = v4 ? (ip[0] & 0x0fu) * 4u : kIpv6Bytes;
   if (header < kIpv4Bytes || bytes < header + kUdpBytes) return quote;
   const IpAddress source = IpAddress::from_bytes(view.family, ip + (v4 ? 12 : 8));
@@ -56,7 +58,8 @@ IcmpQuote read_icmp_quote(const PacketView& view, const LocalAddress& local) {
 
 std::string_view find_branch_token(std::string_view message) {
   constexpr std::string_view kCookie = "z9hG4bK";
-  for (std::size_t at = message.find(kCookie); at != std::string_view::npos; at = message.find(kCookie, at + 1)) {
+  for (std::size_t at = message.find(kCookie); at != std::string_view::npos;
+       at = message.find(kCookie, at + 1)) {
     const std::string_view branch = message.substr(at, kCookie.size() + steer::kTokenChars);
     if (branch.size() == kCookie.size() + steer::kTokenChars) return branch.substr(kCookie.size());
   }

@@ -31,7 +31,8 @@ DropReason KernelWay::push(rte_mbuf* packet, const PacketView& view, PacketClass
   const std::uint8_t port = meta(packet).ingress;
   if (port >= context_.ports.size()) return DropReason::kernel_full;
   if (context_.gate != nullptr) {
-    if (const std::optional<DropReason> refused = ask(*context_.gate, port, view, is, now_ns)) return *refused;
+    if (const std::optional<DropReason> refused = ask(*context_.gate, port, view, is, now_ns))
+      return *refused;
   }
   if (packet->pkt_len > kMaxFrameBytes) return DropReason::mtu;
   std::byte* to = context_.to_kernel == nullptr

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The worker's side of the exception path: frames that pass the gate are copied to the exception thread's ring, and
-// the frames that the kernel sends are copied into mbufs of the egress (worker 0 alone).
+// The worker's side of the exception path: frames that pass the gate are copied to the exception thread's
+// ring, and the frames that the kernel sends are copied into mbufs of the egress (worker 0 alone).
 #pragma once
 
 #include "dataplane/accounts.h"

@@ -11,6 +11,7 @@ constexpr auto kTable = [] {
   using enum LatchState;
   using enum LatchAction;
   std::array<std::array<LatchStep, kEvents>, kStates> table{};
+  // clang-format off
   //                              own             stranger           first              next
   //                              proof           gap                rival              takeover
   //                              silent          reopen
@@ -26,6 +27,7 @@ constexpr auto kTable = [] {
   table[std::size_t(locked)] = {{{locked, pass},   {locked, refuse},  {locked, refuse},  {locked, refuse},
                                  {locked, refuse}, {locked, refuse},  {locked, refuse},  {locked, refuse},
                                  {locked, forget}, {open, forget}}};
+  // clang-format on
   return table;
 }();
 
@@ -38,10 +40,13 @@ LatchStep latch_step(LatchState state, LatchEvent event) {
 bool latch_allows(const FlowSpec& spec, const Endpoint& source) {
   const bool is_remote = static_cast<bool>(spec.remote) && source.address == spec.remote.address;
   switch (spec.latch) {
-    case LatchMode::off: return static_cast<bool>(spec.remote) && source == spec.remote;
-    case LatchMode::same_address: return is_remote || source.address == spec.signalling_source;
+    case LatchMode::off:
+      return static_cast<bool>(spec.remote) && source == spec.remote;
+    case LatchMode::same_address:
+      return is_remote || source.address == spec.signalling_source;
     case LatchMode::once:
-    case LatchMode::asymmetric: break;
+    case LatchMode::asymmetric:
+      break;
   }
   // Of IPv6 the mask counts from bit 96: 32, every bit; 0, any address behind the same /96.
   const unsigned bits = source.address.is_v6() ? spec.latch_mask + 96u : spec.latch_mask;
@@ -62,8 +67,10 @@ LatchEvent latch_event(LatchState state, const LatchCandidate& candidate, const 
   return candidate.count + 1u >= proof ? LatchEvent::proof : LatchEvent::next;
 }
 
-void latch_note(LatchCandidate& candidate, const LatchEvidence& evidence, LatchAction action, Nanoseconds now_ns) {
-  candidate.count = action == LatchAction::restart ? std::uint8_t{1} : static_cast<std::uint8_t>(candidate.count + 1);
+void latch_note(LatchCandidate& candidate, const LatchEvidence& evidence, LatchAction action,
+                Nanoseconds now_ns) {
+  candidate.count =
+      action == LatchAction::restart ? std::uint8_t{1} : static_cast<std::uint8_t>(candidate.count + 1);
   candidate.source = evidence.source;
   candidate.ssrc = evidence.ssrc;
   candidate.sequence = evidence.sequence;

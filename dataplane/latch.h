@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. A flow's latch says which source may send (RFC 7362). Strict flows know it from the SDP. The
-// others learn it: a source must pass the address rule of its mode, and prove itself by kProof packets in sequence
-// of one SSRC and of negotiated payload types; then it is locked, and only signalling opens the lock again. The
-// packets that were the proof are held and relayed at the lock.
+// Theory of operation. A flow's latch says which source may send (RFC 7362). Strict flows know it from the
+// SDP. The others learn it: a source must pass the address rule of its mode, and prove itself by kProof
+// packets in sequence of one SSRC and of negotiated payload types; then it is locked, and only signalling
+// opens the lock again. The packets that were the proof are held and relayed at the lock.
 //
-//   strict ───────── own source: pass; any other: refuse ─────────┐
-//                                                                 │ reopen: stays strict
-//             first            proof (or first, where one is enough)
-//   open ──────────────▶ proving ──────────────────────────▶ locked ── own source: pass
-//    ▲ ▲                 │  ▲ │ next: hold                      │       any other: refuse
-//    │ └──── silent ─────┘  └─┘ gap, takeover: start again      │
-//    └───────────────────────── reopen ◀────────────────────────┘
+//   strict ── own source: pass; any other: refuse; reopen: stays strict
 //
-// `gap`: the candidate's packet is out of sequence. `rival`: another good source while the candidate is alive.
-// `takeover`: the same when the candidate has been silent for kCandidateSilence.
+//   open ── first ──▶ proving ── proof ──▶ locked ── own source: pass; any other: refuse
+//    ▲ ▲               │ │ ▲ │               │
+//    │ │               │ │ └─┘ next: hold    │
+//    │ │               │ │     gap, takeover: start again
+//    │ └──── silent ───┘ │                   │
+//    └────── reopen ─────┴───────────────────┘
+//   Where one packet is enough, `proof` leads from open to locked at once.
+//
+// `gap`: the candidate's packet is out of sequence. `rival`: another good source while the candidate is
+// alive. `takeover`: the same when the candidate has been silent for kCandidateSilence.
 #pragma once
 
 #include <array>
@@ -26,7 +28,19 @@
 namespace sallyport::dp {
 
 enum class LatchState : std::uint8_t { strict, open, proving, locked, kCount };
-enum class LatchEvent : std::uint8_t { own, stranger, first, next, proof, gap, rival, takeover, silent, reopen, kCount };
+enum class LatchEvent : std::uint8_t {
+  own,
+  stranger,
+  first,
+  next,
+  proof,
+  gap,
+  rival,
+  takeover,
+  silent,
+  reopen,
+  kCount
+};
 enum class LatchAction : std::uint8_t {
   pass,     // go on: police, check, relay
   refuse,   // drop: flow_source
@@ -43,12 +57,14 @@ struct LatchStep {
 // What a state does with an event; every pair is written.
 [[nodiscard]] LatchStep latch_step(LatchState state, LatchEvent event);
 
-inline constexpr unsigned kProof = 3;                                  // packets of RTP, UDPTL and opaque flows
-inline constexpr Nanoseconds kCandidateSilence = 100 * kMillisecond;   // then another source may try
-inline constexpr Nanoseconds kHoldTime = 500 * kMillisecond;           // then a silent candidate is forgotten
+inline constexpr unsigned kProof = 3;  // packets of RTP, UDPTL and opaque flows
+inline constexpr Nanoseconds kCandidateSilence = 100 * kMillisecond;  // then another source may try
+inline constexpr Nanoseconds kHoldTime = 500 * kMillisecond;          // then a silent candidate is forgotten
 
 // How many packets prove a source. RTCP comes seconds apart and has no sequence: one valid packet is enough.
-[[nodiscard]] constexpr unsigned proof_of(FlowKind kind) { return kind == FlowKind::rtcp ? 1 : kProof; }
+[[nodiscard]] constexpr unsigned proof_of(FlowKind kind) {
+  return kind == FlowKind::rtcp ? 1 : kProof;
+}
 
 // The address rule of the flow's mode. The port is never judged here but by `off`.
 [[nodiscard]] bool latch_allows(const FlowSpec& spec, const Endpoint& source);
@@ -62,8 +78,8 @@ struct LatchCandidate {
   Nanoseconds last_ns = 0;
 };
 
-// What a packet of a good source is to the latch, beside being a proof: its SSRC and sequence number, or for UDPTL
-// (T.38 9.1) the sequence number alone, or nothing (opaque).
+// What a packet of a good source is to the latch, beside being a proof: its SSRC and sequence number, or for
+// UDPTL (T.38 9.1) the sequence number alone, or nothing (opaque).
 struct LatchEvidence {
   Endpoint source;
   std::uint32_t ssrc = 0;
@@ -72,9 +88,10 @@ struct LatchEvidence {
 };
 
 // The event that a packet of a good source is in `state`.
-[[nodiscard]] LatchEvent latch_event(LatchState state, const LatchCandidate& candidate, const LatchEvidence& evidence,
-                                     unsigned proof, Nanoseconds now_ns);
+[[nodiscard]] LatchEvent latch_event(LatchState state, const LatchCandidate& candidate,
+                                     const LatchEvidence& evidence, unsigned proof, Nanoseconds now_ns);
 // Takes the packet into the candidate, as `action` (hold or restart) says.
-void latch_note(LatchCandidate& candidate, const LatchEvidence& evidence, LatchAction action, Nanoseconds now_ns);
+void latch_note(LatchCandidate& candidate, const LatchEvidence& evidence, LatchAction action,
+                Nanoseconds now_ns);
 
 }  // namespace sallyport::dp

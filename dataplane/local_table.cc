@@ -65,9 +65,8 @@ const LocalAddress* LocalTable::find_any(std::uint16_t realm, const IpAddress& a
 }
 
 bool LocalTable::has_vlan(std::uint8_t port, std::uint16_t vlan) const {
-  return std::ranges::any_of(addresses_, [&](const LocalAddress& entry) {
-    return entry.port == port && entry.vlan == vlan;
-  });
+  return std::ranges::any_of(
+      addresses_, [&](const LocalAddress& entry) { return entry.port == port && entry.vlan == vlan; });
 }
 
 }  // namespace sallyport::dp

@@ -15,10 +15,12 @@ struct LocalAddress {
   std::uint8_t port = 0;
   std::uint16_t vlan = 0;
   std::uint16_t realm = 0;
-  std::uint16_t sip_udp = 0;     // 0: none
-  MediaRange media;              // first 0: none
+  std::uint16_t sip_udp = 0;  // 0: none
+  MediaRange media;           // first 0: none
 
-  [[nodiscard]] bool has_media(std::uint16_t udp_port) const { return media.first != 0 && media.holds(udp_port); }
+  [[nodiscard]] bool has_media(std::uint16_t udp_port) const {
+    return media.first != 0 && media.holds(udp_port);
+  }
 };
 
 class LocalTable {
@@ -26,7 +28,8 @@ class LocalTable {
   LocalTable(const std::vector<RealmOptions>& realms, const std::vector<MediaRange>& media);
 
   // Our address on that port and VLAN, or nullptr.
-  [[nodiscard]] const LocalAddress* find(std::uint8_t port, std::uint16_t vlan, const IpAddress& address) const;
+  [[nodiscard]] const LocalAddress* find(std::uint8_t port, std::uint16_t vlan,
+                                         const IpAddress& address) const;
   // On any port: for media that we are asked to send to ourselves. `realm` goes before others.
   [[nodiscard]] const LocalAddress* find_any(std::uint16_t realm, const IpAddress& address) const;
   [[nodiscard]] bool has_vlan(std::uint8_t port, std::uint16_t vlan) const;

@@ -27,7 +27,8 @@ class Neighbours {
   }
 
  private:
-  [[nodiscard]] NextHopState look_up(Egress& egress, std::uint16_t realm, std::uint32_t version, Nanoseconds now_ns) {
+  [[nodiscard]] NextHopState look_up(Egress& egress, std::uint16_t realm, std::uint32_t version,
+                                     Nanoseconds now_ns) {
     const NextHop hop = table_.lookup(realm, egress.destination_endpoint().address, now_ns);
     egress.resolved = hop.state == NextHopState::ready;
     egress.version = version;

@@ -12,7 +12,7 @@ namespace sallyport::dp {
 inline constexpr std::uint8_t kOwnPacket = 0xff;  // PacketMeta::ingress of what we or the kernel made
 
 struct PacketMeta {
-  std::uint32_t slot = 0xffffffff;  // of the flow that relays it, for what the egress then refuses
+  std::uint32_t slot = 0xffffffff;    // of the flow that relays it, for what the egress then refuses
   std::uint8_t ingress = kOwnPacket;  // port index
   std::uint8_t weight = 0;            // received packets that it stands for: its fragments; 0 for our own
   std::uint8_t hops = 0;              // from flow to flow inside
@@ -25,11 +25,11 @@ struct FragmentMeta {
   std::uint32_t arrived_ms = 0;
   std::uint16_t offset = 0;
   std::uint16_t bytes = 0;
-  bool middle = false;         // neither the first nor the last
+  bool middle = false;  // neither the first nor the last
 };
 
 namespace detail {
-inline int packet_meta_offset = -1;    // set once by register_packet_fields, before workers start
+inline int packet_meta_offset = -1;  // set once by register_packet_fields, before workers start
 inline int fragment_meta_offset = -1;
 }  // namespace detail
 

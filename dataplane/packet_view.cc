@@ -34,7 +34,8 @@ DropReason view_link(std::span<const std::uint8_t> head, PacketView& out) {
   return kPass;
 }
 
-DropReason view_ipv4(std::span<const std::uint8_t> head, std::size_t total, bool trust_checksum, PacketView& out) {
+DropReason view_ipv4(std::span<const std::uint8_t> head, std::size_t total, bool trust_checksum,
+                     PacketView& out) {
   if (head.size() < out.l3 + kIpv4Bytes) return DropReason::truncated;
   const std::uint8_t* ip = &head[out.l3];
   const std::size_t header_bytes = (ip[0] & 0x0fu) * 4u;
@@ -59,7 +60,8 @@ DropReason view_ipv4(std::span<const std::uint8_t> head, std::size_t total, bool
 DropReason walk_ipv6_extensions(std::span<const std::uint8_t> head, PacketView& out) {
   constexpr std::uint8_t kHopByHop = 0, kRouting = 43, kDestination = 60;
   for (int headers = 0; headers < 6; ++headers) {
-    const bool options = out.protocol == kHopByHop || out.protocol == kDestination || out.protocol == kRouting;
+    const bool options =
+        out.protocol == kHopByHop || out.protocol == kDestination || out.protocol == kRouting;
     if (!options && out.protocol != kIpv6Fragment) return kPass;
     if (out.l4_bytes < 8) return DropReason::ip_header;
     if (std::size_t{out.l4} + 8 > head.size()) return DropReason::truncated;
@@ -137,10 +139,16 @@ DropReason view_packet(std::span<const std::uint8_t> head, std::size_t total, bo
   DropReason reason = view_link(head, out);
   if (reason != kPass) return reason;
   switch (out.ether_type) {
-    case kEtherArp: return view_arp(head, out);
-    case kEtherIpv4: reason = view_ipv4(head, total, trust_ip_checksum, out); break;
-    case kEtherIpv6: reason = view_ipv6(head, total, out); break;
-    default: return DropReason::not_ip;
+    case kEtherArp:
+      return view_arp(head, out);
+    case kEtherIpv4:
+      reason = view_ipv4(head, total, trust_ip_checksum, out);
+      break;
+    case kEtherIpv6:
+      reason = view_ipv6(head, total, out);
+      break;
+    default:
+      return DropReason::not_ip;
   }
   if (reason != kPass || out.fragment) return reason;
   if (out.protocol == kUdp) return view_udp(head, out);
@@ -151,8 +159,8 @@ DropReason view_packet(std::span<const std::uint8_t> head, std::size_t total, bo
 bool udp_checksum_right(const PacketView& view) {
   if (view.udp_checksum == 0) return view.family == Family::v4;
   const auto udp_bytes = static_cast<std::uint16_t>(view.payload_bytes + kUdpBytes);
-  const std::uint64_t sum = sum_of(view.source_bytes(), 2 * view.address_bytes()) + pseudo_tail_sum(udp_bytes, kUdp) +
-                            sum_of(view.data + view.l4, udp_bytes);
+  const std::uint64_t sum = sum_of(view.source_bytes(), 2 * view.address_bytes()) +
+                            pseudo_tail_sum(udp_bytes, kUdp) + sum_of(view.data + view.l4, udp_bytes);
   return fold(sum) == 0xffff;
 }
 

@@ -19,7 +19,8 @@ inline constexpr std::uint16_t kEtherArp = 0x0806;
 inline constexpr std::uint16_t kEtherVlan = 0x8100;
 inline constexpr std::uint16_t kEtherIpv6 = 0x86dd;
 inline constexpr std::uint8_t kIcmp = 1, kTcp = 6, kUdp = 17, kIcmpv6 = 58, kIpv6Fragment = 44;
-inline constexpr std::size_t kEtherBytes = 14, kVlanBytes = 4, kIpv4Bytes = 20, kIpv6Bytes = 40, kUdpBytes = 8;
+inline constexpr std::size_t kEtherBytes = 14, kVlanBytes = 4, kIpv4Bytes = 20, kIpv6Bytes = 40,
+                             kUdpBytes = 8;
 inline constexpr std::size_t kArpBytes = 28;
 
 struct PacketView {
@@ -31,20 +32,22 @@ struct PacketView {
   std::uint16_t l4_bytes = 0;          // octets from there to the end of the IP packet
   Family family = Family::none;
   std::uint8_t protocol = 0;
-  bool fragment = false;               // one of several; nothing is read behind the IP header
+  bool fragment = false;  // one of several; nothing is read behind the IP header
   bool more_fragments = false;
   std::uint32_t fragment_id = 0;
-  std::uint16_t fragment_offset = 0;   // in octets
+  std::uint16_t fragment_offset = 0;  // in octets
 
   // UDP and TCP
   std::uint16_t source_port = 0;
   std::uint16_t destination_port = 0;
   // UDP
-  std::uint16_t payload = 0;           // offset
+  std::uint16_t payload = 0;  // offset
   std::uint16_t payload_bytes = 0;
-  std::uint16_t udp_checksum = 0;      // as on the wire, not swapped
+  std::uint16_t udp_checksum = 0;  // as on the wire, not swapped
 
-  [[nodiscard]] const std::uint8_t* source_bytes() const { return data + l3 + (family == Family::v4 ? 12 : 8); }
+  [[nodiscard]] const std::uint8_t* source_bytes() const {
+    return data + l3 + (family == Family::v4 ? 12 : 8);
+  }
   [[nodiscard]] const std::uint8_t* destination_bytes() const {
     return data + l3 + (family == Family::v4 ? 16 : 24);
   }
@@ -55,14 +58,14 @@ struct PacketView {
   [[nodiscard]] Endpoint destination_endpoint() const { return {destination(), destination_port}; }
 };
 
-// Of `total` octets of a frame, the first `head.size()` lie together: the headers have to be among them. Lengths in
-// headers are held against `total`. `trust_ip_checksum`: it was verified before (a reassembled datagram). kPass,
-// or why the frame is to be dropped. ARP passes with its 28 octets there and
-// nothing read.
-[[nodiscard]] DropReason view_packet(std::span<const std::uint8_t> head, std::size_t total, bool trust_ip_checksum,
-                                     PacketView& out);
+// Of `total` octets of a frame, the first `head.size()` lie together: the headers have to be among them.
+// Lengths in headers are held against `total`. `trust_ip_checksum`: it was verified before (a reassembled
+// datagram). kPass, or why the frame is to be dropped. ARP passes with its 28 octets there and nothing read.
+[[nodiscard]] DropReason view_packet(std::span<const std::uint8_t> head, std::size_t total,
+                                     bool trust_ip_checksum, PacketView& out);
 
-// The whole UDP datagram lies behind the headers (one segment): true when its checksum is right, or absent in IPv4.
+// The whole UDP datagram lies behind the headers (one segment): true when its checksum is right, or absent in
+// IPv4.
 [[nodiscard]] bool udp_checksum_right(const PacketView& view);
 
 }  // namespace sallyport::dp

@@ -8,9 +8,9 @@
 
 namespace sallyport::dp {
 
-// The generic cell rate algorithm (ITU-T I.371 Annex A): a token bucket in one instant. `due` is when the bucket is
-// full again; a packet conforms when that is no further ahead than the tolerance. A packet that does not conform
-// takes nothing.
+// The generic cell rate algorithm (ITU-T I.371 Annex A): a token bucket in one instant. `due` is when the
+// bucket is full again; a packet conforms when that is no further ahead than the tolerance. A packet that
+// does not conform takes nothing.
 [[nodiscard]] constexpr bool conforms(Nanoseconds due, Nanoseconds now_ns, Nanoseconds tolerance_ns) {
   return due - now_ns <= tolerance_ns;
 }

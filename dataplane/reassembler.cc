@@ -27,8 +27,8 @@ constexpr std::uint32_t kDatagrams = 512;  // each may hold 8 mbufs: half of a s
   return a.offset < std::uint32_t{b.offset} + b.bytes && b.offset < std::uint32_t{a.offset} + a.bytes;
 }
 
-// Why fragments of one datagram died when one more came: the library keeps 8, a first, a last and 6 between them;
-// else they overlap (RFC 5722 for IPv6; the same here) or disagree about the end.
+// Why fragments of one datagram died when one more came: the library keeps 8, a first, a last and 6 between
+// them; else they overlap (RFC 5722 for IPv6; the same here) or disagree about the end.
 DropReason reason_of(std::span<rte_mbuf*> fragments, std::uint32_t datagram) {
   constexpr std::size_t kMiddle = RTE_LIBRTE_IP_FRAG_MAX_FRAG - 2;
   std::size_t of_it = 0;
@@ -53,7 +53,8 @@ Reassembler::Reassembler(Accounts& accounts, int socket)
     : accounts_(accounts), dead_(std::make_unique<rte_ip_frag_death_row>()) {
   dead_->cnt = 0;
   // The library only compares and adds `tms`, so its cycles may be nanoseconds.
-  table_ = rte_ip_frag_table_create(kBuckets, kWays, kDatagrams, static_cast<std::uint64_t>(kReassemblyTime), socket);
+  table_ = rte_ip_frag_table_create(kBuckets, kWays, kDatagrams, static_cast<std::uint64_t>(kReassemblyTime),
+                                    socket);
   if (table_ == nullptr) throw std::runtime_error("no memory for IP reassembly");
 }
 
@@ -80,12 +81,14 @@ rte_mbuf* Reassembler::add(rte_mbuf* fragment, const PacketView& view, Nanosecon
     accounts_.drop(fragment, DropReason::ip_header);
     return nullptr;
   }
-  if (std::uint32_t{view.fragment_offset} + view.l4_bytes > std::numeric_limits<std::uint16_t>::max() - kIpv4Bytes) {
+  if (std::uint32_t{view.fragment_offset} + view.l4_bytes >
+      std::numeric_limits<std::uint16_t>::max() - kIpv4Bytes) {
     accounts_.drop(fragment, DropReason::fragment_too_large);
     return nullptr;
   }
   // The library wants IPv6's fragment header directly behind the IP header, and nothing that pads the frame.
-  const std::size_t plain_header = view.family == Family::v6 ? kIpv6Bytes + 8 : view.l4 - std::size_t{view.l3};
+  const std::size_t plain_header =
+      view.family == Family::v6 ? kIpv6Bytes + 8 : view.l4 - std::size_t{view.l3};
   if (view.l4 - std::size_t{view.l3} != plain_header || fragment->nb_segs != 1) {
     accounts_.drop(fragment, DropReason::protocol);
     return nullptr;
@@ -98,16 +101,18 @@ rte_mbuf* Reassembler::add(rte_mbuf* fragment, const PacketView& view, Nanosecon
                              .middle = view.fragment_offset != 0 && view.more_fragments};
   fragment->l2_len = view.l3 & 0x7f;
   fragment->l3_len = plain_header & 0x1ff;
-  rte_pktmbuf_trim(fragment, static_cast<std::uint16_t>(fragment->data_len - (view.l4 + std::size_t{view.l4_bytes})));
+  rte_pktmbuf_trim(fragment,
+                   static_cast<std::uint16_t>(fragment->data_len - (view.l4 + std::size_t{view.l4_bytes})));
 
   ++waiting_;
   auto* ip = rte_pktmbuf_mtod_offset(fragment, std::uint8_t*, view.l3);
   const auto time = static_cast<std::uint64_t>(now_ns);
-  rte_mbuf* whole =
-      view.family == Family::v4
-          ? rte_ipv4_frag_reassemble_packet(table_, dead_.get(), fragment, time, reinterpret_cast<rte_ipv4_hdr*>(ip))
-          : rte_ipv6_frag_reassemble_packet(table_, dead_.get(), fragment, time, reinterpret_cast<rte_ipv6_hdr*>(ip),
-                                            reinterpret_cast<rte_ipv6_fragment_ext*>(ip + kIpv6Bytes));
+  rte_mbuf* whole = view.family == Family::v4
+                        ? rte_ipv4_frag_reassemble_packet(table_, dead_.get(), fragment, time,
+                                                          reinterpret_cast<rte_ipv4_hdr*>(ip))
+                        : rte_ipv6_frag_reassemble_packet(
+                              table_, dead_.get(), fragment, time, reinterpret_cast<rte_ipv6_hdr*>(ip),
+                              reinterpret_cast<rte_ipv6_fragment_ext*>(ip + kIpv6Bytes));
   bury(datagram, now_ns);
   if (whole == nullptr) return nullptr;
   waiting_ -= whole->nb_segs;

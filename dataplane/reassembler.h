@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. librte_ip_frag joins the fragments; this wrapper gives every fragment that it throws away the
-// reason. The library only hands back a "death row" of mbufs, so each fragment carries a note of its datagram and of
-// its place in it (FragmentMeta), and the reason is read from the notes of what died together. One table a port: the
-// library's key has no port in it, and a flood on one side must not evict the other's.
+// Theory of operation. librte_ip_frag joins the fragments; this wrapper gives every fragment that it throws
+// away the reason. The library only hands back a "death row" of mbufs, so each fragment carries a note of its
+// datagram and of its place in it (FragmentMeta), and the reason is read from the notes of what died
+// together. One table a port: the library's key has no port in it, and a flood on one side must not evict the
+// other's.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -19,7 +20,8 @@ struct rte_ip_frag_death_row;
 
 namespace sallyport::dp {
 
-inline constexpr Nanoseconds kReassemblyTime = 2 * kSecond;  // RFC 791 3.2 asks for 15 s; SIP is sent again by then
+inline constexpr Nanoseconds kReassemblyTime =
+    2 * kSecond;  // RFC 791 3.2 asks for 15 s; SIP is sent again by then
 
 class Reassembler {
  public:
@@ -28,8 +30,8 @@ class Reassembler {
   Reassembler(const Reassembler&) = delete;
   Reassembler& operator=(const Reassembler&) = delete;
 
-  // Takes a fragment, whose view is `view`. The whole datagram, chained, when it was the last one missing: its notes
-  // carry the weight of all fragments. Else nullptr.
+  // Takes a fragment, whose view is `view`. The whole datagram, chained, when it was the last one missing:
+  // its notes carry the weight of all fragments. Else nullptr.
   [[nodiscard]] rte_mbuf* add(rte_mbuf* fragment, const PacketView& view, Nanoseconds now_ns);
   // Drops what waited too long. Cheap when there is nothing.
   void expire(Nanoseconds now_ns);

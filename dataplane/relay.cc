@@ -41,13 +41,15 @@ constexpr std::size_t kUdptlBytes = 3;  // T.38 9.1: sequence number, and a prim
 [[nodiscard]] DropReason sanity(MediaPacket& media) {
   if (media.kind == MediaKind::keep_alive) return DropReason::flow_keep_alive;
   switch (media.flow->kind) {
-    case FlowKind::rtp: return rtp_sanity(media);
+    case FlowKind::rtp:
+      return rtp_sanity(media);
     case FlowKind::rtcp:
       if (media.kind != MediaKind::rtcp) return DropReason::flow_not_rtp;
       return rtcp_sane(payload_of(media.view)) ? kPass : DropReason::flow_rtp_malformed;
     case FlowKind::udptl:
       return media.view.payload_bytes >= kUdptlBytes ? kPass : DropReason::flow_rtp_malformed;
-    case FlowKind::opaque: break;
+    case FlowKind::opaque:
+      break;
   }
   return kPass;
 }
@@ -82,18 +84,25 @@ constexpr std::size_t kUdptlBytes = 3;  // T.38 9.1: sequence number, and a prim
 
 Relay::Relay(const WorkerContext& context, FlowKeeper& keeper, Neighbours& neighbours, TxQueues& tx,
              DatagramSender& sender, Handoff& handoff, Accounts& accounts)
-    : context_(context), keeper_(keeper), neighbours_(neighbours), tx_(tx), sender_(sender), handoff_(handoff),
+    : context_(context),
+      keeper_(keeper),
+      neighbours_(neighbours),
+      tx_(tx),
+      sender_(sender),
+      handoff_(handoff),
       accounts_(accounts) {}
 
 void Relay::arrive(rte_mbuf* packet, const PacketView& view, std::uint32_t slot, Nanoseconds now_ns) {
   MediaPacket media{.packet = packet, .view = view, .slot = slot, .flow = keeper_.active(slot)};
   if (media.flow == nullptr) return accounts_.drop(packet, DropReason::port_closed);
   media.kind = media_kind(payload_of(view));
-  media.control = media.kind == MediaKind::rtcp && (media.flow->kind == FlowKind::rtcp || media.flow->rtcp_mux);
+  media.control =
+      media.kind == MediaKind::rtcp && (media.flow->kind == FlowKind::rtcp || media.flow->rtcp_mux);
   meta(packet).slot = slot;
   if (!media.flow->locked_or_strict()) return latch(media, now_ns);
   const LatchEvent event = from_own_source(*media.flow, view) ? LatchEvent::own : LatchEvent::stranger;
-  if (latch_step(media.flow->latch, event).action != LatchAction::pass) return drop(media, DropReason::flow_source);
+  if (latch_step(media.flow->latch, event).action != LatchAction::pass)
+    return drop(media, DropReason::flow_source);
   accept(media, now_ns);
 }
 
@@ -102,15 +111,16 @@ void Relay::drop(const MediaPacket& media, DropReason reason) {
   accounts_.drop(media.packet, reason);
 }
 
-// A packet for a flow that does not know its source yet. What is no proof ends by its own name: only a good source's
-// good packet may count.
+// A packet for a flow that does not know its source yet. What is no proof ends by its own name: only a good
+// source's good packet may count.
 void Relay::latch(MediaPacket& media, Nanoseconds now_ns) {
   Flow& flow = *media.flow;
   const Endpoint source = media.view.source_endpoint();
   if (!latch_allows(flow.spec, source)) return drop(media, DropReason::flow_source);
   if (!udp_checksum_right(media.view)) return drop(media, DropReason::udp_checksum);
   if (const DropReason reason = sanity(media); reason != kPass) return drop(media, reason);
-  if (flow.kind == FlowKind::rtp && !media.rtp_read) return drop(media, DropReason::flow_latching);  // muxed RTCP
+  if (flow.kind == FlowKind::rtp && !media.rtp_read)
+    return drop(media, DropReason::flow_latching);  // muxed RTCP
 
   const LatchEvidence evidence = evidence_of(media);
   LatchProof* proof = keeper_.proof_for(media.slot, flow);
@@ -119,12 +129,15 @@ void Relay::latch(MediaPacket& media, Nanoseconds now_ns) {
   const LatchStep step = latch_step(flow.latch, event);
   flow.latch = step.next;
   switch (step.action) {
-    case LatchAction::lock: return lock(media, source, now_ns);
+    case LatchAction::lock:
+      return lock(media, source, now_ns);
     case LatchAction::hold:
-    case LatchAction::restart: return hold(media, proof, evidence, step.action, now_ns);
+    case LatchAction::restart:
+      return hold(media, proof, evidence, step.action, now_ns);
     case LatchAction::pass:
     case LatchAction::refuse:
-    case LatchAction::forget: return drop(media, DropReason::flow_source);
+    case LatchAction::forget:
+      return drop(media, DropReason::flow_source);
   }
 }
 
@@ -197,9 +210,12 @@ void Relay::count(MediaPacket& media, Flow& pair) {
 
 void Relay::send(MediaPacket& media, Flow& pair, Nanoseconds now_ns) {
   switch (neighbours_.resolve(pair.out, pair.spec.realm, now_ns)) {
-    case NextHopState::no_route: return drop(media, DropReason::no_route);
-    case NextHopState::unresolved: return drop(media, DropReason::no_neighbour);
-    case NextHopState::ready: break;
+    case NextHopState::no_route:
+      return drop(media, DropReason::no_route);
+    case NextHopState::unresolved:
+      return drop(media, DropReason::no_neighbour);
+    case NextHopState::ready:
+      break;
   }
   const std::size_t udp_bytes = media.view.payload_bytes + kUdpBytes;
   if (in_place(media) && udp_bytes <= sender_.unfragmented_bytes(pair.out)) {
@@ -248,7 +264,8 @@ DropReason Relay::rewrite(MediaPacket& media, const Egress& out) {
   packet->data_off = static_cast<std::uint16_t>(packet->data_off + view.l4 - headers);
   packet->data_len = static_cast<std::uint16_t>(headers + udp_bytes);
   packet->pkt_len = packet->data_len;
-  packet->ol_flags &= RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT;  // no word of the ingress's about VLAN or checksums
+  packet->ol_flags &=
+      RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT;  // no word of the ingress's about VLAN or checksums
   auto* at = rte_pktmbuf_mtod(packet, std::uint8_t*);
   write_udp(at + headers, out, udp_bytes, checksum);
   write_headers(at, out, {.source_mac = &context_.ports[out.port].mac, .l4_bytes = udp_bytes});

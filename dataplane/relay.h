@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. The media path of one worker, in ARCHITECTURE.md's fixed order: flow by index, source check or
-// latch, policing, RTP or RTCP sanity, address and checksum rewrite, egress. The relay is symmetric: what arrives at
-// a flow leaves by its pair, from the pair's local address to the pair's endpoint. Each packet given to it ends here:
-// queued on an egress, held by a latch, handed to another worker, or dropped by name.
+// Theory of operation. The media path of one worker, in ARCHITECTURE.md's fixed order: flow by index, source
+// check or latch, policing, RTP or RTCP sanity, address and checksum rewrite, egress. The relay is symmetric:
+// what arrives at a flow leaves by its pair, from the pair's local address to the pair's endpoint. Each
+// packet given to it ends here: queued on an egress, held by a latch, handed to another worker, or dropped by
+// name.
 #pragma once
 
 #include <cstdint>
@@ -29,18 +30,18 @@ struct MediaPacket {
   std::uint32_t slot = kNoSlot;
   Flow* flow = nullptr;
   MediaKind kind = MediaKind::other;
-  RtpHeader rtp;            // of a flow that carries RTP, when rtp_read
+  RtpHeader rtp;  // of a flow that carries RTP, when rtp_read
   bool rtp_read = false;
-  bool control = false;     // RTCP: not bound by the stream's direction
+  bool control = false;  // RTCP: not bound by the stream's direction
 };
 
 class Relay {
  public:
-  Relay(const WorkerContext& context, FlowKeeper& keeper, Neighbours& neighbours, TxQueues& tx, DatagramSender& sender,
-        Handoff& handoff, Accounts& accounts);
+  Relay(const WorkerContext& context, FlowKeeper& keeper, Neighbours& neighbours, TxQueues& tx,
+        DatagramSender& sender, Handoff& handoff, Accounts& accounts);
 
-  // Takes the packet, whose datagram lies in one piece behind `view` (in the mbuf, or in a scratch buffer of the
-  // worker when the mbuf is a chain), for the slot.
+  // Takes the packet, whose datagram lies in one piece behind `view` (in the mbuf, or in a scratch buffer of
+  // the worker when the mbuf is a chain), for the slot.
   void arrive(rte_mbuf* packet, const PacketView& view, std::uint32_t slot, Nanoseconds now_ns);
 
  private:
@@ -66,8 +67,8 @@ class Relay {
   Accounts& accounts_;
 };
 
-// The checksum that the datagram leaves with (RFC 1624; RFC 768 for 0). `in_sum`: of the addresses and ports that it
-// came with.
+// The checksum that the datagram leaves with (RFC 1624; RFC 768 for 0). `in_sum`: of the addresses and ports
+// that it came with.
 [[nodiscard]] std::uint16_t relayed_checksum(const PacketView& view, std::uint16_t in_sum, const Egress& out);
 
 }  // namespace sallyport::dp

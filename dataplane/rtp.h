@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a media port received: demultiplexing by the first octets (RFC 7983, RFC 5761) and the sanity of RTP and
-// RTCP headers (RFC 3550 5.1, A.1, A.2).
+// What a media port received: demultiplexing by the first octets (RFC 7983, RFC 5761) and the sanity of RTP
+// and RTCP headers (RFC 3550 5.1, A.1, A.2).
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ struct RtpHeader {
   std::uint32_t ssrc = 0;
 };
 
-// `payload` is of kind rtp; at least the RTP header, CSRCs and extension lie in it. `total`: octets of the datagram,
-// for the padding, which is only judged when all of it lies in `payload`. False: malformed.
+// `payload` is of kind rtp; at least the RTP header, CSRCs and extension lie in it. `total`: octets of the
+// datagram, for the padding, which is only judged when all of it lies in `payload`. False: malformed.
 [[nodiscard]] bool read_rtp(std::span<const std::uint8_t> payload, std::size_t total, RtpHeader& out);
 
 // A compound or reduced-size (RFC 5506) RTCP packet whose lengths add up to the datagram.

@@ -11,9 +11,9 @@ constexpr std::uint16_t kMaxMisorder = 100;
 
 // RFC 3551 table 4 and 5; 0: dynamic or unassigned.
 std::uint16_t static_clock_hundred(std::uint8_t payload_type) {
-  if (payload_type == 6) return 160;                               // DVI4 at 16 kHz
-  if (payload_type == 10 || payload_type == 11) return 441;        // L16
-  if (payload_type == 16) return 110;                              // DVI4 at 11,025 Hz
+  if (payload_type == 6) return 160;                         // DVI4 at 16 kHz
+  if (payload_type == 10 || payload_type == 11) return 441;  // L16
+  if (payload_type == 16) return 110;                        // DVI4 at 11,025 Hz
   if (payload_type == 17) return 220;
   if (payload_type == 14 || (payload_type >= 25 && payload_type <= 34)) return 900;
   return payload_type <= 18 ? 80 : 0;
@@ -65,7 +65,8 @@ void RtpStatistics::add(const RtpHeader& header, Nanoseconds now_ns) {
   const std::uint32_t now_transit = arrival - header.timestamp;
   if (transit != 0) {
     const auto difference = static_cast<std::int32_t>(now_transit - transit);
-    const auto magnitude = static_cast<std::uint32_t>(difference < 0 ? -std::int64_t{difference} : difference);
+    const auto magnitude =
+        static_cast<std::uint32_t>(difference < 0 ? -std::int64_t{difference} : difference);
     jitter_q4 += magnitude - ((jitter_q4 + 8) >> 4);
   }
   transit = now_transit;

@@ -10,21 +10,27 @@ namespace {
 
 constexpr std::size_t kSources = 4096;
 
-[[nodiscard]] constexpr std::size_t round_up_8(std::size_t bytes) { return (bytes + 7) & ~std::size_t{7}; }
+[[nodiscard]] constexpr std::size_t round_up_8(std::size_t bytes) {
+  return (bytes + 7) & ~std::size_t{7};
+}
 
 [[nodiscard]] SteerVerdict verdict_of(steer::Verdict verdict) {
   switch (verdict) {
-    case steer::Verdict::by_branch: return SteerVerdict::by_branch;
-    case steer::Verdict::by_tag: return SteerVerdict::by_tag;
-    case steer::Verdict::unknown_tag: return SteerVerdict::unknown_tag;
+    case steer::Verdict::by_branch:
+      return SteerVerdict::by_branch;
+    case steer::Verdict::by_tag:
+      return SteerVerdict::by_tag;
+    case steer::Verdict::unknown_tag:
+      return SteerVerdict::unknown_tag;
     case steer::Verdict::by_hash:
-    case steer::Verdict::foreign_response: break;
+    case steer::Verdict::foreign_response:
+      break;
   }
   return SteerVerdict::by_hash;
 }
 
-// A fault that has no answer ends here; with an answer, the shard gives it. A faulty response never has one, but the
-// shard may still match it by its branch.
+// A fault that has no answer ends here; with an answer, the shard gives it. A faulty response never has one,
+// but the shard may still match it by its branch.
 [[nodiscard]] DropReason reason_of(const sip::MessageIndex& index) {
   if (index.fault == sip::Fault::none) return kPass;
   if (index.fault == sip::Fault::keep_alive) return DropReason::sip_keep_alive;
@@ -35,7 +41,10 @@ constexpr std::size_t kSources = 4096;
 }  // namespace
 
 SipInbound::SipInbound(const WorkerContext& context, FlowEvents& events, Accounts& accounts)
-    : context_(context), events_(events), accounts_(accounts), codec_(context.key),
+    : context_(context),
+      events_(events),
+      accounts_(accounts),
+      codec_(context.key),
       sources_(context.sip_police_pps == 0 ? 0 : kSources) {}
 
 // Two sources that share a bucket share a rate; which do is not for a sender to choose.
@@ -48,7 +57,8 @@ bool SipInbound::police(const PacketView& view, Nanoseconds now_ns) {
   return true;
 }
 
-void SipInbound::deliver(rte_mbuf* packet, const PacketView& view, const LocalAddress& local, Nanoseconds now_ns) {
+void SipInbound::deliver(rte_mbuf* packet, const PacketView& view, const LocalAddress& local,
+                         Nanoseconds now_ns) {
   DropReason reason = kPass;
   if (!police(view, now_ns)) {
     reason = DropReason::sip_police;
@@ -67,8 +77,8 @@ DropReason SipInbound::parse_and_push(const PacketView& view, const LocalAddress
     accounts_.counters().sip_faults[static_cast<std::size_t>(index_.fault)].add();
   }
   if (const DropReason reason = reason_of(index_); reason != kPass) return reason;
-  const steer::Steering where = steer::steer(index_, message, codec_, context_.key.hash,
-                                             static_cast<std::uint8_t>(context_.shards));
+  const steer::Steering where =
+      steer::steer(index_, message, codec_, context_.key.hash, static_cast<std::uint8_t>(context_.shards));
   if (where.verdict == steer::Verdict::foreign_response || where.shard >= context_.shards) {
     return DropReason::sip_foreign_response;
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. A SIP datagram is parsed where it lies, its shard is chosen by what is in it (steering.h), and
-// the index and the octets are copied into that shard's ring. The mbuf is free again before anybody answers. What
-// cannot be answered (RFC 3261 18.3, 16.11) is dropped here by name.
+// Theory of operation. A SIP datagram is parsed where it lies, its shard is chosen by what is in it
+// (steering.h), and the index and the octets are copied into that shard's ring. The mbuf is free again before
+// anybody answers. What cannot be answered (RFC 3261 18.3, 16.11) is dropped here by name.
 #pragma once
 
 #include <vector>
@@ -29,9 +29,10 @@ class SipInbound {
 
  private:
   [[nodiscard]] bool police(const PacketView& view, Nanoseconds now_ns);
-  [[nodiscard]] DropReason parse_and_push(const PacketView& view, const LocalAddress& local, Nanoseconds now_ns);
-  [[nodiscard]] DropReason push(std::string_view message, const steer::Steering& where, const PacketView& view,
-                                const LocalAddress& local, Nanoseconds now_ns);
+  [[nodiscard]] DropReason parse_and_push(const PacketView& view, const LocalAddress& local,
+                                          Nanoseconds now_ns);
+  [[nodiscard]] DropReason push(std::string_view message, const steer::Steering& where,
+                                const PacketView& view, const LocalAddress& local, Nanoseconds now_ns);
   [[nodiscard]] bool push_unreachable(std::string_view message, SipUnreachable what, bool& ours);
 
   const WorkerContext& context_;

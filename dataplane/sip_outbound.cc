@@ -35,8 +35,13 @@ rte_mbuf* chain_of(std::span<const std::uint8_t> message, rte_mempool* pool) {
 
 SipOutbound::SipOutbound(const WorkerContext& context, const LocalTable& locals, Neighbours& neighbours,
                          DatagramSender& sender, SipInbound& inbound, Accounts& accounts)
-    : context_(context), locals_(locals), neighbours_(neighbours), sender_(sender), inbound_(inbound),
-      accounts_(accounts), scratch_(0x10000) {
+    : context_(context),
+      locals_(locals),
+      neighbours_(neighbours),
+      sender_(sender),
+      inbound_(inbound),
+      accounts_(accounts),
+      scratch_(0x10000) {
   pending_.reserve(kPending);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. A shard's SIP datagram becomes frames at once where the neighbour is known. Where the kernel
-// has yet to resolve it, the datagram waits for as long as ARP takes, in mbufs of the egress port; what cannot leave
-// by then is reported to its shard, which need not wait for its timers.
+// Theory of operation. A shard's SIP datagram becomes frames at once where the neighbour is known. Where the
+// kernel has yet to resolve it, the datagram waits for as long as ARP takes, in mbufs of the egress port;
+// what cannot leave by then is reported to its shard, which need not wait for its timers.
 #pragma once
 
 #include <array>
@@ -19,8 +19,8 @@ class SipOutbound {
   static constexpr std::size_t kPending = 128;
   static constexpr Nanoseconds kResolveTime = kSecond;
 
-  SipOutbound(const WorkerContext& context, const LocalTable& locals, Neighbours& neighbours, DatagramSender& sender,
-              SipInbound& inbound, Accounts& accounts);
+  SipOutbound(const WorkerContext& context, const LocalTable& locals, Neighbours& neighbours,
+              DatagramSender& sender, SipInbound& inbound, Accounts& accounts);
 
   void send(const SipSend& send, std::span<const std::uint8_t> message, Nanoseconds now_ns);
   // Sends what has been resolved since, gives up what waited too long.
@@ -36,7 +36,8 @@ class SipOutbound {
   };
   enum class Outcome : std::uint8_t { done, wait };
 
-  [[nodiscard]] Outcome try_send(const SipSend& send, std::span<const std::uint8_t> message, Nanoseconds now_ns);
+  [[nodiscard]] Outcome try_send(const SipSend& send, std::span<const std::uint8_t> message,
+                                 Nanoseconds now_ns);
   void fail(const SipSend& send, std::span<const std::uint8_t> message);
   void keep(const SipSend& send, std::span<const std::uint8_t> message, Nanoseconds now_ns);
   [[nodiscard]] std::span<const std::uint8_t> gather(rte_mbuf* chain);

@@ -56,7 +56,8 @@ Turn::Turn(const WorkerContext& context)
 
 Turn::~Turn() {
   rte_mbuf* packet = nullptr;
-  while (context_.handoff_in != nullptr && rte_ring_sc_dequeue(context_.handoff_in, reinterpret_cast<void**>(&packet)) == 0) {
+  while (context_.handoff_in != nullptr &&
+         rte_ring_sc_dequeue(context_.handoff_in, reinterpret_cast<void**>(&packet)) == 0) {
     accounts_.drop(packet, DropReason::shutdown);
   }
   for (auto& reassembler : reassemblers_) reassembler->abandon();
@@ -122,12 +123,13 @@ void Turn::carry_out(const RecordRing::Record& record, unsigned shard, Nanosecon
         outbound_.send(command, {octets, command.bytes}, now_ns);
       }
       break;
-    case Command::none: break;
+    case Command::none:
+      break;
   }
 }
 
-// Three passes over a burst, so that each packet's memory is on its way while the others are worked on: headers, the
-// flow, and the pair that it leaves by.
+// Three passes over a burst, so that each packet's memory is on its way while the others are worked on:
+// headers, the flow, and the pair that it leaves by.
 unsigned Turn::poll_port(std::uint8_t port, Nanoseconds now_ns) {
   std::array<rte_mbuf*, kBurst> burst;
   const WorkerPort& from = context_.ports[port];
@@ -173,14 +175,20 @@ void Turn::prefetch_pair(const Step& step) {
 
 void Turn::dispatch(rte_mbuf* packet, Step& step, Nanoseconds now_ns) {
   switch (step.what.is) {
-    case PacketClass::drop: return accounts_.drop(packet, step.what.reason);
-    case PacketClass::media: return to_media(packet, step, now_ns);
-    case PacketClass::sip: return inbound_.deliver(packet, step.view, *step.what.local, now_ns);
-    case PacketClass::fragment: return to_fragments(packet, step.view, now_ns);
-    case PacketClass::icmp_error: return to_icmp(packet, step, now_ns);
+    case PacketClass::drop:
+      return accounts_.drop(packet, step.what.reason);
+    case PacketClass::media:
+      return to_media(packet, step, now_ns);
+    case PacketClass::sip:
+      return inbound_.deliver(packet, step.view, *step.what.local, now_ns);
+    case PacketClass::fragment:
+      return to_fragments(packet, step.view, now_ns);
+    case PacketClass::icmp_error:
+      return to_icmp(packet, step, now_ns);
     case PacketClass::kernel_neighbour:
     case PacketClass::kernel_icmp:
-    case PacketClass::kernel_tcp: return kernel_.give(packet, step.view, step.what.is, now_ns);
+    case PacketClass::kernel_tcp:
+      return kernel_.give(packet, step.view, step.what.is, now_ns);
   }
 }
 
@@ -231,7 +239,8 @@ void Turn::process_alone(rte_mbuf* packet, Nanoseconds now_ns) {
   const DropReason reason = view_whole(packet, step.view);
   if (reason != kPass) return accounts_.drop(packet, reason);
   step.what = classify(step.view, meta(packet).ingress, locals_);
-  if (step.what.is == PacketClass::media) step.slot = step.what.local->media.slot_of(step.view.destination_port);
+  if (step.what.is == PacketClass::media)
+    step.slot = step.what.local->media.slot_of(step.view.destination_port);
   dispatch(packet, step, now_ns);
 }
 
@@ -242,7 +251,8 @@ void Turn::arrive_alone(rte_mbuf* packet, std::uint32_t slot, Nanoseconds now_ns
   relay_.arrive(packet, view, slot, now_ns);
 }
 
-// A chain is made contiguous: in its own first mbuf where that has room, else as a copy in the scratch buffer.
+// A chain is made contiguous: in its own first mbuf where that has room, else as a copy in the scratch
+// buffer.
 DropReason Turn::view_whole(rte_mbuf* packet, PacketView& view) {
   const bool trusted = meta(packet).reassembled;
   std::span<const std::uint8_t> octets;

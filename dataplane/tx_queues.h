@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. What a turn sends is gathered by port and given to the device in bursts. What the device does
-// not take stays for the next turns, so a full ring for a moment loses nothing; when the queue here is full too, the
-// packet is dropped as tx_full on the port that it came by.
+// Theory of operation. What a turn sends is gathered by port and given to the device in bursts. What the
+// device does not take stays for the next turns, so a full ring for a moment loses nothing; when the queue
+// here is full too, the packet is dropped as tx_full on the port that it came by.
 #pragma once
 
 #include <rte_mbuf.h>

@@ -13,8 +13,8 @@ namespace sallyport::dp {
 namespace {
 
 constexpr unsigned kEmptyTurns = 200;  // before the first sleep: a burst has often a neighbour
-constexpr Nanoseconds kSleepWithFlows = 40 * kMicrosecond;    // and some for the kernel to wake us: 50 at most
-constexpr Nanoseconds kSleepWithout = 800 * kMicrosecond;     // so that the first packet waits 1 ms at most
+constexpr Nanoseconds kSleepWithFlows = 40 * kMicrosecond;  // and some for the kernel to wake us: 50 at most
+constexpr Nanoseconds kSleepWithout = 800 * kMicrosecond;   // so that the first packet waits 1 ms at most
 
 }  // namespace
 
@@ -66,8 +66,12 @@ class Worker::Impl {
 
 Worker::Worker(WorkerContext context) : impl_(std::make_unique<Impl>(std::move(context))) {}
 Worker::~Worker() = default;
-void Worker::run() { impl_->run(); }
-unsigned Worker::poll_once(Nanoseconds now_ns) { return impl_->poll_once(now_ns); }
+void Worker::run() {
+  impl_->run();
+}
+unsigned Worker::poll_once(Nanoseconds now_ns) {
+  return impl_->poll_once(now_ns);
+}
 std::vector<FlowRow> Worker::flows(std::size_t limit, Nanoseconds timeout_ns) {
   return impl_->flows(limit, timeout_ns);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. A worker is one lcore that polls one queue of every port. A turn carries out the shards'
-// commands, takes a burst of at most 32 packets from each port and from the hand-off ring, classifies them, sends
-// each to its end (relay, SIP, kernel, another worker, a named drop), and puts what is to be sent on the ports'
-// queues. The clock is read once a turn. It allocates nothing after its construction, takes no lock and makes no
-// system call but the device's own, the idle sleep and at most one wake-up of each sleeping shard a turn.
+// Theory of operation. A worker is one lcore that polls one queue of every port. A turn carries out the
+// shards' commands, takes a burst of at most 32 packets from each port and from the hand-off ring, classifies
+// them, sends each to its end (relay, SIP, kernel, another worker, a named drop), and puts what is to be sent
+// on the ports' queues. The clock is read once a turn. It allocates nothing after its construction, takes no
+// lock and makes no system call but the device's own, the idle sleep and at most one wake-up of each sleeping
+// shard a turn.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything a worker is given at its start. The ports side fills it in; all of it outlives the worker. Nothing
-// here changes while workers run, except what says that it does.
+// Everything a worker is given at its start. The ports side fills it in; all of it outlives the worker.
+// Nothing here changes while workers run, except what says that it does.
 #pragma once
 
 #include <array>
@@ -23,14 +23,14 @@ class FlowTable;
 class KernelGate;
 class NextHopTable;
 
-// One queue of one port, as this worker sees it. The index in WorkerContext::ports is the configuration's port
-// index, the same in PortCounters, RealmOptions::port and PacketMeta.
+// One queue of one port, as this worker sees it. The index in WorkerContext::ports is the configuration's
+// port index, the same in PortCounters, RealmOptions::port and PacketMeta.
 struct WorkerPort {
   std::uint16_t dpdk_port = 0;
-  std::uint16_t queue = 0;              // rx and tx
+  std::uint16_t queue = 0;  // rx and tx
   std::array<std::uint8_t, 6> mac{};
-  std::uint16_t mtu = 1500;             // of IP, without the Ethernet header
-  rte_mempool* pool = nullptr;          // for what we send by this port
+  std::uint16_t mtu = 1500;     // of IP, without the Ethernet header
+  rte_mempool* pool = nullptr;  // for what we send by this port
 };
 
 struct WorkerContext {
@@ -38,30 +38,32 @@ struct WorkerContext {
   unsigned workers = 1;
   unsigned shards = 1;
   unsigned core = 0;
-  int socket = -1;                      // NUMA, -1: any
+  int socket = -1;  // NUMA, -1: any
   Idle idle = Idle::adaptive;
 
   std::vector<WorkerPort> ports;
   std::vector<RealmOptions> realms;
-  std::vector<MediaRange> media;        // the same for all workers
+  std::vector<MediaRange> media;  // the same for all workers
 
-  FlowTable* flows = nullptr;           // one for all workers; a slot is touched by its owner only
-  std::vector<RecordRing*> commands;    // by shard: we consume
-  std::vector<RecordRing*> events;      // by shard: we produce
+  FlowTable* flows = nullptr;             // one for all workers; a slot is touched by its owner only
+  std::vector<RecordRing*> commands;      // by shard: we consume
+  std::vector<RecordRing*> events;        // by shard: we produce
   std::vector<ShardDoorbell*> doorbells;  // by shard
-  ShardDoorbell* own_bell = nullptr;    // Dataplane::kick wakes it; null: the idle sleep is a plain one
+  ShardDoorbell* own_bell = nullptr;      // Dataplane::kick wakes it; null: the idle sleep is a plain one
 
   // Packets whose owner is another worker. Multi-producer, single-consumer rings of mbufs.
   rte_ring* handoff_in = nullptr;
-  std::vector<rte_ring*> handoff_to;    // by worker; own entry unused
+  std::vector<rte_ring*> handoff_to;  // by worker; own entry unused
 
   NextHopTable* next_hops = nullptr;
-  KernelGate* gate = nullptr;           // this worker's own, for all ports; null: all of the allow-list passes
-  RecordRing* to_kernel = nullptr;      // ExceptionPath::to_kernel(id); null: no kernel, its frames drop as kernel_full
-  RecordRing* from_kernel = nullptr;    // ExceptionPath::from_kernel(), only given to worker 0
-  WorkerCounters* counters = nullptr;   // this worker's: we write
+  KernelGate* gate = nullptr;  // this worker's own, for all ports; null: all of the allow-list passes
+  RecordRing* to_kernel =
+      nullptr;  // ExceptionPath::to_kernel(id); null: no kernel, its frames drop as kernel_full
+  RecordRing* from_kernel = nullptr;   // ExceptionPath::from_kernel(), only given to worker 0
+  WorkerCounters* counters = nullptr;  // this worker's: we write
   steer::NodeKey key;
-  std::uint32_t sip_police_pps = 0;     // a source address may send us so many SIP datagrams a second; 0: no limit
+  std::uint32_t sip_police_pps =
+      0;  // a source address may send us so many SIP datagrams a second; 0: no limit
   const std::atomic<bool>* stop = nullptr;
 };
 

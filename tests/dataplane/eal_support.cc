@@ -18,8 +18,15 @@ std::string start_eal() {
   cpu_set_t before;
   pthread_getaffinity_np(pthread_self(), sizeof(before), &before);
   // One lcore, wherever this machine has it; the test's threads go where they may.
-  std::array<std::string, 9> words{"test", "--log-level=error", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry", "-m",
-                                   "512", "--lcores=0@(0-" + std::to_string(CPU_COUNT(&before) - 1) + ")"};
+  std::array<std::string, 9> words{"test",
+                                   "--log-level=error",
+                                   "--no-huge",
+                                   "--no-pci",
+                                   "--no-shconf",
+                                   "--no-telemetry",
+                                   "-m",
+                                   "512",
+                                   "--lcores=0@(0-" + std::to_string(CPU_COUNT(&before) - 1) + ")"};
   std::array<char*, words.size()> arguments{};
   for (std::size_t i = 0; i < words.size(); ++i) arguments[i] = words[i].data();
   if (rte_eal_init(static_cast<int>(arguments.size()), arguments.data()) < 0 && rte_errno != EALREADY) {

@@ -11,7 +11,9 @@ namespace {
 void put(Bytes& to, std::uint64_t value, int octets) {
   for (int i = octets - 1; i >= 0; --i) to.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
 }
-void put(Bytes& to, const Bytes& from) { to.insert(to.end(), from.begin(), from.end()); }
+void put(Bytes& to, const Bytes& from) {
+  to.insert(to.end(), from.begin(), from.end());
+}
 void put(Bytes& to, const IpAddress& address) {
   to.insert(to.end(), address.bytes().begin(), address.bytes().begin() + (address.is_v4() ? 4 : 16));
 }
@@ -28,7 +30,8 @@ std::uint16_t checksum(const Bytes& bytes) {
   return static_cast<std::uint16_t>(~sum);
 }
 
-Bytes pseudo_header(const IpAddress& source, const IpAddress& destination, std::size_t bytes, std::uint8_t protocol) {
+Bytes pseudo_header(const IpAddress& source, const IpAddress& destination, std::size_t bytes,
+                    std::uint8_t protocol) {
   Bytes out;
   put(out, source);
   put(out, destination);
@@ -120,7 +123,8 @@ Bytes udp_datagram(const UdpFrame& udp) {
   put(all, out);
   std::uint16_t sum = checksum(all);
   if (sum == 0) sum = 0xffff;
-  if (udp.checksum == UdpChecksum::wrong) sum = static_cast<std::uint16_t>(sum == 0x1111 ? 0x2222 : sum ^ 0x0101);
+  if (udp.checksum == UdpChecksum::wrong)
+    sum = static_cast<std::uint16_t>(sum == 0x1111 ? 0x2222 : sum ^ 0x0101);
   out[6] = static_cast<std::uint8_t>(sum >> 8);
   out[7] = static_cast<std::uint8_t>(sum);
   return out;
@@ -204,8 +208,10 @@ std::vector<Bytes> fragments_of(const UdpFrame& udp, std::size_t piece) {
   return out;
 }
 
-Bytes ip_frame(std::string_view source, std::string_view destination, std::uint8_t protocol, const Bytes& body) {
-  return ip_packet({.source = address_of(source), .destination = address_of(destination), .protocol = protocol}, body);
+Bytes ip_frame(std::string_view source, std::string_view destination, std::uint8_t protocol,
+               const Bytes& body) {
+  return ip_packet(
+      {.source = address_of(source), .destination = address_of(destination), .protocol = protocol}, body);
 }
 
 Bytes icmp_error(std::string_view source, std::string_view destination, std::uint8_t type, std::uint8_t code,
@@ -298,7 +304,9 @@ Bytes rtcp_receiver_report(std::uint32_t ssrc) {
   return out;
 }
 
-Bytes text(std::string_view octets) { return {octets.begin(), octets.end()}; }
+Bytes text(std::string_view octets) {
+  return {octets.begin(), octets.end()};
+}
 
 Bytes hex(std::string_view digits) {
   Bytes out;

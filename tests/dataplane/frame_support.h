@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames for tests, made and read by code that shares nothing with the dataplane's: a slow checksum, field by field.
+// Frames for tests, made and read by code that shares nothing with the dataplane's: a slow checksum, field by
+// field.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@ using Bytes = std::vector<std::uint8_t>;
 enum class UdpChecksum { right, none, wrong };
 
 struct UdpFrame {
-  std::string source;       // "198.51.100.20:4000"
+  std::string source;  // "198.51.100.20:4000"
   std::string destination;
   Bytes payload;
   UdpChecksum checksum = UdpChecksum::right;
@@ -60,8 +61,8 @@ struct ReadFrame {
 // Puts fragments together, in order; the UDP payload.
 [[nodiscard]] std::optional<ReadFrame> join_fragments(const std::vector<Bytes>& frames);
 
-[[nodiscard]] Bytes rtp(std::uint16_t sequence, std::uint8_t payload_type = 0, std::uint32_t ssrc = 0x11223344,
-                        std::size_t octets = 160);
+[[nodiscard]] Bytes rtp(std::uint16_t sequence, std::uint8_t payload_type = 0,
+                        std::uint32_t ssrc = 0x11223344, std::size_t octets = 160);
 [[nodiscard]] Bytes rtcp_receiver_report(std::uint32_t ssrc = 0x11223344);
 [[nodiscard]] Bytes text(std::string_view octets);
 [[nodiscard]] Bytes hex(std::string_view digits);  // blanks are skipped

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Golden packets of the rewrite, octet by octet: made by a script from RFC 791, 768, 8200 and 1624, not by any code of
-// this tree. G.711 with DSCP EF on the way out.
+// Golden packets of the rewrite, octet by octet: made by a script from RFC 791, 768, 8200 and 1624, not by
+// any code of this tree. G.711 with DSCP EF on the way out.
 #include <gmock/gmock.h>
 
 #include "tests/dataplane/worker_rig_support.h"

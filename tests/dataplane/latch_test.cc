@@ -21,20 +21,26 @@ TEST(Latch, does_in_every_state_with_every_event_what_the_figure_says) {
   };
   using E = LatchEvent;
   const Case cases[] = {
-      {strict, E::own, strict, pass},         {strict, E::stranger, strict, refuse}, {strict, E::first, strict, refuse},
-      {strict, E::next, strict, refuse},      {strict, E::proof, strict, refuse},    {strict, E::gap, strict, refuse},
-      {strict, E::rival, strict, refuse},     {strict, E::takeover, strict, refuse}, {strict, E::silent, strict, forget},
-      {strict, E::reopen, strict, forget},    {open, E::own, open, refuse},          {open, E::stranger, open, refuse},
-      {open, E::first, proving, restart},     {open, E::next, open, refuse},         {open, E::proof, locked, lock},
-      {open, E::gap, open, refuse},           {open, E::rival, open, refuse},        {open, E::takeover, open, refuse},
-      {open, E::silent, open, forget},        {open, E::reopen, open, forget},       {proving, E::own, proving, refuse},
-      {proving, E::stranger, proving, refuse}, {proving, E::first, proving, refuse}, {proving, E::next, proving, hold},
-      {proving, E::proof, locked, lock},      {proving, E::gap, proving, restart},   {proving, E::rival, proving, refuse},
-      {proving, E::takeover, proving, restart}, {proving, E::silent, open, forget},  {proving, E::reopen, open, forget},
-      {locked, E::own, locked, pass},         {locked, E::stranger, locked, refuse}, {locked, E::first, locked, refuse},
-      {locked, E::next, locked, refuse},      {locked, E::proof, locked, refuse},    {locked, E::gap, locked, refuse},
-      {locked, E::rival, locked, refuse},     {locked, E::takeover, locked, refuse}, {locked, E::silent, locked, forget},
-      {locked, E::reopen, open, forget},
+      {strict, E::own, strict, pass},       {strict, E::stranger, strict, refuse},
+      {strict, E::first, strict, refuse},   {strict, E::next, strict, refuse},
+      {strict, E::proof, strict, refuse},   {strict, E::gap, strict, refuse},
+      {strict, E::rival, strict, refuse},   {strict, E::takeover, strict, refuse},
+      {strict, E::silent, strict, forget},  {strict, E::reopen, strict, forget},
+      {open, E::own, open, refuse},         {open, E::stranger, open, refuse},
+      {open, E::first, proving, restart},   {open, E::next, open, refuse},
+      {open, E::proof, locked, lock},       {open, E::gap, open, refuse},
+      {open, E::rival, open, refuse},       {open, E::takeover, open, refuse},
+      {open, E::silent, open, forget},      {open, E::reopen, open, forget},
+      {proving, E::own, proving, refuse},   {proving, E::stranger, proving, refuse},
+      {proving, E::first, proving, refuse}, {proving, E::next, proving, hold},
+      {proving, E::proof, locked, lock},    {proving, E::gap, proving, restart},
+      {proving, E::rival, proving, refuse}, {proving, E::takeover, proving, restart},
+      {proving, E::silent, open, forget},   {proving, E::reopen, open, forget},
+      {locked, E::own, locked, pass},       {locked, E::stranger, locked, refuse},
+      {locked, E::first, locked, refuse},   {locked, E::next, locked, refuse},
+      {locked, E::proof, locked, refuse},   {locked, E::gap, locked, refuse},
+      {locked, E::rival, locked, refuse},   {locked, E::takeover, locked, refuse},
+      {locked, E::silent, locked, forget},  {locked, E::reopen, open, forget},
   };
   static_assert(std::size(cases) == std::size_t(LatchState::kCount) * std::size_t(LatchEvent::kCount));
   for (const Case& c : cases) {
@@ -60,15 +66,19 @@ TEST(Latch, allows_addresses_by_mode_and_mask) {
       {"once, signalling", LatchMode::once, "10.0.0.1:10", "192.0.2.9", 32, "192.0.2.9:11", true},
       {"once, SDP", LatchMode::once, "192.0.2.8:10", "192.0.2.9", 32, "192.0.2.8:11", true},
       {"once, neighbour", LatchMode::once, "10.0.0.1:10", "192.0.2.9", 32, "192.0.2.10:11", false},
-      {"once, neighbour within the mask", LatchMode::once, "10.0.0.1:10", "192.0.2.9", 24, "192.0.2.10:11", true},
+      {"once, neighbour within the mask", LatchMode::once, "10.0.0.1:10", "192.0.2.9", 24, "192.0.2.10:11",
+       true},
       {"once, beyond the mask", LatchMode::once, "10.0.0.1:10", "192.0.2.9", 24, "192.0.3.10:11", false},
       {"once, no SDP address", LatchMode::once, "", "192.0.2.9", 32, "192.0.2.9:11", true},
-      {"same address ignores the mask", LatchMode::same_address, "10.0.0.1:10", "192.0.2.9", 24, "192.0.2.10:1", false},
+      {"same address ignores the mask", LatchMode::same_address, "10.0.0.1:10", "192.0.2.9", 24,
+       "192.0.2.10:1", false},
       {"same address", LatchMode::same_address, "10.0.0.1:10", "192.0.2.9", 32, "192.0.2.9:1", true},
       {"asymmetric as once", LatchMode::asymmetric, "10.0.0.1:10", "192.0.2.9", 32, "192.0.2.9:1", true},
       {"IPv6, exact", LatchMode::once, "[fd00::1]:10", "2001:db8::9", 32, "[2001:db8::9]:1", true},
-      {"IPv6, another of the /64", LatchMode::once, "[fd00::1]:10", "2001:db8::9", 32, "[2001:db8::a]:1", false},
-      {"IPv6, mask counts from bit 96", LatchMode::once, "[fd00::1]:10", "2001:db8::9", 24, "[2001:db8::a]:1", true},
+      {"IPv6, another of the /64", LatchMode::once, "[fd00::1]:10", "2001:db8::9", 32, "[2001:db8::a]:1",
+       false},
+      {"IPv6, mask counts from bit 96", LatchMode::once, "[fd00::1]:10", "2001:db8::9", 24, "[2001:db8::a]:1",
+       true},
       {"another family", LatchMode::once, "[fd00::1]:10", "2001:db8::9", 0, "192.0.2.9:1", false},
   };
   for (const Case& c : cases) {
@@ -84,7 +94,8 @@ TEST(Latch, allows_addresses_by_mode_and_mask) {
 TEST(Latch, tells_packets_apart_by_source_SSRC_sequence_and_time) {
   const Endpoint source = *Endpoint::parse("192.0.2.9:4000");
   const Endpoint other = *Endpoint::parse("192.0.2.9:4001");
-  const LatchCandidate candidate{.source = source, .ssrc = 7, .sequence = 65535, .count = 1, .last_ns = kSecond};
+  const LatchCandidate candidate{
+      .source = source, .ssrc = 7, .sequence = 65535, .count = 1, .last_ns = kSecond};
   struct Case {
     const char* description;
     LatchState state;
@@ -101,7 +112,12 @@ TEST(Latch, tells_packets_apart_by_source_SSRC_sequence_and_time) {
       {"one left out", proving, {source, 7, 1, true}, 1, kSecond, LatchEvent::gap},
       {"another SSRC", proving, {source, 8, 0, true}, 1, kSecond, LatchEvent::gap},
       {"another port", proving, {other, 7, 0, true}, 1, kSecond, LatchEvent::rival},
-      {"another port, later", proving, {other, 7, 0, true}, 1, kSecond + kCandidateSilence, LatchEvent::takeover},
+      {"another port, later",
+       proving,
+       {other, 7, 0, true},
+       1,
+       kSecond + kCandidateSilence,
+       LatchEvent::takeover},
       {"no sequence to judge", proving, {source, 0, 0, false}, 1, kSecond, LatchEvent::next},
   };
   for (const Case& c : cases) {

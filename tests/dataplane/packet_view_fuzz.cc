@@ -39,10 +39,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Classified what = classify(view, 0, locals());
   switch (what.is) {
     case PacketClass::media:
-    case PacketClass::sip: (void)udp_checksum_right(view); break;
-    case PacketClass::icmp_error: (void)find_branch_token(read_icmp_quote(view, *what.local).message); break;
-    case PacketClass::fragment: (void)Reassembler::datagram_hash(view); break;
-    default: break;
+    case PacketClass::sip:
+      (void)udp_checksum_right(view);
+      break;
+    case PacketClass::icmp_error:
+      (void)find_branch_token(read_icmp_quote(view, *what.local).message);
+      break;
+    case PacketClass::fragment:
+      (void)Reassembler::datagram_hash(view);
+      break;
+    default:
+      break;
   }
   return 0;
 }

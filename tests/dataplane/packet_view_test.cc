@@ -13,7 +13,8 @@ namespace sallyport::dp::test {
 namespace {
 
 const UdpFrame kV4{.source = "198.51.100.20:4000", .destination = "198.51.100.1:20000", .payload = rtp(1)};
-const UdpFrame kV6{.source = "[2001:db8:1::20]:4000", .destination = "[2001:db8:1::1]:20000", .payload = rtp(1)};
+const UdpFrame kV6{
+    .source = "[2001:db8:1::20]:4000", .destination = "[2001:db8:1::1]:20000", .payload = rtp(1)};
 
 Bytes changed(Bytes frame, std::size_t at, std::uint8_t value) {
   frame.at(at) = value;
@@ -39,7 +40,9 @@ Bytes without_checksum(UdpFrame udp) {
   return frame_of(udp);
 }
 
-DropReason view_of(const Bytes& frame, PacketView& view) { return view_packet(frame, frame.size(), false, view); }
+DropReason view_of(const Bytes& frame, PacketView& view) {
+  return view_packet(frame, frame.size(), false, view);
+}
 
 TEST(PacketView, judges_every_length_before_it_reads) {
   const Bytes v4 = frame_of(kV4);
@@ -65,7 +68,8 @@ TEST(PacketView, judges_every_length_before_it_reads) {
       {"IPv4 total length below its header", changed(changed(v4, 16, 0), 17, 19), DropReason::ip_header},
       {"IPv4 total length beyond the frame", cut(v4, 100), DropReason::truncated},
       {"IPv4 checksum", changed(v4, 22, 1), DropReason::ip_checksum},
-      {"UDP shorter than its header", repaired(changed(changed(cut(v4, 41), 16, 0), 17, 27)), DropReason::udp_length},
+      {"UDP shorter than its header", repaired(changed(changed(cut(v4, 41), 16, 0), 17, 27)),
+       DropReason::udp_length},
       {"UDP length 7", changed(changed(v4, 38, 0), 39, 7), DropReason::udp_length},
       {"UDP length beyond the IP packet", changed(v4, 38, 4), DropReason::udp_length},
       {"IPv6 header cut short", cut(v6, 53), DropReason::truncated},
@@ -79,10 +83,11 @@ TEST(PacketView, judges_every_length_before_it_reads) {
                 hex("3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000"
                     "3c00000000000000 1100000000000000 0001000200080000")),
        DropReason::ip_header},
-      {"IPv6 extension beyond the packet", ip_frame("2001:db8:1::20", "2001:db8:1::1", 0, hex("11ff000000000000")),
-       DropReason::ip_header},
+      {"IPv6 extension beyond the packet",
+       ip_frame("2001:db8:1::20", "2001:db8:1::1", 0, hex("11ff000000000000")), DropReason::ip_header},
       {"IPv6 routing header with segments left",
-       ip_frame("2001:db8:1::20", "2001:db8:1::1", 43, hex("1100000100000000 0001000200080000")), DropReason::protocol},
+       ip_frame("2001:db8:1::20", "2001:db8:1::1", 43, hex("1100000100000000 0001000200080000")),
+       DropReason::protocol},
   };
   for (const Case& c : cases) {
     PacketView view;
@@ -138,8 +143,8 @@ TEST(Classify, sends_each_frame_its_way) {
   access.sip_udp = 5060;
   RealmOptions tagged_realm{.name = "tagged", .port = 0, .vlan = 100};
   tagged_realm.addresses = {*Prefix::parse("203.0.113.1/24")};
-  const LocalTable locals({access, tagged_realm},
-                          {{0, access.addresses[0].address, 20000, 20099, 0}, {0, access.addresses[1].address, 20000, 20099, 100}});
+  const LocalTable locals({access, tagged_realm}, {{0, access.addresses[0].address, 20000, 20099, 0},
+                                                   {0, access.addresses[1].address, 20000, 20099, 100}});
   const auto udp = [](const char* to, std::uint16_t vlan = 0) {
     return frame_of({.source = "198.51.100.20:4000", .destination = to, .payload = rtp(1), .vlan = vlan});
   };
@@ -161,7 +166,8 @@ TEST(Classify, sends_each_frame_its_way) {
       {"another realm's address", udp("203.0.113.1:5060"), C::drop, DropReason::not_for_us},
       {"a realm without SIP", udp("203.0.113.1:5060", 100), C::drop, DropReason::no_port},
       {"a tag that is not ours", udp("198.51.100.1:5060", 101), C::drop, DropReason::wrong_vlan},
-      {"our address with another realm's tag", udp("198.51.100.1:5060", 100), C::drop, DropReason::not_for_us},
+      {"our address with another realm's tag", udp("198.51.100.1:5060", 100), C::drop,
+       DropReason::not_for_us},
       {"ARP for us", arp_request("198.51.100.20", "198.51.100.1"), C::kernel_neighbour, kPass},
       {"ARP for another", arp_request("198.51.100.20", "198.51.100.2"), C::drop, DropReason::not_for_us},
       {"gratuitous ARP", arp_request("198.51.100.20", "198.51.100.20"), C::kernel_neighbour, kPass},
@@ -170,7 +176,8 @@ TEST(Classify, sends_each_frame_its_way) {
       {"a listener report", ip_frame("fe80::1", "ff02::16", 58, hex("8f00000000000000")), C::drop,
        DropReason::not_for_us},
       {"a ping", ip_frame("198.51.100.20", "198.51.100.1", 1, echo), C::kernel_icmp, kPass},
-      {"a ping to all", ip_frame("198.51.100.20", "198.51.100.255", 1, echo), C::drop, DropReason::not_for_us},
+      {"a ping to all", ip_frame("198.51.100.20", "198.51.100.255", 1, echo), C::drop,
+       DropReason::not_for_us},
       {"a destination unreachable", ip_frame("198.51.100.20", "198.51.100.1", 1, hex("0303000000000000")),
        C::icmp_error, kPass},
       {"ICMP in IPv6", ip_frame("2001:db8:1::20", "2001:db8:1::1", 1, echo), C::drop, DropReason::protocol},

@@ -16,11 +16,12 @@ TEST(Rtp, tells_what_a_datagram_is_by_RFC_7983) {
     MediaKind kind;
   };
   const Case cases[] = {
-      {"", MediaKind::keep_alive}, {"00", MediaKind::stun},   {"03", MediaKind::stun},  {"04", MediaKind::other},
-      {"13", MediaKind::other},    {"14", MediaKind::dtls},   {"3f", MediaKind::dtls},  {"40", MediaKind::turn},
-      {"4f", MediaKind::turn},     {"50", MediaKind::other},  {"7f", MediaKind::other}, {"80", MediaKind::rtp},
-      {"80bf", MediaKind::rtp},    {"80c0", MediaKind::rtcp}, {"80df", MediaKind::rtcp}, {"80e0", MediaKind::rtp},
-      {"bf00", MediaKind::rtp},    {"c000", MediaKind::other},
+      {"", MediaKind::keep_alive}, {"00", MediaKind::stun},   {"03", MediaKind::stun},
+      {"04", MediaKind::other},    {"13", MediaKind::other},  {"14", MediaKind::dtls},
+      {"3f", MediaKind::dtls},     {"40", MediaKind::turn},   {"4f", MediaKind::turn},
+      {"50", MediaKind::other},    {"7f", MediaKind::other},  {"80", MediaKind::rtp},
+      {"80bf", MediaKind::rtp},    {"80c0", MediaKind::rtcp}, {"80df", MediaKind::rtcp},
+      {"80e0", MediaKind::rtp},    {"bf00", MediaKind::rtp},  {"c000", MediaKind::other},
   };
   for (const Case& c : cases) EXPECT_EQ(media_kind(hex(c.octets)), c.kind) << c.octets;
 }
@@ -89,8 +90,10 @@ class Statistics : public ::testing::Test {
 };
 
 TEST_F(Statistics, count_gaps_that_nothing_fills) {
-  for (const std::uint16_t sequence : std::initializer_list<std::uint16_t>{65534, 65535, 2, 1, 5, 5}) packet(sequence);
-  // Eight were due (65534 to 5), six came, one of them twice: RFC 3550 A.3 takes the copy for one of the missing.
+  for (const std::uint16_t sequence : std::initializer_list<std::uint16_t>{65534, 65535, 2, 1, 5, 5})
+    packet(sequence);
+  // Eight were due (65534 to 5), six came, one of them twice: RFC 3550 A.3 takes the copy for one of the
+  // missing.
   EXPECT_EQ(statistics.lost(), 2u);
 }
 

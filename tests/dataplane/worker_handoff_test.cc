@@ -30,8 +30,10 @@ TEST_F(Workers, hand_media_to_the_flows_owner) {
   rig.turn();
   for (unsigned queue = 0; queue < 2; ++queue) {
     for (const char* port : {"20000", "20002"}) {
-      rig.put(kAccess, frame_of({.source = kUa, .destination = std::string("198.51.100.1:") + port, .payload = rtp(1)}),
-              queue);
+      rig.put(
+          kAccess,
+          frame_of({.source = kUa, .destination = std::string("198.51.100.1:") + port, .payload = rtp(1)}),
+          queue);
     }
   }
   rig.turn();
@@ -45,12 +47,17 @@ TEST_F(Workers, hand_media_to_the_flows_owner) {
 
 TEST_F(Workers, meet_the_fragments_of_a_datagram_on_one_of_them) {
   Rig rig({.workers = 2});
-  const std::string message = "OPTIONS sip:198.51.100.1 SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.20;branch=z9hG4bK1\r\n"
-                              "Max-Forwards: 70\r\nTo: <sip:a@b>\r\nFrom: <sip:a@b>;tag=1\r\nCall-ID: 1\r\n"
-                              "CSeq: 1 OPTIONS\r\nContent-Length: 3000\r\n\r\n" + std::string(3000, 'x');
+  const std::string message =
+      "OPTIONS sip:198.51.100.1 SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.20;branch=z9hG4bK1\r\n"
+      "Max-Forwards: 70\r\nTo: <sip:a@b>\r\nFrom: <sip:a@b>;tag=1\r\nCall-ID: 1\r\n"
+      "CSeq: 1 OPTIONS\r\nContent-Length: 3000\r\n\r\n" +
+      std::string(3000, 'x');
   for (std::uint16_t id = 1; id <= 8; ++id) {
-    const auto pieces = fragments_of(
-        {.source = "198.51.100.20:5060", .destination = "198.51.100.1:5060", .payload = text(message), .id = id}, 1000);
+    const auto pieces = fragments_of({.source = "198.51.100.20:5060",
+                                      .destination = "198.51.100.1:5060",
+                                      .payload = text(message),
+                                      .id = id},
+                                     1000);
     for (std::size_t i = 0; i < pieces.size(); ++i) rig.put(kAccess, pieces[i], i % 2);
   }
   for (int i = 0; i < 3; ++i) rig.turn();
@@ -66,7 +73,8 @@ TEST_F(Workers, hand_on_media_that_was_put_together_elsewhere) {
   rig.turn();
   for (std::uint16_t id = 1; id <= 8; ++id) {
     for (const Bytes& piece : fragments_of(
-             {.source = kUa, .destination = "198.51.100.1:20000", .payload = rtp(id, 0, 5, 4000), .id = id}, 1400)) {
+             {.source = kUa, .destination = "198.51.100.1:20000", .payload = rtp(id, 0, 5, 4000), .id = id},
+             1400)) {
       rig.put(kAccess, piece, id % 2);
     }
   }
@@ -114,7 +122,8 @@ TEST_F(Workers, count_what_is_in_hand_when_they_stop_as_shutdown) {
     rig->put(kAccess, frame_of({.source = kUa, .destination = "198.51.100.1:20000", .payload = rtp(i)}));
   }
   rig->put(kAccess, frame_of({.source = kUa, .destination = "198.51.100.1:20004", .payload = rtp(1)}));
-  rig->put(kAccess, fragment_of({.source = kUa, .destination = "198.51.100.1:5060"}, 0, true, Bytes(64, 'a')), 0);
+  rig->put(kAccess, fragment_of({.source = kUa, .destination = "198.51.100.1:5060"}, 0, true, Bytes(64, 'a')),
+           0);
   for (int i = 0; i < 4; ++i) rig->turn();
   rig->put(kAccess, frame_of({.source = kUa, .destination = "198.51.100.1:20002", .payload = rtp(1)}));
   rig->workers[0]->poll_once(rig->now);  // lies in the hand-off ring of worker 1

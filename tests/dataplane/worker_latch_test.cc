@@ -55,7 +55,8 @@ TEST_F(Latching, locks_after_three_in_sequence_and_relays_the_proof_too) {
   from(rig, kNat, rtp(3));
   const auto sent = rig.sent(kCore);
   ASSERT_THAT(sent, SizeIs(3));
-  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(read_frame(sent[i])->payload, rtp(static_cast<std::uint16_t>(i + 1)));
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(read_frame(sent[i])->payload, rtp(static_cast<std::uint16_t>(i + 1)));
   const auto latched = rig.events<FlowLatched>(Event::flow_latched);
   ASSERT_THAT(latched, SizeIs(1));
   EXPECT_EQ(latched[0].source.to_text(), kNat);
@@ -92,14 +93,27 @@ TEST_F(Latching, counts_only_good_packets_as_proof) {
   };
   const std::vector<Bytes> good{rtp(1), rtp(2), rtp(3)};
   const Case cases[] = {
-      {"payload types that were not negotiated", {rtp(1, 96), rtp(2, 96), rtp(3, 96)}, UdpChecksum::right,
-       DropReason::flow_payload_type, 3},
+      {"payload types that were not negotiated",
+       {rtp(1, 96), rtp(2, 96), rtp(3, 96)},
+       UdpChecksum::right,
+       DropReason::flow_payload_type,
+       3},
       {"wrong checksums", good, UdpChecksum::wrong, DropReason::udp_checksum, 3},
-      {"STUN", {hex("000100002112a442000000000000000000000000")}, UdpChecksum::right, DropReason::flow_not_rtp, 1},
+      {"STUN",
+       {hex("000100002112a442000000000000000000000000")},
+       UdpChecksum::right,
+       DropReason::flow_not_rtp,
+       1},
       {"keep-alives", {{}, {}, {}}, UdpChecksum::right, DropReason::flow_keep_alive, 3},
-      {"gaps: the earlier packets are dropped, the last is held", {rtp(1), rtp(3), rtp(5)}, UdpChecksum::right,
-       DropReason::flow_latching, 2},
-      {"another SSRC each", {rtp(1, 0, 1), rtp(2, 0, 2), rtp(3, 0, 3)}, UdpChecksum::right, DropReason::flow_latching,
+      {"gaps: the earlier packets are dropped, the last is held",
+       {rtp(1), rtp(3), rtp(5)},
+       UdpChecksum::right,
+       DropReason::flow_latching,
+       2},
+      {"another SSRC each",
+       {rtp(1, 0, 1), rtp(2, 0, 2), rtp(3, 0, 3)},
+       UdpChecksum::right,
+       DropReason::flow_latching,
        2},
   };
   for (const Case& c : cases) {
@@ -168,17 +182,18 @@ TEST_F(Latching, modes_differ_in_whom_they_believe_and_where_they_send) {
   const Case cases[] = {
       {"off believes the SDP alone", LatchMode::off, "198.51.100.20:4000", "198.51.100.20:4000", true,
        "198.51.100.20:4000"},
-      {"off, another port", LatchMode::off, "198.51.100.20:4000", "198.51.100.20:4001", false, "198.51.100.20:4000"},
+      {"off, another port", LatchMode::off, "198.51.100.20:4000", "198.51.100.20:4001", false,
+       "198.51.100.20:4000"},
       {"once believes the signalling source", LatchMode::once, "10.20.0.10:4000", "198.51.100.2:9999", true,
        "198.51.100.2:9999"},
       {"once believes the SDP's address", LatchMode::once, "198.51.100.20:4000", "198.51.100.20:4002", true,
        "198.51.100.20:4002"},
-      {"same address learns the port", LatchMode::same_address, "198.51.100.20:4000", "198.51.100.20:4002", true,
-       "198.51.100.20:4002"},
-      {"same address, before anybody came", LatchMode::same_address, "198.51.100.20:4000", "198.51.100.21:4000", false,
-       "198.51.100.20:4000"},
-      {"asymmetric sends to the SDP address", LatchMode::asymmetric, "198.51.100.20:4000", "198.51.100.2:4010", true,
-       "198.51.100.20:4000"},
+      {"same address learns the port", LatchMode::same_address, "198.51.100.20:4000", "198.51.100.20:4002",
+       true, "198.51.100.20:4002"},
+      {"same address, before anybody came", LatchMode::same_address, "198.51.100.20:4000",
+       "198.51.100.21:4000", false, "198.51.100.20:4000"},
+      {"asymmetric sends to the SDP address", LatchMode::asymmetric, "198.51.100.20:4000",
+       "198.51.100.2:4010", true, "198.51.100.20:4000"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.description);
@@ -202,7 +217,11 @@ TEST_F(Latching, RTCP_locks_on_its_first_valid_packet_and_UDPTL_by_its_sequence)
   open(rig, access);
   from(rig, kNat, rtp(1));
   EXPECT_EQ(rig.drops(kAccess, DropReason::flow_not_rtp), 1u);
-  rig.update([&] { FlowSpec core = rig.flow(1, kLocalC, kLocalA, kCarrier); core.kind = FlowKind::rtcp; return core; }());
+  rig.update([&] {
+    FlowSpec core = rig.flow(1, kLocalC, kLocalA, kCarrier);
+    core.kind = FlowKind::rtcp;
+    return core;
+  }());
   from(rig, kNat, rtcp_receiver_report());
   EXPECT_THAT(rig.sent(kCore), SizeIs(1));
 

@@ -108,8 +108,9 @@ TEST_F(Relaying, treats_checksums_as_the_house_says) {
     rig.install(rig.flow(0, kLocalA, local, kUa));
     rig.install(rig.flow(1, local, kLocalA, c.to_v6 ? "[2001:db8:2::10]:7000" : kCarrier));
     rig.turn();
-    rig.put(kAccess,
-            frame_of({.source = kUa, .destination = kLocalA, .payload = rtp(1, 0, 5, 161), .checksum = c.in}));
+    rig.put(
+        kAccess,
+        frame_of({.source = kUa, .destination = kLocalA, .payload = rtp(1, 0, 5, 161), .checksum = c.in}));
     rig.turn();
     const auto sent = rig.sent(kCore);
     ASSERT_THAT(sent, SizeIs(1));
@@ -127,8 +128,12 @@ TEST_F(Relaying, strips_padding_and_options_and_puts_on_tag_and_dscp) {
   core.dscp = 46;
   rig.install(core);
   rig.turn();
-  rig.put(kAccess, frame_of({.source = kUa, .destination = kLocalA, .payload = rtp(1), .tos = 0xff,
-                             .ip_options = hex("01010100"), .padding = 9}));
+  rig.put(kAccess, frame_of({.source = kUa,
+                             .destination = kLocalA,
+                             .payload = rtp(1),
+                             .tos = 0xff,
+                             .ip_options = hex("01010100"),
+                             .padding = 9}));
   rig.turn();
   const auto sent = rig.sent(kCore);
   ASSERT_THAT(sent, SizeIs(1));
@@ -159,9 +164,11 @@ TEST_F(Relaying, names_every_drop_of_the_media_path) {
   const Case cases[] = {
       {"no flow", DropReason::port_closed, as_it_is,
        frame_of({.source = kUa, .destination = "198.51.100.1:20002", .payload = rtp(1)})},
-      {"another port of the same source", DropReason::flow_source, as_it_is, frame(rtp(1), "198.51.100.20:4001")},
+      {"another port of the same source", DropReason::flow_source, as_it_is,
+       frame(rtp(1), "198.51.100.20:4001")},
       {"another source", DropReason::flow_source, as_it_is, frame(rtp(1), "198.51.100.21:4000")},
-      {"a held stream", DropReason::flow_direction, [](FlowSpec& a, FlowSpec&) { a.may_send = false; }, frame(rtp(1))},
+      {"a held stream", DropReason::flow_direction, [](FlowSpec& a, FlowSpec&) { a.may_send = false; },
+       frame(rtp(1))},
       {"an endpoint that must not hear", DropReason::flow_direction,
        [](FlowSpec&, FlowSpec& c) { c.may_receive = false; }, frame(rtp(1))},
       {"a payload type that was not negotiated", DropReason::flow_payload_type,
@@ -170,12 +177,14 @@ TEST_F(Relaying, names_every_drop_of_the_media_path) {
       {"DTLS", DropReason::flow_not_rtp, as_it_is, frame(hex("16fefd0000000000000000"))},
       {"RTCP without mux", DropReason::flow_not_rtp, as_it_is, frame(rtcp_receiver_report())},
       {"an RTP header cut short", DropReason::flow_rtp_malformed, as_it_is, frame(hex("8000000100000000"))},
-      {"more CSRCs than octets", DropReason::flow_rtp_malformed, as_it_is, frame(hex("8f0000010000000000000001"))},
+      {"more CSRCs than octets", DropReason::flow_rtp_malformed, as_it_is,
+       frame(hex("8f0000010000000000000001"))},
       {"an empty datagram", DropReason::flow_keep_alive, as_it_is, frame({})},
       {"no pair", DropReason::flow_no_pair, [](FlowSpec& a, FlowSpec&) { a.pair = {}; }, frame(rtp(1))},
       {"a pair of another generation", DropReason::flow_no_pair,
        [](FlowSpec& a, FlowSpec&) { a.pair.generation = 2; }, frame(rtp(1))},
-      {"nobody to send to", DropReason::flow_no_remote, [](FlowSpec&, FlowSpec& c) { c.remote = {}; }, frame(rtp(1))},
+      {"nobody to send to", DropReason::flow_no_remote, [](FlowSpec&, FlowSpec& c) { c.remote = {}; },
+       frame(rtp(1))},
       {"RTCP whose lengths do not add up", DropReason::flow_rtp_malformed,
        [](FlowSpec& a, FlowSpec&) { a.rtcp_mux = true; }, frame(hex("80c90002112233440000"))},
   };
@@ -216,7 +225,8 @@ TEST_F(Relaying, drops_media_to_a_neighbour_that_nobody_knows_and_has_it_resolve
   rig.turn();
   EXPECT_EQ(rig.drops(kAccess, DropReason::no_neighbour), 1u);
   std::vector<IpAddress> asked;
-  rig.next_hops->drain_requests([&](const NextHopTable::Request& request) { asked.push_back(request.neighbour); });
+  rig.next_hops->drain_requests(
+      [&](const NextHopTable::Request& request) { asked.push_back(request.neighbour); });
   ASSERT_THAT(asked, SizeIs(1));
   EXPECT_EQ(asked[0].to_text(), "192.0.2.10");
   rig.next_hops->set_neighbour(1, asked[0], {2, 7, 7, 7, 7, 7});

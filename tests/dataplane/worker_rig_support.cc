@@ -16,13 +16,17 @@ namespace {
 constexpr unsigned kMbufs = 4095;
 unsigned made = 0;  // names are the process's
 
-std::string unique(const char* what) { return std::string("rig_") + what + std::to_string(++made); }
+std::string unique(const char* what) {
+  return std::string("rig_") + what + std::to_string(++made);
+}
 
 void must(bool good, const char* what) {
   if (!good) throw std::runtime_error(what);
 }
 
-Prefix prefix(std::string_view text) { return *Prefix::parse(text); }
+Prefix prefix(std::string_view text) {
+  return *Prefix::parse(text);
+}
 Endpoint endpoint(std::string_view text) {
   const auto out = Endpoint::parse(text);
   must(out.has_value(), "bad endpoint in a test");
@@ -41,7 +45,8 @@ void WorkerTest::SetUp() {
 }
 
 Rig::Rig(const RigOptions& o) : options(o) {
-  pool_ = rte_pktmbuf_pool_create(unique("pool").c_str(), kMbufs, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+  pool_ =
+      rte_pktmbuf_pool_create(unique("pool").c_str(), kMbufs, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
   must(pool_ != nullptr, "no pool");
   RealmOptions access{.name = "access", .port = kAccess};
   access.addresses = {prefix("198.51.100.1/24"), prefix("2001:db8:1::1/64")};
@@ -78,8 +83,8 @@ void Rig::make_ports() {
       wire->out.push_back(rte_ring_create(unique("out").c_str(), options.tx_ring, SOCKET_ID_ANY, 0));
       must(wire->in.back() != nullptr && wire->out.back() != nullptr, "no ring");
     }
-    const int port = rte_eth_from_rings(unique("eth").c_str(), wire->in.data(), options.workers, wire->out.data(),
-                                        options.workers, 0);
+    const int port = rte_eth_from_rings(unique("eth").c_str(), wire->in.data(), options.workers,
+                                        wire->out.data(), options.workers, 0);
     must(port >= 0, "no ring port");
     wire->port = static_cast<std::uint16_t>(port);
     const rte_eth_conf conf{};
@@ -216,15 +221,17 @@ void Rig::update(const FlowSpec& spec, bool reopen) {
 
 void Rig::remove(const FlowRef& flow, unsigned shard) {
   for (unsigned worker = 0; worker < options.workers; ++worker) {
-    must(command_rings[worker * options.shards + shard]->push(static_cast<std::uint16_t>(Command::flow_remove),
-                                                              FlowRemove{flow}),
+    must(command_rings[worker * options.shards + shard]->push(
+             static_cast<std::uint16_t>(Command::flow_remove), FlowRemove{flow}),
          "command ring full");
   }
 }
 
-void Rig::sip_send(std::uint16_t realm, std::string_view local, std::string_view remote, std::string_view message) {
+void Rig::sip_send(std::uint16_t realm, std::string_view local, std::string_view remote,
+                   std::string_view message) {
   const SipSend send{realm, static_cast<std::uint16_t>(message.size()), endpoint(local), endpoint(remote)};
-  must(command_rings[0]->push(static_cast<std::uint16_t>(Command::sip_send), send, std::as_bytes(std::span(message))),
+  must(command_rings[0]->push(static_cast<std::uint16_t>(Command::sip_send), send,
+                              std::as_bytes(std::span(message))),
        "command ring full");
 }
 
@@ -235,7 +242,8 @@ std::string Rig::octets_of(const RecordRing::Record& record) {
   return {reinterpret_cast<const char*>(record.bytes.data()) + at, head.message_bytes};
 }
 
-FlowSpec Rig::flow(std::uint16_t realm, std::string_view local, std::string_view pair, std::string_view remote) const {
+FlowSpec Rig::flow(std::uint16_t realm, std::string_view local, std::string_view pair,
+                   std::string_view remote) const {
   FlowSpec spec;
   spec.self = {slot(local), 1};
   if (!pair.empty()) spec.pair = {slot(pair), 1};
@@ -259,7 +267,7 @@ std::uint64_t Rig::drops(std::uint8_t port, DropReason reason) const {
   return all;
 }
 
-std::uint64_t Rig::sum(std::uint8_t port, Counter PortCounters::*counter) const {
+std::uint64_t Rig::sum(std::uint8_t port, Counter PortCounters::* counter) const {
   std::uint64_t all = 0;
   for (const auto& one : counters) all += (one->ports[port].*counter).get();
   return all;
@@ -267,13 +275,16 @@ std::uint64_t Rig::sum(std::uint8_t port, Counter PortCounters::*counter) const 
 
 void Rig::check_law() const {
   for (std::uint8_t port = 0; port < 2; ++port) {
-    std::uint64_t ends = sum(port, &PortCounters::relayed) + sum(port, &PortCounters::sip) +
-                         sum(port, &PortCounters::kernel);
-    for (std::size_t reason = 0; reason < kDropReasons; ++reason) ends += drops(port, static_cast<DropReason>(reason));
+    std::uint64_t ends =
+        sum(port, &PortCounters::relayed) + sum(port, &PortCounters::sip) + sum(port, &PortCounters::kernel);
+    for (std::size_t reason = 0; reason < kDropReasons; ++reason)
+      ends += drops(port, static_cast<DropReason>(reason));
     EXPECT_EQ(sum(port, &PortCounters::received_packets), ends) << "the law is broken on port " << int{port};
   }
 }
 
-unsigned Rig::in_use() const { return rte_mempool_in_use_count(pool_); }
+unsigned Rig::in_use() const {
+  return rte_mempool_in_use_count(pool_);
+}
 
 }  // namespace sallyport::dp::test

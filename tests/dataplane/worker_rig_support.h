@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Workers over ring vdevs: two ports, access and core, one queue of each a worker. Tests put frames on the wire, turn
-// the workers by hand on a clock of their own, and read what came out. At its end the rig checks the conservation law
-// on both ports and that every mbuf is back in its pool.
+// Workers over ring vdevs: two ports, access and core, one queue of each a worker. Tests put frames on the
+// wire, turn the workers by hand on a clock of their own, and read what came out. At its end the rig checks
+// the conservation law on both ports and that every mbuf is back in its pool.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -29,11 +29,12 @@ struct RigOptions {
   std::uint16_t mtu = 1500;
   std::uint16_t core_vlan = 0;
   unsigned tx_ring = 1024;
-  bool neighbours = true;           // every destination has the MAC kPeerMac
+  bool neighbours = true;  // every destination has the MAC kPeerMac
   std::uint32_t sip_police_pps = 0;
 };
 
-// Addresses: access 198.51.100.1 and 2001:db8:1::1, core 192.0.2.1 and 2001:db8:2::1; SIP 5060, media 20000 to 20099.
+// Addresses: access 198.51.100.1 and 2001:db8:1::1, core 192.0.2.1 and 2001:db8:2::1; SIP 5060, media 20000
+// to 20099.
 class Rig {
  public:
   static constexpr MacAddress kPeerMac{2, 0, 0, 0, 0, 9};
@@ -45,15 +46,16 @@ class Rig {
   Rig& operator=(const Rig&) = delete;
 
   void put(std::uint8_t port, const Bytes& frame, unsigned queue = 0);
-  unsigned turn();                               // every worker once
-  unsigned turn_for(Nanoseconds time);           // in steps of 10 ms
-  std::vector<Bytes> sent(std::uint8_t port);    // since the last call, all queues
+  unsigned turn();                             // every worker once
+  unsigned turn_for(Nanoseconds time);         // in steps of 10 ms
+  std::vector<Bytes> sent(std::uint8_t port);  // since the last call, all queues
 
   // A shard's commands.
   void install(const FlowSpec& spec);
   void update(const FlowSpec& spec, bool reopen = false);
   void remove(const FlowRef& flow, unsigned shard = 0);
-  void sip_send(std::uint16_t realm, std::string_view local, std::string_view remote, std::string_view message);
+  void sip_send(std::uint16_t realm, std::string_view local, std::string_view remote,
+                std::string_view message);
   // Its events, oldest first; others than T are skipped.
   template <typename T>
   std::vector<T> events(Event kind, unsigned shard = 0) {
@@ -80,7 +82,7 @@ class Rig {
   [[nodiscard]] std::uint32_t slot(std::string_view local) const;
 
   [[nodiscard]] std::uint64_t drops(std::uint8_t port, DropReason reason) const;
-  [[nodiscard]] std::uint64_t sum(std::uint8_t port, Counter PortCounters::*counter) const;
+  [[nodiscard]] std::uint64_t sum(std::uint8_t port, Counter PortCounters::* counter) const;
   void check_law() const;
   [[nodiscard]] unsigned in_use() const;  // mbufs out of their pool
 

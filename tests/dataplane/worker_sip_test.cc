@@ -20,13 +20,18 @@ std::string invite(std::string_view call_id = "abc@ua", std::size_t body = 0) {
   return "INVITE sip:1000@198.51.100.1 SIP/2.0\r\n"
          "Via: SIP/2.0/UDP 198.51.100.20:5060;branch=z9hG4bK776asdhds\r\n"
          "Max-Forwards: 70\r\nTo: <sip:1000@198.51.100.1>\r\nFrom: <sip:a@198.51.100.20>;tag=1928301774\r\n"
-         "Call-ID: " + std::string(call_id) + "\r\nCSeq: 314159 INVITE\r\nContact: <sip:a@198.51.100.20>\r\n"
-         "Content-Length: " + std::to_string(body) + "\r\n\r\n" + std::string(body, 'x');
+         "Call-ID: " +
+         std::string(call_id) +
+         "\r\nCSeq: 314159 INVITE\r\nContact: <sip:a@198.51.100.20>\r\n"
+         "Content-Length: " +
+         std::to_string(body) + "\r\n\r\n" + std::string(body, 'x');
 }
 
 std::string request_of_ours(std::string_view branch) {
-  return "INVITE sip:1000@192.0.2.10 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=" + std::string(branch) +
-         "\r\nMax-Forwards: 69\r\nTo: <sip:1000@192.0.2.10>\r\nFrom: <sip:a@192.0.2.1>;tag=x\r\nCall-ID: y\r\n"
+  return "INVITE sip:1000@192.0.2.10 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=" +
+         std::string(branch) +
+         "\r\nMax-Forwards: 69\r\nTo: <sip:1000@192.0.2.10>\r\nFrom: <sip:a@192.0.2.1>;tag=x\r\nCall-ID: "
+         "y\r\n"
          "CSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n";
 }
 
@@ -35,8 +40,10 @@ class Sip : public WorkerTest {
   static Bytes from_ua(const std::string& message, UdpChecksum checksum = UdpChecksum::right) {
     return frame_of({.source = kUa, .destination = kSip, .payload = text(message), .checksum = checksum});
   }
-  static std::string branch_of(const Rig& rig, std::uint8_t shard, std::uint32_t slot, std::uint32_t generation) {
-    return "z9hG4bK" + steer::IdentifierCodec(rig.key).mint({steer::TokenKind::branch, shard, slot, generation});
+  static std::string branch_of(const Rig& rig, std::uint8_t shard, std::uint32_t slot,
+                               std::uint32_t generation) {
+    return "z9hG4bK" +
+           steer::IdentifierCodec(rig.key).mint({steer::TokenKind::branch, shard, slot, generation});
   }
 };
 
@@ -68,11 +75,13 @@ TEST_F(Sip, of_one_call_meets_on_one_shard_and_responses_go_by_branch) {
   Rig rig({.shards = 4});
   for (int i = 0; i < 40; ++i) rig.put(kAccess, from_ua(invite("call-" + std::to_string(i / 2))));
   const std::string branch = branch_of(rig, 3, 77, 5);
-  rig.put(kCore, frame_of({.source = "192.0.2.10:5060",
-                           .destination = "192.0.2.1:5060",
-                           .payload = text("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=" + branch +
-                                           "\r\nTo: <sip:a@b>;tag=1\r\nFrom: <sip:a@b>;tag=2\r\nCall-ID: 1\r\nCSeq: 1 "
-                                           "INVITE\r\nContent-Length: 0\r\n\r\n")}));
+  rig.put(
+      kCore,
+      frame_of({.source = "192.0.2.10:5060",
+                .destination = "192.0.2.1:5060",
+                .payload = text("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=" + branch +
+                                "\r\nTo: <sip:a@b>;tag=1\r\nFrom: <sip:a@b>;tag=2\r\nCall-ID: 1\r\nCSeq: 1 "
+                                "INVITE\r\nContent-Length: 0\r\n\r\n")}));
   rig.turn();
   rig.turn();
   std::size_t all = 0;
@@ -147,13 +156,15 @@ TEST_F(Sip, is_dropped_by_name_when_the_shard_stands_still) {
   EXPECT_EQ(rig.counters[0]->event_ring_full[0].get(), full);
   rig.put(kAccess, from_ua(invite("large", 1300)));
   rig.turn();
-  EXPECT_GT(rig.drops(kAccess, DropReason::shard_ring_full) + rig.drops(kAccess, DropReason::sip_too_large), full);
+  EXPECT_GT(rig.drops(kAccess, DropReason::shard_ring_full) + rig.drops(kAccess, DropReason::sip_too_large),
+            full);
 }
 
 TEST_F(Sip, is_policed_by_source_when_configured) {
   Rig rig({.sip_police_pps = 10});
   for (int i = 0; i < 30; ++i) rig.put(kAccess, from_ua(invite()));
-  rig.put(kAccess, frame_of({.source = "198.51.100.21:5060", .destination = kSip, .payload = text(invite())}));
+  rig.put(kAccess,
+          frame_of({.source = "198.51.100.21:5060", .destination = kSip, .payload = text(invite())}));
   rig.turn();
   EXPECT_EQ(rig.sum(kAccess, &PortCounters::sip), 12u);
   EXPECT_EQ(rig.drops(kAccess, DropReason::sip_police), 19u);
@@ -177,7 +188,8 @@ TEST_F(Sip, arrives_whole_from_fragments_in_any_order) {
     SCOPED_TRACE(c.description);
     Rig rig;
     const std::string message = invite("frag", c.body);
-    auto pieces = fragments_of({.source = c.source, .destination = c.destination, .payload = text(message)}, c.piece);
+    auto pieces =
+        fragments_of({.source = c.source, .destination = c.destination, .payload = text(message)}, c.piece);
     if (c.backwards) std::ranges::reverse(pieces);
     for (const Bytes& piece : pieces) rig.put(kAccess, piece);
     rig.turn();
@@ -200,11 +212,15 @@ TEST_F(Sip, names_what_is_wrong_with_fragments) {
   ASSERT_GT(large.size(), 9u);
   const Case cases[] = {
       {"nine of them", DropReason::fragment_too_many, {large.begin(), large.begin() + 8}, 8},
-      {"overlapping", DropReason::fragment_overlap,
+      {"overlapping",
+       DropReason::fragment_overlap,
        {fragment_of(udp, 0, true, Bytes(16, 'a')), fragment_of(udp, 8, true, Bytes(16, 'a')),
-        fragment_of(udp, 16, false, Bytes(16, 'a'))}, 3},
-      {"the first one twice", DropReason::fragment_overlap,
-       {fragment_of(udp, 0, true, eight), fragment_of(udp, 0, true, eight)}, 2},
+        fragment_of(udp, 16, false, Bytes(16, 'a'))},
+       3},
+      {"the first one twice",
+       DropReason::fragment_overlap,
+       {fragment_of(udp, 0, true, eight), fragment_of(udp, 0, true, eight)},
+       2},
       {"beyond 65,535 octets", DropReason::fragment_too_large, {fragment_of(udp, 65528, false, eight)}, 1},
       {"ragged", DropReason::ip_header, {fragment_of(udp, 0, true, Bytes(13, 'a'))}, 1},
   };
@@ -219,7 +235,8 @@ TEST_F(Sip, names_what_is_wrong_with_fragments) {
 
 TEST_F(Sip, gives_late_fragments_up_by_name) {
   Rig rig;
-  const auto pieces = fragments_of({.source = kUa, .destination = kSip, .payload = text(invite("f", 2000))}, 1000);
+  const auto pieces =
+      fragments_of({.source = kUa, .destination = kSip, .payload = text(invite("f", 2000))}, 1000);
   rig.put(kAccess, pieces[0]);
   rig.put(kAccess, pieces[1]);
   rig.turn();
@@ -278,7 +295,8 @@ TEST_F(Sip, leaves_after_the_pinhole_is_open) {
   rig.sip_send(0, kSip, kUa, invite());
   rig.turn();
   EXPECT_THAT(rig.sent(kAccess), SizeIs(1));
-  rig.put(kAccess, frame_of({.source = "198.51.100.20:4000", .destination = "198.51.100.1:20000", .payload = rtp(1)}));
+  rig.put(kAccess,
+          frame_of({.source = "198.51.100.20:4000", .destination = "198.51.100.1:20000", .payload = rtp(1)}));
   rig.turn();
   EXPECT_EQ(rig.drops(kAccess, DropReason::flow_no_pair), 1u) << "not port_closed";
 }
@@ -325,7 +343,9 @@ TEST_F(Sip, ICMP_errors_that_quote_a_request_of_ours_reach_its_shard) {
   for (const Case& c : cases) {
     SCOPED_TRACE(c.description);
     Rig rig;
-    const auto endpoint = [](const char* address) { return Endpoint{*IpAddress::parse(address), 5060}.to_text(); };
+    const auto endpoint = [](const char* address) {
+      return Endpoint{*IpAddress::parse(address), 5060}.to_text();
+    };
     const Bytes quoted = frame_of({.source = endpoint(c.local),
                                    .destination = endpoint(c.remote),
                                    .payload = text(request_of_ours(branch_of(rig, 0, 42, 6)))});
@@ -345,12 +365,13 @@ TEST_F(Sip, ICMP_errors_that_quote_a_request_of_ours_reach_its_shard) {
 TEST_F(Sip, ICMP_errors_that_quote_nothing_of_ours_end_here) {
   Rig rig;
   const auto quote = [&](const char* source, const std::string& message) {
-    return icmp_error("192.0.2.10", "192.0.2.1", 3, 3,
-                      frame_of({.source = source, .destination = "192.0.2.10:5060", .payload = text(message)}));
+    return icmp_error(
+        "192.0.2.10", "192.0.2.1", 3, 3,
+        frame_of({.source = source, .destination = "192.0.2.10:5060", .payload = text(message)}));
   };
   rig.put(kCore, quote("192.0.2.1:5060", request_of_ours("z9hG4bKabcdefghijklmnopqrstuvwxyz")));  // forged
-  rig.put(kCore, quote("192.0.2.1:20000", "x"));                                                   // media
-  rig.put(kCore, quote("192.0.2.7:5060", request_of_ours(branch_of(rig, 0, 42, 6))));              // not our address
+  rig.put(kCore, quote("192.0.2.1:20000", "x"));                                                  // media
+  rig.put(kCore, quote("192.0.2.7:5060", request_of_ours(branch_of(rig, 0, 42, 6))));  // not our address
   Bytes damaged = quote("192.0.2.1:5060", request_of_ours(branch_of(rig, 0, 42, 6)));
   damaged.back() ^= 1;
   rig.put(kCore, damaged);
@@ -363,7 +384,8 @@ TEST_F(Sip, the_kernel_gets_what_is_its_own_and_sends_by_worker_0) {
   const Bytes frames[] = {
       arp_request("198.51.100.20", "198.51.100.1"),
       ip_frame("198.51.100.20", "198.51.100.1", 1, hex("0800f7ff00000000")),
-      ip_frame("2001:db8:1::20", "ff02::1:ff00:1", 58, hex("87000000 00000000 20010db8000100000000000000000001")),
+      ip_frame("2001:db8:1::20", "ff02::1:ff00:1", 58,
+               hex("87000000 00000000 20010db8000100000000000000000001")),
       ip_frame("198.51.100.20", "198.51.100.1", 6, hex("c35013c4 00000001 00000000 5002faf0 00000000")),
   };
   for (const Bytes& frame : frames) rig.put(kAccess, frame);
