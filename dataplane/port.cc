@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "dataplane/eal.h"
@@ -166,6 +167,9 @@ std::expected<void, std::string> Port::attach(unsigned queues) {
                  "', or correct the address");
   }
   if (!device_.interface.empty()) bring_up(if_nametoindex(device_.interface.c_str()));
+  // Without a bpffs libxdp would say three times that it does what we ask for here: one program, no
+  // dispatcher.
+  if (device_.kind == DeviceKind::af_xdp) ::setenv("LIBXDP_SKIP_DISPATCHER", "1", 0);
   const std::string arguments = arguments_for(device_, queues);
   if (const int error = rte_eal_hotplug_add("vdev", device_.name.c_str(), arguments.c_str()); error < 0) {
     return fault("DPDK cannot make the device " + device_.name + "," + arguments + reason(error) +
