@@ -16,19 +16,25 @@ namespace {
 
 LocalError local_error_of(media::MediaFault fault) {
   switch (fault) {
-    case media::MediaFault::private_address: return LocalError::private_media;
-    case media::MediaFault::refused_address: return LocalError::refused_address;
-    case media::MediaFault::no_ports: return LocalError::no_ports;
+    case media::MediaFault::private_address:
+      return LocalError::private_media;
+    case media::MediaFault::refused_address:
+      return LocalError::refused_address;
+    case media::MediaFault::no_ports:
+      return LocalError::no_ports;
     case media::MediaFault::sdp:
-    case media::MediaFault::too_many_streams: return LocalError::sdp_fault;
-    case media::MediaFault::answer: return LocalError::answer_fault;
-    case media::MediaFault::state: return LocalError::internal;
+    case media::MediaFault::too_many_streams:
+      return LocalError::sdp_fault;
+    case media::MediaFault::answer:
+      return LocalError::answer_fault;
+    case media::MediaFault::state:
+      return LocalError::internal;
   }
   return LocalError::internal;
 }
 
-// The user part, as it stands, at the target's host: what the next hop resolves is the host, and the number is not
-// ours to change here.
+// The user part, as it stands, at the target's host: what the next hop resolves is the host, and the number
+// is not ours to change here.
 std::string request_uri_for(std::string_view received, const Endpoint& target) {
   const auto uri = sip::parse_uri(received);
   std::string out = "sip:";
@@ -44,7 +50,9 @@ std::string request_uri_for(std::string_view received, const Endpoint& target) {
 
 }  // namespace
 
-LocalError CallManager::media_error(media::MediaFault fault) { return local_error_of(fault); }
+LocalError CallManager::media_error(media::MediaFault fault) {
+  return local_error_of(fault);
+}
 
 void CallManager::next_attempt(Call& call, const response_map::Input& last_failure) {
   response_map::Input failure = last_failure;
@@ -85,12 +93,14 @@ CallManager::Attempt CallManager::try_target(Call& call, routing::TargetId targe
     (void)step(*leg, LegEvent::failure);
     const LocalError error = local_error_of(body.error().fault);
     const bool hopeless = error != LocalError::no_ports;
-    if (hopeless) fail_call(call, error, error == LocalError::sdp_fault ? body.error().detail : std::string_view{});
+    if (hopeless)
+      fail_call(call, error, error == LocalError::sdp_fault ? body.error().detail : std::string_view{});
     return {false, error};
   }
   const std::string uri = request_uri_for(call.invite.view().request_uri(), remote);
   const std::string headers = invite_headers(call, *leg, uri, !body->empty());
-  const sip::RequestDraft draft{.method = Method::invite, .request_uri = uri, .headers = headers, .body = *body};
+  const sip::RequestDraft draft{
+      .method = Method::invite, .request_uri = uri, .headers = headers, .body = *body};
   const auto id = transactions_->start(draft, leg->path, token(Purpose::invite, leg->handle));
   if (!id) {
     (void)step(*leg, LegEvent::failure);

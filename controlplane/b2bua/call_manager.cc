@@ -31,25 +31,32 @@ CallManager::~CallManager() {
   });
 }
 
-// ---- tokens: purpose 4 bits, leg slot 28, leg generation 32 ----------------------------------------------------------
+// ---- tokens: purpose 4 bits, leg slot 28, leg generation 32
+// ----------------------------------------------------------
 
 std::uint64_t CallManager::token(Purpose purpose, Handle leg) {
-  return std::uint64_t{static_cast<std::uint8_t>(purpose)} << 60 | std::uint64_t{leg.slot} << 32 | leg.generation;
+  return std::uint64_t{static_cast<std::uint8_t>(purpose)} << 60 | std::uint64_t{leg.slot} << 32 |
+         leg.generation;
 }
 
-CallManager::Purpose CallManager::purpose_of(std::uint64_t token) { return static_cast<Purpose>(token >> 60); }
+CallManager::Purpose CallManager::purpose_of(std::uint64_t token) {
+  return static_cast<Purpose>(token >> 60);
+}
 
 Leg* CallManager::leg_of(std::uint64_t token) {
   return find_leg(static_cast<std::uint32_t>(token >> 32) & 0x0fffffffu, static_cast<std::uint32_t>(token));
 }
 
-Leg* CallManager::find_leg(std::uint32_t slot, std::uint32_t generation) { return legs_.find(slot, generation); }
+Leg* CallManager::find_leg(std::uint32_t slot, std::uint32_t generation) {
+  return legs_.find(slot, generation);
+}
 
 std::string CallManager::mint(steer::TokenKind kind, Handle handle) const {
   return services_.codec.mint({kind, services_.shard, handle.slot, handle.generation});
 }
 
-// ---- calls and legs --------------------------------------------------------------------------------------------------
+// ---- calls and legs
+// --------------------------------------------------------------------------------------------------
 
 Call* CallManager::new_call(config::PeerIndex from, sip::ServerId id, const sip::MessageView& invite) {
   sip::Slab<Call>::Handle handle;
@@ -107,8 +114,8 @@ void CallManager::leg_ended(Leg& leg) {
   mark(*leg.call);
 }
 
-// Frees the touched calls that are over: every leg has ended and the workers have confirmed the end of every flow. Runs
-// at the end of each entry from outside, so that no act has to fear for the leg that it works on.
+// Frees the touched calls that are over: every leg has ended and the workers have confirmed the end of every
+// flow. Runs at the end of each entry from outside, so that no act has to fear for the leg that it works on.
 void CallManager::sweep() {
   while (!touched_.empty()) {
     const Handle handle = touched_.back();
@@ -131,7 +138,8 @@ void CallManager::close_media(Call& call) {
   if (call.media) call.media->close_all();
 }
 
-// ---- facts ---------------------------------------------------------------------------------------------------------
+// ---- facts
+// ---------------------------------------------------------------------------------------------------------
 
 std::optional<config::PeerIndex> CallManager::peer_of(const sip::Path& path) const {
   return services_.peers.find(path.realm, path.remote.address);
@@ -157,7 +165,9 @@ sdp::PolicyInput CallManager::policy_for(const Leg& leg, const sip::MessageView&
   if (const auto contact = message.contact()) {
     if (const auto uri = sip::parse_uri(contact->uri)) input.contact = sdp::host_address(uri->host);
   }
-  input.is_open_media_port = [&board = services_.open_ports](const Endpoint& at) { return board.is_open(at); };
+  input.is_open_media_port = [&board = services_.open_ports](const Endpoint& at) {
+    return board.is_open(at);
+  };
   return input;
 }
 
@@ -182,11 +192,20 @@ void CallManager::count_address_policy(config::PeerIndex peer, const media::Stre
   const auto count = [&](stats::PrivateAction action) { counters[static_cast<std::size_t>(action)].add(); };
   for (const sdp::Action action : actions) {
     switch (action) {
-      case sdp::Action::latched: count(stats::PrivateAction::latched); break;
-      case sdp::Action::rejected: count(stats::PrivateAction::rejected); break;
-      case sdp::Action::trusted: count(stats::PrivateAction::trusted); break;
-      case sdp::Action::no_nat: count(stats::PrivateAction::no_nat); break;
-      default: break;
+      case sdp::Action::latched:
+        count(stats::PrivateAction::latched);
+        break;
+      case sdp::Action::rejected:
+        count(stats::PrivateAction::rejected);
+        break;
+      case sdp::Action::trusted:
+        count(stats::PrivateAction::trusted);
+        break;
+      case sdp::Action::no_nat:
+        count(stats::PrivateAction::no_nat);
+        break;
+      default:
+        break;
     }
   }
 }
@@ -200,7 +219,8 @@ void CallManager::count_mapped(const Call& call, const response_map::Verdict& ve
   pair(call).mapped.count(received, stats::code_slot(verdict.code));
 }
 
-// ---- events --------------------------------------------------------------------------------------------------------
+// ---- events
+// --------------------------------------------------------------------------------------------------------
 
 bool CallManager::admit_source(const sip::Arrival& arrival) {
   const sip::MessageView& message = arrival.message;
@@ -285,7 +305,8 @@ void CallManager::on_failure(sip::ClientId id, std::uint64_t token, sip::ClientF
       // RFC 5057: a timeout ends the dialog; an unreachable host may come back while media says so.
       if (failure == sip::ClientFailure::timeout) hang_up(*leg->call, stats::EndedBy::sallyport, error);
       break;
-    case Purpose::probe: break;
+    case Purpose::probe:
+      break;
   }
   sweep();
 }
@@ -306,7 +327,8 @@ void CallManager::on_timer(sip::Timer& timer) {
   using response_map::LocalError;
   const auto name = static_cast<CallTimer>(timer.name());
   if (name == CallTimer::duration) {
-    Call* call = calls_.find(static_cast<std::uint32_t>(timer.cookie() >> 32), static_cast<std::uint32_t>(timer.cookie()));
+    Call* call = calls_.find(static_cast<std::uint32_t>(timer.cookie() >> 32),
+                             static_cast<std::uint32_t>(timer.cookie()));
     if (call != nullptr) hang_up(*call, stats::EndedBy::sallyport, LocalError::duration_limit);
     return sweep();
   }
@@ -324,7 +346,8 @@ void CallManager::on_timer(sip::Timer& timer) {
   sweep();
 }
 
-// ---- from the workers ------------------------------------------------------------------------------------------------
+// ---- from the workers
+// ------------------------------------------------------------------------------------------------
 
 void CallManager::on_flow_removed(const dp::FlowRemoved& event) {
   Call* call = calls_.find(event.owner.call_slot, event.owner.call_generation);
@@ -346,7 +369,9 @@ void CallManager::on_flow_idle(const dp::FlowIdle& event) {
   sweep();
 }
 
-void CallManager::drain() { services_.admission.set_draining(true); }
+void CallManager::drain() {
+  services_.admission.set_draining(true);
+}
 
 void CallManager::end_all() {
   drain();

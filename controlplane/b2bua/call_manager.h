@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. The core above the transactions on one shard: it owns the shard's calls and legs, hears of
-// requests and responses from the transaction layer and of flows from the workers, and lets each event take one step
-// of a leg's machine. The acts stand in files of their own: invite.cc (a call comes in), attempt.cc (a target is
-// tried), response.cc (it answers), hang_up.cc (a call ends), in_dialog.cc (re-INVITE, UPDATE, INFO),
-// out_of_dialog.cc (OPTIONS and what is refused), probe.cc (is a target alive).
+// Theory of operation. The core above the transactions on one shard: it owns the shard's calls and legs,
+// hears of requests and responses from the transaction layer and of flows from the workers, and lets each
+// event take one step of a leg's machine. The acts stand in files of their own: invite.cc (a call comes in),
+// attempt.cc (a target is tried), response.cc (it answers), hang_up.cc (a call ends), in_dialog.cc
+// (re-INVITE, UPDATE, INFO), out_of_dialog.cc (OPTIONS and what is refused), probe.cc (is a target alive).
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   // Before anything else is called.
   void set_transactions(sip::TransactionLayer& transactions) { transactions_ = &transactions; }
 
-  // Looks at a message before any transaction: false when its source is nobody we know and it has had its answer,
-  // or silence.
+  // Looks at a message before any transaction: false when its source is nobody we know and it has had its
+  // answer, or silence.
   [[nodiscard]] bool admit_source(const sip::Arrival& arrival);
 
   // ---- from the workers
@@ -74,12 +74,13 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   [[nodiscard]] Call* new_call(config::PeerIndex from, sip::ServerId id, const sip::MessageView& invite);
   [[nodiscard]] Leg* new_leg(Call& call, LegRole role, config::PeerIndex peer);
   void leg_ended(Leg& leg);
-  void sweep();                      // frees what is over
+  void sweep();  // frees what is over
   void mark(Call& call) { touched_.push_back(call.handle); }
 
   // ---- invite.cc
   void on_invite(sip::ServerId id, const sip::MessageView& invite);
-  [[nodiscard]] bool refused_at_the_door(sip::ServerId id, const sip::MessageView& invite, config::PeerIndex from);
+  [[nodiscard]] bool refused_at_the_door(sip::ServerId id, const sip::MessageView& invite,
+                                         config::PeerIndex from);
   // Refuses the caller with a local error.
   void fail_call(Call& call, response_map::LocalError error, std::string_view phrase = {});
   // A call attempt that becomes no call.
@@ -116,12 +117,15 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void attempt_failed(Leg& leg, response_map::Input failure);
   void refuse_caller(Call& call, const response_map::Verdict& verdict);
   // What the response map needs to know of a response that goes from `leg` to the leg of peer `to`.
-  [[nodiscard]] response_map::Input heard(const Leg& leg, config::PeerIndex to, const sip::MessageView& response) const;
-  void send_ack(Leg& leg, sip::ClientId invite, std::uint32_t cseq, std::string_view to_tag, std::string_view body);
+  [[nodiscard]] response_map::Input heard(const Leg& leg, config::PeerIndex to,
+                                          const sip::MessageView& response) const;
+  void send_ack(Leg& leg, sip::ClientId invite, std::uint32_t cseq, std::string_view to_tag,
+                std::string_view body);
   void count_mapped(const Call& call, const response_map::Verdict& verdict);
 
   // ---- hang_up.cc
-  // Ends both legs as far as they are up. `reason`: header lines for BYE and CANCEL; without, the error's own.
+  // Ends both legs as far as they are up. `reason`: header lines for BYE and CANCEL; without, the error's
+  // own.
   void hang_up(Call& call, stats::EndedBy by, response_map::LocalError error, std::string_view reason = {});
   void hang_up_leg(Leg& leg, std::string_view reason);
   void send_bye(Leg& leg, std::string_view reason);
@@ -150,10 +154,11 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
 
   // ---- out_of_dialog.cc
   void on_out_of_dialog(sip::ServerId id, const sip::MessageView& request);
-  void respond(sip::ServerId id, std::uint16_t status, std::string_view headers = {}, std::string_view phrase = {});
+  void respond(sip::ServerId id, std::uint16_t status, std::string_view headers = {},
+               std::string_view phrase = {});
   // Answers with what the response map makes of a local error, and says with which code.
-  std::uint16_t refuse(sip::ServerId id, config::PeerIndex to, response_map::LocalError error, std::string_view headers = {},
-              std::string_view phrase = {});
+  std::uint16_t refuse(sip::ServerId id, config::PeerIndex to, response_map::LocalError error,
+                       std::string_view headers = {}, std::string_view phrase = {});
   void write_capabilities(sip::HeaderWriter& out) const;
   // Warning, Reason and Retry-After of a verdict.
   [[nodiscard]] std::string verdict_headers(const response_map::Verdict& verdict) const;

@@ -36,7 +36,8 @@ void CallManager::carry_out(Leg& leg, LegAction action, std::string_view reason)
     case LegAction::none:
     case LegAction::report:
     case LegAction::refuse:
-    case LegAction::ignore: break;
+    case LegAction::ignore:
+      break;
   }
 }
 
@@ -48,7 +49,8 @@ void CallManager::send_bye(Leg& leg, std::string_view reason) {
   leg.dialog->write_headers(out, Method::bye, leg.dialog->next_cseq());
   out.line(HeaderId::user_agent, kProduct);
   out.raw(reason);
-  const sip::RequestDraft bye{.method = Method::bye, .request_uri = leg.dialog->request_uri(), .headers = lines};
+  const sip::RequestDraft bye{
+      .method = Method::bye, .request_uri = leg.dialog->request_uri(), .headers = lines};
   if (!transactions_->start(bye, dialog_path(leg), token(Purpose::bye, leg.handle))) {
     (void)step(leg, LegEvent::done);  // no transaction is left for it: the far end will find out by itself
   }
@@ -118,8 +120,10 @@ void CallManager::on_cancel(sip::ServerId invite, std::uint64_t token, const sip
 void CallManager::on_bye(sip::ServerId id, Leg& leg, const sip::MessageView& bye) {
   Call& call = *leg.call;
   respond(id, 200);
-  const bool before_answer = leg.role == LegRole::uas && (leg.state == LegState::inviting || leg.state == LegState::early);
-  if (leg.role == LegRole::uas && leg.state == LegState::answered) transactions_->acknowledged(leg.invite_server);
+  const bool before_answer =
+      leg.role == LegRole::uas && (leg.state == LegState::inviting || leg.state == LegState::early);
+  if (leg.role == LegRole::uas && leg.state == LegState::answered)
+    transactions_->acknowledged(leg.invite_server);
   if (step(leg, LegEvent::bye) != LegAction::report) return;
   const auto by = leg.role == LegRole::uas ? stats::EndedBy::caller : stats::EndedBy::callee;
   call.record.reason = bye.header(HeaderId::reason);

@@ -16,7 +16,9 @@ constexpr std::array kPassed{HeaderId::accept_language, HeaderId::content_langua
                              HeaderId::user_to_user};
 
 // "type/subtype" without parameters.
-std::string_view media_type(std::string_view value) { return sip::trim(value.substr(0, value.find(';'))); }
+std::string_view media_type(std::string_view value) {
+  return sip::trim(value.substr(0, value.find(';')));
+}
 
 }  // namespace
 
@@ -32,7 +34,8 @@ void pass_headers(const sip::MessageView& message, std::string_view host, sip::H
 }
 
 void pass_content_headers(const sip::MessageView& message, sip::HeaderWriter& out) {
-  for (const HeaderId id : {HeaderId::content_type, HeaderId::content_disposition, HeaderId::content_encoding}) {
+  for (const HeaderId id :
+       {HeaderId::content_type, HeaderId::content_disposition, HeaderId::content_encoding}) {
     if (const std::string_view value = message.header(id); !value.empty()) out.line(id, value);
   }
 }
@@ -69,7 +72,8 @@ std::string reason_line(const sip::MessageView& message) {
 
 Body body_kind(const sip::MessageView& message) {
   if (message.body().empty()) return Body::none;
-  return sip::iequals(media_type(message.header(HeaderId::content_type)), "application/sdp") ? Body::sdp : Body::other;
+  return sip::iequals(media_type(message.header(HeaderId::content_type)), "application/sdp") ? Body::sdp
+                                                                                             : Body::other;
 }
 
 bool accepts_sdp(const sip::MessageView& request) {

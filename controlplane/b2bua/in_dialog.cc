@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests inside a call's dialogs: BYE ends it, OPTIONS is answered, re-INVITE, UPDATE and INFO go to the other leg.
+// Requests inside a call's dialogs: BYE ends it, OPTIONS is answered, re-INVITE, UPDATE and INFO go to the
+// other leg.
 #include <algorithm>
 
 #include "controlplane/b2bua/call_manager.h"
@@ -15,7 +16,8 @@ sip::Path CallManager::dialog_path(const Leg& leg) const {
   sip::Path path = leg.path;
   // A next hop that is a name stays with the address that the dialog began with.
   if (leg.dialog) {
-    if (const auto hop = leg.dialog->next_hop(); hop && hop->address.family() == path.local.address.family()) {
+    if (const auto hop = leg.dialog->next_hop();
+        hop && hop->address.family() == path.local.address.family()) {
       path.remote = *hop;
     }
   }
@@ -51,13 +53,21 @@ void CallManager::on_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageVie
   std::string lines;
   sip::HeaderWriter out(lines);
   switch (request.method()) {
-    case Method::bye: return on_bye(id, leg, request);
-    case Method::options: write_capabilities(out); return respond(id, 200, lines);
+    case Method::bye:
+      return on_bye(id, leg, request);
+    case Method::options:
+      write_capabilities(out);
+      return respond(id, 200, lines);
     case Method::invite:
     case Method::update:
-    case Method::info: return relay_request(id, leg, request);
-    case Method::other: write_capabilities(out); return respond(id, 501, lines);
-    default: write_capabilities(out); return (void)refuse(id, leg.peer, LocalError::method_not_allowed, lines);
+    case Method::info:
+      return relay_request(id, leg, request);
+    case Method::other:
+      write_capabilities(out);
+      return respond(id, 501, lines);
+    default:
+      write_capabilities(out);
+      return (void)refuse(id, leg.peer, LocalError::method_not_allowed, lines);
   }
 }
 
@@ -83,7 +93,8 @@ bool CallManager::refused_in_dialog(sip::ServerId id, Leg& leg, const sip::Messa
     return true;
   }
   const auto busy = [&](const Relay& relay) {
-    return relay.method == Method::invite || (relay.method == Method::update && relay.has_offer && !relay.answered);
+    return relay.method == Method::invite ||
+           (relay.method == Method::update && relay.has_offer && !relay.answered);
   };
   for (const Relay& relay : call.relays) {
     if (!(is_invite || carries_sdp) || !busy(relay)) continue;
@@ -96,7 +107,8 @@ bool CallManager::refused_in_dialog(sip::ServerId id, Leg& leg, const sip::Messa
     }
     return true;
   }
-  const bool settled = leg.state == LegState::confirmed && other != nullptr && other->state == LegState::confirmed;
+  const bool settled =
+      leg.state == LegState::confirmed && other != nullptr && other->state == LegState::confirmed;
   if (!settled) {
     respond(id, 491);
     return true;
@@ -111,7 +123,8 @@ void CallManager::relay_request(sip::ServerId id, Leg& leg, const sip::MessageVi
   const Method method = request.method();
   if (method != Method::info) {
     if (!leg.dialog->refresh_target(request)) return respond(id, 400, {}, "Bad Contact header field");
-    if (request.has(HeaderId::contact) && leg.dialog->nat_source()) leg.dialog->set_nat_source(request.path.remote);
+    if (request.has(HeaderId::contact) && leg.dialog->nat_source())
+      leg.dialog->set_nat_source(request.path.remote);
   }
   Relay relay{.server = id, .from = leg.handle, .method = method, .server_cseq = request.cseq()};
   std::string body(method == Method::info ? request.body() : std::string_view{});
@@ -189,7 +202,8 @@ void CallManager::relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView
     relay.ack_waits = text.has_value();
   }
   if (carries_sdp) count_address_policy(leg.peer, engine.last_actions());
-  if (relay.has_offer && !carries_sdp) text = std::unexpected(media::MediaError{media::MediaFault::answer, {}});
+  if (relay.has_offer && !carries_sdp)
+    text = std::unexpected(media::MediaError{media::MediaFault::answer, {}});
   const bool refused = !text && (carries_sdp || relay.has_offer);
   if (relay.method == Method::invite && (refused || !relay.ack_waits)) {
     send_ack(leg, relay.client, relay.client_cseq, response.to_tag(), {});
@@ -201,10 +215,9 @@ void CallManager::relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView
   }
   if (text) body = std::move(*text);
   std::string lines = response_headers(back, response, carries_sdp);
-  (void)transactions_->respond(relay.server, {.status = response.status(),
-                                              .phrase = response.reason_phrase(),
-                                              .headers = lines,
-                                              .body = body});
+  (void)transactions_->respond(
+      relay.server,
+      {.status = response.status(), .phrase = response.reason_phrase(), .headers = lines, .body = body});
   relay.to_tag = response.to_tag();
   relay.answered = true;
   if (relay.method != Method::invite) drop_relay(call, relay.client);
@@ -215,7 +228,8 @@ void CallManager::relay_refused(Leg& leg, Relay relay, const response_map::Verdi
   if (relay.has_offer) call.offer_answer->withdraw();
   // RFC 4320 4.1 forbids 408 to a non-INVITE; the transaction still needs its end.
   const bool sendable = relay.method == Method::invite || verdict.code != 408;
-  respond(relay.server, sendable ? verdict.code : 504, verdict_headers(verdict), sendable ? verdict.phrase : "");
+  respond(relay.server, sendable ? verdict.code : 504, verdict_headers(verdict),
+          sendable ? verdict.phrase : "");
   count_mapped(call, verdict);
   if (verdict.ends == response_map::Ends::dialog || verdict.ends == response_map::Ends::usage) {
     hang_up(call, stats::EndedBy::sallyport, LocalError::not_in_dialog);
@@ -238,12 +252,14 @@ void CallManager::on_relay_failure(Leg& leg, sip::ClientId id, sip::ClientFailur
   input.send = services_.config.peers[call.other(leg)->peer].map_send;
   relay_refused(leg, relay, services_.maps.map(input));
   // RFC 3261 12.2.1.2: no answer at all ends the dialog.
-  if (failure == sip::ClientFailure::timeout) hang_up(call, stats::EndedBy::sallyport, LocalError::transaction_timeout);
+  if (failure == sip::ClientFailure::timeout)
+    hang_up(call, stats::EndedBy::sallyport, LocalError::transaction_timeout);
 }
 
 void CallManager::on_ack(const sip::Arrival& arrival) {
   const sip::MessageView& ack = arrival.message;
-  Leg* leg = arrival.verdict == dp::SteerVerdict::by_tag ? find_leg(arrival.slot, arrival.generation) : nullptr;
+  Leg* leg =
+      arrival.verdict == dp::SteerVerdict::by_tag ? find_leg(arrival.slot, arrival.generation) : nullptr;
   if (leg == nullptr || peer_of(ack.path) != leg->peer) return;
   Call& call = *leg->call;
   if (leg->role == LegRole::uas && ack.cseq() == leg->invite_cseq) {
@@ -273,7 +289,8 @@ void CallManager::on_ack(const sip::Arrival& arrival) {
 void CallManager::relay_ack(Leg& from, Relay& relay, const sip::MessageView& ack) {
   Call& call = *from.call;
   Leg& to = *call.other(from);
-  std::expected<std::string, media::MediaError> text{std::unexpected(media::MediaError{media::MediaFault::answer, {}})};
+  std::expected<std::string, media::MediaError> text{
+      std::unexpected(media::MediaError{media::MediaFault::answer, {}})};
   if (body_kind(ack) == Body::sdp) {
     text = call.offer_answer->answer(from.side(), ack.body(), policy_for(from, ack), false);
     count_address_policy(from.peer, call.offer_answer->last_actions());
@@ -298,7 +315,8 @@ void CallManager::send_keepalive(Leg& leg) {
   sip::HeaderWriter out(lines);
   leg.dialog->write_headers(out, Method::options, leg.dialog->next_cseq());
   write_contact(leg, out);
-  const sip::RequestDraft draft{.method = Method::options, .request_uri = leg.dialog->request_uri(), .headers = lines};
+  const sip::RequestDraft draft{
+      .method = Method::options, .request_uri = leg.dialog->request_uri(), .headers = lines};
   (void)transactions_->start(draft, dialog_path(leg), token(Purpose::keepalive, leg.handle));
   start_keepalive(leg);
 }

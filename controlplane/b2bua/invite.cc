@@ -14,18 +14,24 @@ namespace {
 
 LocalError local_error_of(policy::Refusal refusal) {
   switch (refusal) {
-    case policy::Refusal::draining: return LocalError::draining;
-    case policy::Refusal::overload: return LocalError::overload;
-    case policy::Refusal::peer_calls: return LocalError::call_limit;
-    case policy::Refusal::peer_rate: return LocalError::rate_limit;
-    default: return LocalError::capacity;
+    case policy::Refusal::draining:
+      return LocalError::draining;
+    case policy::Refusal::overload:
+      return LocalError::overload;
+    case policy::Refusal::peer_calls:
+      return LocalError::call_limit;
+    case policy::Refusal::peer_rate:
+      return LocalError::rate_limit;
+    default:
+      return LocalError::capacity;
   }
 }
 
 }  // namespace
 
 // In the order of RFC 3261 8.2: Request-URI, Require, content.
-bool CallManager::refused_at_the_door(sip::ServerId id, const sip::MessageView& invite, config::PeerIndex from) {
+bool CallManager::refused_at_the_door(sip::ServerId id, const sip::MessageView& invite,
+                                      config::PeerIndex from) {
   std::string lines;
   sip::HeaderWriter out(lines);
   const auto uri = sip::parse_uri(invite.request_uri());
@@ -55,8 +61,8 @@ void CallManager::on_invite(sip::ServerId id, const sip::MessageView& invite) {
   const policy::Admit admit = services_.admission.begin_call(*from, now());
   if (!admit) {
     std::string lines;
-    sip::HeaderWriter(lines).line(HeaderId::retry_after,
-                                  static_cast<std::uint64_t>(std::max<Nanoseconds>(1, admit.retry_after_ns / kSecond)));
+    sip::HeaderWriter(lines).line(HeaderId::retry_after, static_cast<std::uint64_t>(std::max<Nanoseconds>(
+                                                             1, admit.retry_after_ns / kSecond)));
     return refuse_attempt(id, *from, local_error_of(admit.refusal), lines);
   }
   Call* call = new_call(*from, id, invite);
@@ -70,7 +76,8 @@ void CallManager::on_invite(sip::ServerId id, const sip::MessageView& invite) {
   auto dialog = sip::Dialog::uas(invite, a.tag);
   if (!dialog) {
     const bool contact = dialog.error() == sip::DialogFault::bad_contact;
-    return fail_call(*call, LocalError::malformed, contact ? "Missing or bad Contact header field" : "Bad Record-Route");
+    return fail_call(*call, LocalError::malformed,
+                     contact ? "Missing or bad Contact header field" : "Bad Record-Route");
   }
   a.dialog = std::move(*dialog);
   a.invite_cseq = invite.cseq();
@@ -82,10 +89,10 @@ void CallManager::on_invite(sip::ServerId id, const sip::MessageView& invite) {
   call->candidates = std::move(choice.candidates);
   call->late_offer = body_kind(invite) == Body::none;
 
-  const dp::FlowOwner owner{.call_slot = call->handle.slot, .call_generation = call->handle.generation,
-                            .shard = services_.shard};
-  call->media = std::make_unique<media::MediaSession>(services_.ports, services_.flows, owner,
-                                                      static_cast<std::uint8_t>(next_worker_++ % services_.workers));
+  const dp::FlowOwner owner{
+      .call_slot = call->handle.slot, .call_generation = call->handle.generation, .shard = services_.shard};
+  call->media = std::make_unique<media::MediaSession>(
+      services_.ports, services_.flows, owner, static_cast<std::uint8_t>(next_worker_++ % services_.workers));
   call->media->set_leg(media::Leg::a, media_facts(*from, invite.path, invite.path.remote.address));
   // Session identifiers stay below 2^62 (RFC 3264 5: what a signed 64-bit reader takes).
   call->offer_answer = std::make_unique<media::OfferAnswer>(

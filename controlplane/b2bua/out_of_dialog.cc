@@ -11,7 +11,8 @@ using response_map::LocalError;
 using sip::HeaderId;
 using sip::Method;
 
-void CallManager::respond(sip::ServerId id, std::uint16_t status, std::string_view headers, std::string_view phrase) {
+void CallManager::respond(sip::ServerId id, std::uint16_t status, std::string_view headers,
+                          std::string_view phrase) {
   // A transaction that is gone has nobody left to hear the answer.
   (void)transactions_->respond(id, {.status = status, .phrase = phrase, .headers = headers});
 }
@@ -19,14 +20,15 @@ void CallManager::respond(sip::ServerId id, std::uint16_t status, std::string_vi
 std::string CallManager::verdict_headers(const response_map::Verdict& verdict) const {
   std::string lines;
   sip::HeaderWriter out(lines);
-  if (verdict.warning != 0) out.line(HeaderId::warning, response_map::warning_value(verdict.warning, agents_.front()));
+  if (verdict.warning != 0)
+    out.line(HeaderId::warning, response_map::warning_value(verdict.warning, agents_.front()));
   if (verdict.q850 != 0) out.line(HeaderId::reason, response_map::q850_reason(verdict.q850));
   if (verdict.retry_after_s != 0) out.line(HeaderId::retry_after, std::uint64_t{verdict.retry_after_s});
   return lines;
 }
 
-std::uint16_t CallManager::refuse(sip::ServerId id, config::PeerIndex to, LocalError error, std::string_view headers,
-                                  std::string_view phrase) {
+std::uint16_t CallManager::refuse(sip::ServerId id, config::PeerIndex to, LocalError error,
+                                  std::string_view headers, std::string_view phrase) {
   response_map::Input input;
   input.local = error;
   input.phrase = phrase;
@@ -49,17 +51,24 @@ void CallManager::on_out_of_dialog(sip::ServerId id, const sip::MessageView& req
   std::string lines;
   sip::HeaderWriter out(lines);
   switch (request.method()) {
-    case Method::options: break;
+    case Method::options:
+      break;
     case Method::bye:
     case Method::update:
     case Method::info:
     case Method::prack:
-    case Method::notify: return respond(id, 481);
-    case Method::other: write_capabilities(out); return respond(id, 501, lines);
-    default: write_capabilities(out); return (void)refuse(id, from, LocalError::method_not_allowed, lines);
+    case Method::notify:
+      return respond(id, 481);
+    case Method::other:
+      write_capabilities(out);
+      return respond(id, 501, lines);
+    default:
+      write_capabilities(out);
+      return (void)refuse(id, from, LocalError::method_not_allowed, lines);
   }
   const auto uri = sip::parse_uri(request.request_uri());
-  if (!uri || uri->scheme == sip::Scheme::other) return (void)refuse(id, from, LocalError::unsupported_scheme);
+  if (!uri || uri->scheme == sip::Scheme::other)
+    return (void)refuse(id, from, LocalError::unsupported_scheme);
   if (const std::string tags = unsupported_tags(request); !tags.empty()) {
     out.line(HeaderId::unsupported, tags);
     return (void)refuse(id, from, LocalError::bad_extension, lines);

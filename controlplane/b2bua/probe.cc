@@ -26,15 +26,16 @@ void CallManager::probe(Nanoseconds now_ns) {
     out.line(HeaderId::max_forwards, "70");
     out.line(HeaderId::contact, {"<sip:", host, ">"});
     out.line(HeaderId::accept, "application/sdp");
-    const sip::RequestDraft draft{.method = sip::Method::options, .request_uri = target.uri, .headers = lines};
+    const sip::RequestDraft draft{
+        .method = sip::Method::options, .request_uri = target.uri, .headers = lines};
     const std::uint64_t whose = token(Purpose::probe, {due->peer, due->target});
     if (!transactions_->start(draft, path, whose)) services_.health.probe_result(*due, false);
   }
 }
 
 void CallManager::on_probe_result(std::uint64_t token, bool alive) {
-  services_.health.probe_result({static_cast<config::PeerIndex>(token >> 32 & 0xffff), static_cast<std::uint16_t>(token)},
-                                alive);
+  services_.health.probe_result(
+      {static_cast<config::PeerIndex>(token >> 32 & 0xffff), static_cast<std::uint16_t>(token)}, alive);
 }
 
 }  // namespace sallyport::b2bua

@@ -14,10 +14,14 @@ const char* state_text(const Call& call) {
 
 std::string latch_text(dp::LatchMode mode) {
   switch (mode) {
-    case dp::LatchMode::off: return "off";
-    case dp::LatchMode::once: return "once";
-    case dp::LatchMode::same_address: return "same-address";
-    case dp::LatchMode::asymmetric: return "asymmetric";
+    case dp::LatchMode::off:
+      return "off";
+    case dp::LatchMode::once:
+      return "once";
+    case dp::LatchMode::same_address:
+      return "same-address";
+    case dp::LatchMode::asymmetric:
+      return "asymmetric";
   }
   return {};
 }
@@ -97,7 +101,9 @@ std::optional<stats::CallDetail> CallManager::detail(std::string_view id) {
         stats::StreamRow& row = detail.streams.emplace_back();
         row.leg = static_cast<std::uint8_t>(leg);
         row.stream = static_cast<std::uint8_t>(i);
-        row.kind = remote.kind == dp::FlowKind::rtp ? "rtp" : remote.kind == dp::FlowKind::udptl ? "udptl" : "opaque";
+        row.kind = remote.kind == dp::FlowKind::rtp     ? "rtp"
+                   : remote.kind == dp::FlowKind::udptl ? "udptl"
+                                                        : "opaque";
         row.local = found->media->local_rtp(leg, i);
         row.remote = latched ? latched : remote.rtp;
         row.latch = latch_text(remote.latch);

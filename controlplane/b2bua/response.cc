@@ -26,14 +26,16 @@ std::uint32_t retry_after_of(const sip::MessageView& response) {
 
 }  // namespace
 
-response_map::Input CallManager::heard(const Leg& leg, config::PeerIndex to, const sip::MessageView& response) const {
+response_map::Input CallManager::heard(const Leg& leg, config::PeerIndex to,
+                                       const sip::MessageView& response) const {
   response_map::Input input;
   input.receive = services_.config.peers[leg.peer].map_receive;
   input.send = services_.config.peers[to].map_send;
   input.code = response.status();
   input.phrase = response.reason_phrase();
   if (response.has(HeaderId::reason)) input.q850 = response_map::q850_of(response.header(HeaderId::reason));
-  if (response.has(HeaderId::warning)) input.warning = response_map::warning_code_of(response.header(HeaderId::warning));
+  if (response.has(HeaderId::warning))
+    input.warning = response_map::warning_code_of(response.header(HeaderId::warning));
   input.retry_after_s = retry_after_of(response);
   input.invite = response.method() == Method::invite;
   return input;
@@ -151,11 +153,9 @@ void CallManager::answer_caller(Leg& leg, const sip::MessageView& response, cons
   const response_map::Verdict verdict = services_.maps.map(heard(leg, call.from, response));
   const std::string headers = response_headers(a, response, !body.empty());
   (void)step(a, LegEvent::success);
-  (void)transactions_->respond(a.invite_server, {.status = verdict.code,
-                                                 .phrase = verdict.phrase,
-                                                 .to_tag = a.tag,
-                                                 .headers = headers,
-                                                 .body = body});
+  (void)transactions_->respond(
+      a.invite_server,
+      {.status = verdict.code, .phrase = verdict.phrase, .to_tag = a.tag, .headers = headers, .body = body});
   call.answered = true;
   call.answered_ns = now();
   call.record.answered_ns = wall_now_ns();
@@ -210,10 +210,9 @@ void CallManager::refuse_caller(Call& call, const response_map::Verdict& verdict
   Leg& a = *call.a;
   const std::string headers = verdict_headers(verdict);
   (void)step(a, LegEvent::failure);
-  (void)transactions_->respond(a.invite_server, {.status = verdict.code,
-                                                 .phrase = verdict.phrase,
-                                                 .to_tag = a.tag,
-                                                 .headers = headers});
+  (void)transactions_->respond(
+      a.invite_server,
+      {.status = verdict.code, .phrase = verdict.phrase, .to_tag = a.tag, .headers = headers});
   a.last_code = verdict.code;
   stats::CallRecord& record = call.record;
   record.received = verdict.received;
@@ -247,7 +246,8 @@ void CallManager::end_fork(Leg& leg, const sip::MessageView& response) {
   std::string bye_lines;
   sip::HeaderWriter bye_out(bye_lines);
   ended.write_headers(bye_out, Method::bye, ended.next_cseq());
-  const sip::RequestDraft bye{.method = Method::bye, .request_uri = ended.request_uri(), .headers = bye_lines};
+  const sip::RequestDraft bye{
+      .method = Method::bye, .request_uri = ended.request_uri(), .headers = bye_lines};
   (void)transactions_->start(bye, path, token(Purpose::keepalive, {}));  // nobody waits for its end
 }
 

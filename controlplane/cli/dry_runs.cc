@@ -54,9 +54,12 @@ ordered_json to_json(const response_map::Explanation& e) {
 
 std::string_view state_name(routing::TargetState state) {
   switch (state) {
-    case routing::TargetState::up: return "up";
-    case routing::TargetState::resting: return "resting";
-    case routing::TargetState::down: return "down";
+    case routing::TargetState::up:
+      return "up";
+    case routing::TargetState::resting:
+      return "resting";
+    case routing::TargetState::down:
+      return "down";
   }
   return "";
 }
@@ -120,7 +123,8 @@ int map(const MapArguments& arguments, std::ostream& out, std::ostream& error) {
   if (!arguments.local.empty()) {
     const auto local = response_map::local_error_from(arguments.local);
     if (!local) {
-      error << "no local error is named '" << arguments.local << "'; 'sallyport map --base local' lists them\n";
+      error << "no local error is named '" << arguments.local
+            << "'; 'sallyport map --base local' lists them\n";
       return kArguments;
     }
     input.local = *local;
@@ -160,7 +164,8 @@ int route(const RouteArguments& arguments, std::ostream& out, std::ostream& erro
   const routing::RouteReport report = router.explain(from, uri->user, 0, health, 0);
   ordered_json json{{"from", arguments.from}, {"uri", arguments.uri}, {"user", uri->user}};
   json["route"] = report.choice.route ? ordered_json(*report.choice.route + 1) : ordered_json(nullptr);
-  json["line"] = report.choice.route ? ordered_json(config.routes[*report.choice.route].at.line) : ordered_json(nullptr);
+  json["line"] =
+      report.choice.route ? ordered_json(config.routes[*report.choice.route].at.line) : ordered_json(nullptr);
   json["targets"] = ordered_json::array();
   for (const routing::RouteStep& step : report.steps) {
     const config::Peer& peer = config.peers[step.id.peer];
@@ -179,7 +184,8 @@ int route(const RouteArguments& arguments, std::ostream& out, std::ostream& erro
     out << "route: none fits; the caller gets the local error no-route\n";
     return 0;
   }
-  out << "route: " << *report.choice.route + 1 << " (line " << config.routes[*report.choice.route].at.line << ")\n";
+  out << "route: " << *report.choice.route + 1 << " (line " << config.routes[*report.choice.route].at.line
+      << ")\n";
   int place = 0;
   for (const routing::RouteStep& step : report.steps) {
     const config::Peer& peer = config.peers[step.id.peer];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands that need no running process: they read a configuration and say what would be done. Each returns the
-// exit status (0 well, 1 the configuration has faults, 2 the arguments do not fit it) and writes to `out` and `error`.
+// The commands that need no running process: they read a configuration and say what would be done. Each
+// returns the exit status (0 well, 1 the configuration has faults, 2 the arguments do not fit it) and writes
+// to `out` and `error`.
 #pragma once
 
 #include <iosfwd>
@@ -16,7 +17,7 @@ struct MapArguments {
   std::string to;
   std::string local;
   std::string base;
-  std::string code;    // as typed: 499, also 701
+  std::string code;  // as typed: 499, also 701
   std::string phrase;
   unsigned q850 = 0;
   unsigned warning = 0;

@@ -100,7 +100,8 @@ void Process::place_thread(unsigned shard) const {
   } else {
     const unsigned all = std::max(1u, std::thread::hardware_concurrency());
     for (unsigned core = 0; core < all; ++core) {
-      if (std::ranges::find(config.dataplane.cores, core) == config.dataplane.cores.end()) CPU_SET(core, &cores);
+      if (std::ranges::find(config.dataplane.cores, core) == config.dataplane.cores.end())
+        CPU_SET(core, &cores);
     }
     if (CPU_COUNT(&cores) == 0) {
       for (unsigned core = 0; core < all; ++core) CPU_SET(core, &cores);
@@ -124,8 +125,8 @@ std::expected<void, std::string> Process::start_ops() {
   commands_ = std::make_unique<ops::AdminCommands>(std::move(admin));
   std::error_code ignored;  // the server's own error says what is wrong with the path
   std::filesystem::create_directories(std::filesystem::path(config.admin.socket).parent_path(), ignored);
-  auto server = ops::AdminServer::start(config.admin.socket,
-                                        [this](std::string_view request) { return commands_->handle(request); });
+  auto server = ops::AdminServer::start(
+      config.admin.socket, [this](std::string_view request) { return commands_->handle(request); });
   if (!server) return std::unexpected(server.error());
   admin_ = std::move(*server);
   if (config.metrics.listen) {
@@ -134,8 +135,8 @@ std::expected<void, std::string> Process::start_ops() {
     for (const auto& shard : shards_) sources.shards.push_back(&shard->statistics());
     if (records_) sources.records_dropped = [this] { return records_->dropped(); };
     sources.dpdk = dp::dpdk_version();
-    auto metrics = ops::MetricsServer::start(*config.metrics.listen,
-                                             std::make_shared<ops::Metrics>(ops::labels_of(config), std::move(sources)));
+    auto metrics = ops::MetricsServer::start(
+        *config.metrics.listen, std::make_shared<ops::Metrics>(ops::labels_of(config), std::move(sources)));
     if (!metrics) return std::unexpected(metrics.error());
     metrics_ = std::move(*metrics);
   }
@@ -164,6 +165,8 @@ void Process::reopen_files() {
   if (records_) records_->reopen();
 }
 
-bool Process::post(unsigned index, stats::ShardRequest request) { return shards_[index]->post(std::move(request)); }
+bool Process::post(unsigned index, stats::ShardRequest request) {
+  return shards_[index]->post(std::move(request));
+}
 
 }  // namespace sallyport::cli

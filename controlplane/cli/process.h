@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. The running process: the dataplane, the shards on their threads, and ops beside them, brought up
-// in that order and taken down in the reverse one. Threads are placed on purpose: EAL's affinity would be inherited, so
-// every thread that is not a worker is set to its own cores.
+// Theory of operation. The running process: the dataplane, the shards on their threads, and ops beside them,
+// brought up in that order and taken down in the reverse one. Threads are placed on purpose: EAL's affinity
+// would be inherited, so every thread that is not a worker is set to its own cores.
 #pragma once
 
 #include <atomic>
@@ -30,7 +30,8 @@ namespace sallyport::cli {
 class Process final : private stats::ShardQuery {
  public:
   // The error is one sentence that says what to do.
-  [[nodiscard]] static std::expected<std::unique_ptr<Process>, std::string> start(std::unique_ptr<Loaded> loaded);
+  [[nodiscard]] static std::expected<std::unique_ptr<Process>, std::string> start(
+      std::unique_ptr<Loaded> loaded);
   ~Process() override;
 
   void set_phase(shard::Phase phase);

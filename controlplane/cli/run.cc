@@ -101,10 +101,17 @@ void serve(Process& process, const Signals& signals) {
   while (!ending.over()) {
     switch (signals.wait(kLookEvery_ms)) {
       case SIGTERM:
-      case SIGINT: ending.signalled(); break;
-      case SIGUSR1: process.reopen_files(); break;
-      case SIGHUP: ops::log_warning("the configuration is read at start only; restart to change it"); break;
-      default: break;
+      case SIGINT:
+        ending.signalled();
+        break;
+      case SIGUSR1:
+        process.reopen_files();
+        break;
+      case SIGHUP:
+        ops::log_warning("the configuration is read at start only; restart to change it");
+        break;
+      default:
+        break;
     }
     if (process.drain_asked()) ending.drain(std::nullopt);
   }

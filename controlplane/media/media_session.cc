@@ -6,12 +6,17 @@
 
 namespace sallyport::media {
 
-MediaSession::MediaSession(PortAllocator& ports, FlowCommandSink& sink, dp::FlowOwner owner, std::uint8_t worker)
+MediaSession::MediaSession(PortAllocator& ports, FlowCommandSink& sink, dp::FlowOwner owner,
+                           std::uint8_t worker)
     : ports_(ports), sink_(sink), owner_(owner), worker_(worker) {}
 
-MediaSession::~MediaSession() { assert(is_closed()); }
+MediaSession::~MediaSession() {
+  assert(is_closed());
+}
 
-void MediaSession::set_leg(Leg leg, const LegMedia& facts) { legs_[index(leg)] = facts; }
+void MediaSession::set_leg(Leg leg, const LegMedia& facts) {
+  legs_[index(leg)] = facts;
+}
 
 bool MediaSession::open(std::size_t stream, Nanoseconds now_ns) {
   assert(stream < kMaxStreams);
@@ -32,7 +37,9 @@ bool MediaSession::open(std::size_t stream, Nanoseconds now_ns) {
   return true;
 }
 
-bool MediaSession::is_open(std::size_t stream) const { return stream < streams_.size() && streams_[stream].open; }
+bool MediaSession::is_open(std::size_t stream) const {
+  return stream < streams_.size() && streams_[stream].open;
+}
 
 Endpoint MediaSession::local_rtp(Leg leg, std::size_t stream) const {
   return streams_[stream].sides[index(leg)].ports.local;
@@ -47,7 +54,8 @@ void MediaSession::set_remote(Leg leg, std::size_t stream, const RemoteMedia& re
   auto& sides = streams_[stream].sides;
   Side& side = sides[index(leg)];
   if (side.remote == remote) return;
-  side.reopen |= side.remote.rtp != remote.rtp || side.remote.rtcp != remote.rtcp || side.remote.latch != remote.latch;
+  side.reopen |=
+      side.remote.rtp != remote.rtp || side.remote.rtcp != remote.rtcp || side.remote.latch != remote.latch;
   if (side.reopen) side.latched = {};
   side.remote = remote;
   side.dirty = true;
@@ -70,8 +78,9 @@ dp::FlowSpec MediaSession::spec(std::size_t stream, Leg leg, bool rtcp) const {
   spec.remote = remote.rtp;
   if (rtcp && remote.rtp.port != 0) {
     spec.remote = remote.rtcp.port != 0 ? remote.rtcp
-                  : remote.rtcp_mux     ? remote.rtp
-                                        : Endpoint{remote.rtp.address, static_cast<std::uint16_t>(remote.rtp.port + 1)};
+                  : remote.rtcp_mux
+                      ? remote.rtp
+                      : Endpoint{remote.rtp.address, static_cast<std::uint16_t>(remote.rtp.port + 1)};
   }
   spec.signalling_source = facts.signalling_source;
   spec.latch_mask = facts.latch_mask;

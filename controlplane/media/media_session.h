@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. A call has one media session: per stream (m= line) a pair of ports on each leg, and the
-// flows on them: RTP and RTCP towards leg A, RTP and RTCP towards leg B. What arrives at a flow leaves by its
-// counterpart on the other leg. The session is the only writer of flow commands. It keeps what the SDPs of both
-// sides last said, installs flows before the SDP that names them leaves, and gives ports back only after the
-// worker has confirmed the removal of their flows. All streams of a call live on one worker.
+// Theory of operation. A call has one media session: per stream (m= line) a pair of ports on each leg, and
+// the flows on them: RTP and RTCP towards leg A, RTP and RTCP towards leg B. What arrives at a flow leaves by
+// its counterpart on the other leg. The session is the only writer of flow commands. It keeps what the SDPs
+// of both sides last said, installs flows before the SDP that names them leaves, and gives ports back only
+// after the worker has confirmed the removal of their flows. All streams of a call live on one worker.
 #pragma once
 
 #include <array>
@@ -27,17 +27,19 @@ class FlowCommandSink {
 };
 
 enum class Leg : std::uint8_t { a = 0, b = 1 };
-[[nodiscard]] constexpr Leg other(Leg leg) { return leg == Leg::a ? Leg::b : Leg::a; }
+[[nodiscard]] constexpr Leg other(Leg leg) {
+  return leg == Leg::a ? Leg::b : Leg::a;
+}
 
 // What one leg's SDP says of one stream, as far as flows need it.
 struct RemoteMedia {
-  Endpoint rtp;                // port 0: not known
-  Endpoint rtcp;               // port 0: rtp's port plus one, or the same when rtcp_mux
+  Endpoint rtp;   // port 0: not known
+  Endpoint rtcp;  // port 0: rtp's port plus one, or the same when rtcp_mux
   dp::LatchMode latch = dp::LatchMode::off;
   dp::FlowKind kind = dp::FlowKind::rtp;
   bool rtcp_mux = false;
-  bool may_send = true;        // the endpoint sends (sendrecv, sendonly)
-  bool may_receive = true;     // the endpoint receives (sendrecv, recvonly)
+  bool may_send = true;                          // the endpoint sends (sendrecv, sendonly)
+  bool may_receive = true;                       // the endpoint receives (sendrecv, recvonly)
   std::array<std::uint64_t, 2> payload_types{};  // all zero: any
   std::uint16_t police_pps = 0;
   std::uint32_t police_bytes_per_s = 0;
@@ -49,7 +51,7 @@ struct RemoteMedia {
 struct LegMedia {
   std::uint16_t realm = 0;
   Family family = Family::none;
-  IpAddress address;             // ours, of that family: for an SDP in which no stream is in use
+  IpAddress address;  // ours, of that family: for an SDP in which no stream is in use
   IpAddress signalling_source;
   std::uint8_t latch_mask = 32;
   std::uint8_t dscp = 0;
@@ -102,7 +104,9 @@ class MediaSession {
 
   [[nodiscard]] std::size_t stream_count() const { return streams_.size(); }
   [[nodiscard]] const StreamTotals& totals(std::size_t stream) const { return streams_[stream].totals; }
-  [[nodiscard]] Endpoint latched(Leg leg, std::size_t stream) const { return streams_[stream].sides[index(leg)].latched; }
+  [[nodiscard]] Endpoint latched(Leg leg, std::size_t stream) const {
+    return streams_[stream].sides[index(leg)].latched;
+  }
   [[nodiscard]] std::uint8_t worker() const { return worker_; }
 
  private:

@@ -10,10 +10,14 @@ namespace {
 
 dp::LatchMode latch_of(sdp::LatchMode mode) {
   switch (mode) {
-    case sdp::LatchMode::off: return dp::LatchMode::off;
-    case sdp::LatchMode::once: return dp::LatchMode::once;
-    case sdp::LatchMode::same_address: return dp::LatchMode::same_address;
-    case sdp::LatchMode::asymmetric: return dp::LatchMode::asymmetric;
+    case sdp::LatchMode::off:
+      return dp::LatchMode::off;
+    case sdp::LatchMode::once:
+      return dp::LatchMode::once;
+    case sdp::LatchMode::same_address:
+      return dp::LatchMode::same_address;
+    case sdp::LatchMode::asymmetric:
+      return dp::LatchMode::asymmetric;
   }
   return dp::LatchMode::off;
 }
@@ -21,9 +25,12 @@ dp::LatchMode latch_of(sdp::LatchMode mode) {
 dp::FlowKind kind_of(sdp::Transport transport) {
   switch (transport) {
     case sdp::Transport::rtp:
-    case sdp::Transport::srtp: return dp::FlowKind::rtp;  // SRTP leaves RTP's header in clear (RFC 3711 3.1)
-    case sdp::Transport::udptl: return dp::FlowKind::udptl;
-    default: return dp::FlowKind::opaque;
+    case sdp::Transport::srtp:
+      return dp::FlowKind::rtp;  // SRTP leaves RTP's header in clear (RFC 3711 3.1)
+    case sdp::Transport::udptl:
+      return dp::FlowKind::udptl;
+    default:
+      return dp::FlowKind::opaque;
   }
 }
 
@@ -44,7 +51,9 @@ RemoteMedia remote_of(const sdp::Stream& stream, const sdp::StreamVerdict& verdi
 }
 
 // An m= that the relay can carry.
-bool is_relayed(const sdp::Stream& stream) { return !stream.disabled() && stream.transport != sdp::Transport::tcp; }
+bool is_relayed(const sdp::Stream& stream) {
+  return !stream.disabled() && stream.transport != sdp::Transport::tcp;
+}
 
 std::string fault_text(const sdp::ParseFault& fault) {
   return "SDP line " + std::to_string(fault.line) + ": " + std::string(sdp::name(fault.fault));
@@ -53,7 +62,8 @@ std::string fault_text(const sdp::ParseFault& fault) {
 MediaError address_error(const sdp::Verdict& verdict, const sdp::PolicyInput& policy) {
   const sdp::StreamVerdict& deciding = verdict.streams[verdict.deciding_stream];
   const bool is_private = deciding.refusal == sdp::Refusal::private_address;
-  return {is_private ? MediaFault::private_address : MediaFault::refused_address, sdp::reason_text(deciding, policy)};
+  return {is_private ? MediaFault::private_address : MediaFault::refused_address,
+          sdp::reason_text(deciding, policy)};
 }
 
 }  // namespace
@@ -87,7 +97,8 @@ bool OfferAnswer::open_streams(const sdp::Description& offer, Nanoseconds now_ns
 }
 
 std::expected<std::string, MediaError> OfferAnswer::offer(Leg from, std::string_view body,
-                                                          const sdp::PolicyInput& policy, Nanoseconds now_ns) {
+                                                          const sdp::PolicyInput& policy,
+                                                          Nanoseconds now_ns) {
   if (state_ == State::offered) return std::unexpected(MediaError{MediaFault::state, "an offer is open"});
   auto description = std::make_unique<sdp::Description>();
   const auto verdict = read(*description, body, policy);

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. The offer/answer state of one call (RFC 3264), seen from the middle: an offer comes in on
-// one leg and goes out, rewritten, on the other; its answer comes back the same way.
+// Theory of operation. The offer/answer state of one call (RFC 3264), seen from the middle: an offer comes in
+// on one leg and goes out, rewritten, on the other; its answer comes back the same way.
 //
 //              offer(leg)                    answer(other leg)
 //     idle ───────────────▶ offered by leg ───────────────────▶ stable ──┐
 //                            ▲   │ ▲  └─ answer again: a second answer to  │ offer(leg)
 //                            │   │ │     the same offer (18x, then 200)    │
 //                            └───┼─┴──────────────────────────────────────┘
-//                                └─ withdraw(): the offer was refused, what was agreed before stands (RFC 6141)
+//                                └─ withdraw(): the offer was refused, what was agreed before stands (RFC
+//                                6141)
 //
-// The first offer opens ports and flows before it leaves; a later one changes flows only with its answer, so the
-// session goes on untouched until then. Each leg has an o= line of its own with a version of its own.
+// The first offer opens ports and flows before it leaves; a later one changes flows only with its answer, so
+// the session goes on untouched until then. Each leg has an o= line of its own with a version of its own.
 #pragma once
 
 #include <array>
@@ -29,13 +30,13 @@
 namespace sallyport::media {
 
 enum class MediaFault : std::uint8_t {
-  sdp,              // cannot be read
+  sdp,  // cannot be read
   too_many_streams,
   private_address,  // the policy refused a private address
   refused_address,  // loopback, multicast, own address...: refused whatever the policy
   no_ports,
-  answer,           // does not fit the offer
-  state             // an offer while another one is open, or an answer to none
+  answer,  // does not fit the offer
+  state    // an offer while another one is open, or an answer to none
 };
 
 struct MediaError {
@@ -59,18 +60,20 @@ class OfferAnswer {
 
   // An offer from that leg. The text for the other leg, or what is wrong (then nothing has changed).
   [[nodiscard]] std::expected<std::string, MediaError> offer(Leg from, std::string_view body,
-                                                             const sdp::PolicyInput& policy, Nanoseconds now_ns);
+                                                             const sdp::PolicyInput& policy,
+                                                             Nanoseconds now_ns);
   // The answer from the leg that got the offer. `provisional`: it came in a 18x, so another may follow.
   [[nodiscard]] std::expected<std::string, MediaError> answer(Leg from, std::string_view body,
-                                                              const sdp::PolicyInput& policy, bool provisional);
+                                                              const sdp::PolicyInput& policy,
+                                                              bool provisional);
   // The 2xx came without an SDP of its own: what the 18x said holds (RFC 6337 2.2).
   void settle();
   // The open offer was refused.
   void withdraw();
   // The call tries another target before anything was agreed: back to idle.
   void forget();
-  // The call tries another target: the answerer's side is forgotten, the offer stays open and is written again for
-  // the family that session().leg(other) now has.
+  // The call tries another target: the answerer's side is forgotten, the offer stays open and is written
+  // again for the family that session().leg(other) now has.
   [[nodiscard]] std::expected<std::string, MediaError> offer_again(Nanoseconds now_ns);
 
   [[nodiscard]] const StreamActions& last_actions() const { return actions_; }
@@ -93,9 +96,9 @@ class OfferAnswer {
   std::array<std::uint64_t, 2> written_{};  // hash of the last text towards each leg
   State state_ = State::idle;
   Leg offerer_ = Leg::a;
-  bool had_answer_ = false;                 // a provisional answer to the open offer
+  bool had_answer_ = false;  // a provisional answer to the open offer
   std::unique_ptr<sdp::Description> offer_;
-  std::vector<RemoteMedia> offered_;        // what the open offer says of the offerer
+  std::vector<RemoteMedia> offered_;  // what the open offer says of the offerer
   std::vector<Agreed> agreed_;
   StreamActions actions_;
   std::array<bool, 2> latched_{};

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Theory of operation. A shard owns some of the even-odd port pairs of every media address, dealt out by
-// dp::MediaRange, and of those each pair belongs to one worker. Free pairs of one address and worker lie in an
-// array from which one is drawn at random (RFC 6056 3.3.1): an attacker cannot guess the next. A released pair
-// cools down before it is drawn again, so that late packets of the old call meet a closed port. Every use of a
-// slot has a generation of its own.
+// dp::MediaRange, and of those each pair belongs to one worker. Free pairs of one address and worker lie in
+// an array from which one is drawn at random (RFC 6056 3.3.1): an attacker cannot guess the next. A released
+// pair cools down before it is drawn again, so that late packets of the old call meet a closed port. Every
+// use of a slot has a generation of its own.
 #pragma once
 
 #include <atomic>
@@ -23,8 +23,8 @@ namespace sallyport::media {
 struct PortPair {
   std::uint16_t range = 0;  // index into the layout
   std::uint8_t worker = 0;
-  std::uint32_t pair = 0;   // within the range
-  Endpoint local;           // of the even port
+  std::uint32_t pair = 0;  // within the range
+  Endpoint local;          // of the even port
   dp::FlowRef rtp;
   dp::FlowRef rtcp;
 

@@ -72,8 +72,8 @@ Shard::Shard(const Common& common, const Lines& lines, unsigned index, unsigned 
                 .seed = seed_of(common.key, index, "calls"),
                 .shard = static_cast<std::uint8_t>(index),
                 .workers = static_cast<std::uint8_t>(lines.commands.size())}),
-      transactions_(transaction_options(common.config, index), wheel_, link_, manager_, codec_, common.key.hash,
-                    &counter_),
+      transactions_(transaction_options(common.config, index), wheel_, link_, manager_, codec_,
+                    common.key.hash, &counter_),
       index_copy_(std::make_unique<sip::MessageIndex>()) {
   manager_.set_transactions(transactions_);
 }
@@ -103,7 +103,8 @@ unsigned Shard::turn(Nanoseconds now_ns) {
   unsigned done = 0;
   double fill = 0;
   for (dp::RecordRing* ring : lines_.events) {
-    fill = std::max(fill, static_cast<double>(ring->used_bytes()) / static_cast<double>(ring->capacity_bytes()));
+    fill =
+        std::max(fill, static_cast<double>(ring->used_bytes()) / static_cast<double>(ring->capacity_bytes()));
     done += take_events(*ring, now_ns);
   }
   const Nanoseconds lag = now_ns - oldest_event_ns_;
@@ -129,17 +130,22 @@ unsigned Shard::take_events(dp::RecordRing& ring, Nanoseconds now_ns) {
 
 void Shard::on_event(const dp::RecordRing::Record& record, Nanoseconds now_ns) {
   switch (static_cast<dp::Event>(record.kind)) {
-    case dp::Event::sip_received: return on_sip(record.bytes, now_ns);
-    case dp::Event::flow_removed: return manager_.on_flow_removed(head_of<dp::FlowRemoved>(record.bytes));
-    case dp::Event::flow_latched: return manager_.on_flow_latched(head_of<dp::FlowLatched>(record.bytes));
-    case dp::Event::flow_idle: return manager_.on_flow_idle(head_of<dp::FlowIdle>(record.bytes));
+    case dp::Event::sip_received:
+      return on_sip(record.bytes, now_ns);
+    case dp::Event::flow_removed:
+      return manager_.on_flow_removed(head_of<dp::FlowRemoved>(record.bytes));
+    case dp::Event::flow_latched:
+      return manager_.on_flow_latched(head_of<dp::FlowLatched>(record.bytes));
+    case dp::Event::flow_idle:
+      return manager_.on_flow_idle(head_of<dp::FlowIdle>(record.bytes));
     case dp::Event::sip_unreachable: {
       const auto event = head_of<dp::SipUnreachable>(record.bytes);
       // "Packet too big" is the dataplane's to act on: the transaction repeats the request by itself.
       if (!event.packet_too_big) transactions_.unreachable(event.slot, event.generation);
       return;
     }
-    case dp::Event::none: return;
+    case dp::Event::none:
+      return;
   }
 }
 
@@ -197,8 +203,12 @@ std::vector<stats::PeerRow> Shard::peers() {
     for (std::uint16_t t = 0; t < peer.targets.size(); ++t) {
       std::string text = peer.targets[t].endpoint.to_text();
       switch (health_.state({i, t}, now_ns)) {
-        case routing::TargetState::up: text += " up"; break;
-        case routing::TargetState::down: text += " down"; break;
+        case routing::TargetState::up:
+          text += " up";
+          break;
+        case routing::TargetState::down:
+          text += " down";
+          break;
         case routing::TargetState::resting: {
           const Nanoseconds left = health_.rests_until({i, t}, now_ns) - now_ns;
           text += " out of use for " + std::to_string((left + kSecond - 1) / kSecond) + "s";

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. A shard is one thread that owns its calls, transactions, timers and media ports; nobody else
-// touches them. A turn of its loop advances the timer wheel, takes events from the workers' rings and requests from
-// its mailbox, lets the rooms act, and pushes their commands. With nothing to do it sleeps until a timer is due or
-// its doorbell rings. The kernel may stop it at any moment: nothing that a worker needs waits for it.
+// Theory of operation. A shard is one thread that owns its calls, transactions, timers and media ports;
+// nobody else touches them. A turn of its loop advances the timer wheel, takes events from the workers' rings
+// and requests from its mailbox, lets the rooms act, and pushes their commands. With nothing to do it sleeps
+// until a timer is due or its doorbell rings. The kernel may stop it at any moment: nothing that a worker
+// needs waits for it.
 #pragma once
 
 #include <atomic>

@@ -36,11 +36,18 @@ bool WorkerLink::offer(std::size_t worker, const Waiting& waiting) {
   const auto kind = static_cast<std::uint16_t>(waiting.kind);
   bool taken = false;
   switch (waiting.kind) {
-    case dp::Command::flow_install: taken = ring.push(kind, dp::FlowInstall{waiting.update.spec}); break;
-    case dp::Command::flow_update: taken = ring.push(kind, waiting.update); break;
-    case dp::Command::flow_remove: taken = ring.push(kind, dp::FlowRemove{waiting.update.spec.self}); break;
+    case dp::Command::flow_install:
+      taken = ring.push(kind, dp::FlowInstall{waiting.update.spec});
+      break;
+    case dp::Command::flow_update:
+      taken = ring.push(kind, waiting.update);
+      break;
+    case dp::Command::flow_remove:
+      taken = ring.push(kind, dp::FlowRemove{waiting.update.spec.self});
+      break;
     case dp::Command::none:
-    case dp::Command::sip_send: break;
+    case dp::Command::sip_send:
+      break;
   }
   if (taken) pushed_[worker] = true;
   return taken;
@@ -56,7 +63,8 @@ bool WorkerLink::has_backlog() const {
 }
 
 bool WorkerLink::send(const sip::Path& path, std::string_view octets) {
-  if (path.transport != sip::Transport::udp || octets.size() > std::numeric_limits<std::uint16_t>::max()) return false;
+  if (path.transport != sip::Transport::udp || octets.size() > std::numeric_limits<std::uint16_t>::max())
+    return false;
   // A message must not overtake the flow commands that wait before it.
   if (!backlog_[sip_worker_].empty()) {
     totals_.commands_ring_full.add();

@@ -14,9 +14,9 @@
 
 namespace sallyport::shard {
 
-// One shard's way to the workers. Flow commands are never lost: what a full ring does not take waits here, in order. A
-// SIP message goes down the ring that took the last flow command, so that the INVITE leaves after its pinhole is open
-// and a worker sees flow_install before sip_send; without one it goes to any worker.
+// One shard's way to the workers. Flow commands are never lost: what a full ring does not take waits here, in
+// order. A SIP message goes down the ring that took the last flow command, so that the INVITE leaves after
+// its pinhole is open and a worker sees flow_install before sip_send; without one it goes to any worker.
 class WorkerLink final : public media::FlowCommandSink, public sip::MessageSink {
  public:
   // `rings`: by worker; the shard's thread is their producer.

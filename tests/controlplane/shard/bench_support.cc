@@ -87,7 +87,8 @@ std::string sdp(std::string_view address, unsigned port, std::string_view more) 
   const std::string family = address.find(':') == std::string_view::npos ? "IP4 " : "IP6 ";
   return "v=0\r\no=endpoint 1 1 IN " + family + std::string(address) + "\r\ns=call\r\nc=IN " + family +
          std::string(address) + "\r\nt=0 0\r\nm=audio " + std::to_string(port) +
-         " RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n" + std::string(more);
+         " RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n" +
+         std::string(more);
 }
 
 namespace {
@@ -101,48 +102,54 @@ std::string header_of(std::string_view text, std::string_view name) {
 }  // namespace
 
 std::string make_invite(const InviteOptions& options) {
-  std::string head = "INVITE sip:" + options.user + "@198.51.100.1 SIP/2.0\r\nVia: SIP/2.0/UDP " + options.via +
-                     ";branch=" + options.branch + "\r\nFrom: \"Alice\" <sip:alice@office.example>;tag=fa1\r\nTo: <sip:" +
-                     options.user + "@198.51.100.1>\r\nCall-ID: " + options.call_id + "\r\nCSeq: 1 INVITE\r\n" +
-                     "Contact: " + options.contact + "\r\nUser-Agent: SecretPhone/1.0\r\nOrganization: Secret\r\n" +
+  std::string head = "INVITE sip:" + options.user + "@198.51.100.1 SIP/2.0\r\nVia: SIP/2.0/UDP " +
+                     options.via + ";branch=" + options.branch +
+                     "\r\nFrom: \"Alice\" <sip:alice@office.example>;tag=fa1\r\nTo: <sip:" + options.user +
+                     "@198.51.100.1>\r\nCall-ID: " + options.call_id + "\r\nCSeq: 1 INVITE\r\n" +
+                     "Contact: " + options.contact +
+                     "\r\nUser-Agent: SecretPhone/1.0\r\nOrganization: Secret\r\n" +
                      "Max-Forwards: " + std::to_string(options.max_forwards) + "\r\n" + options.more;
   return with_body(head, options.body);
 }
 
-std::string make_response(const Sent& request, std::string_view status, std::string_view tag, std::string_view contact,
-                          std::string_view body, std::string_view more) {
+std::string make_response(const Sent& request, std::string_view status, std::string_view tag,
+                          std::string_view contact, std::string_view body, std::string_view more) {
   std::string to = request.header("To");
   if (!tag.empty() && to.find(";tag=") == std::string::npos) to += ";tag=" + std::string(tag);
   std::string head = "SIP/2.0 " + std::string(status) + "\r\nVia: " + request.header("Via") +
-                     "\r\nFrom: " + request.header("From") + "\r\nTo: " + to + "\r\nCall-ID: " +
-                     request.header("Call-ID") + "\r\nCSeq: " + request.header("CSeq") + "\r\nServer: SecretSwitch/2\r\n";
+                     "\r\nFrom: " + request.header("From") + "\r\nTo: " + to +
+                     "\r\nCall-ID: " + request.header("Call-ID") + "\r\nCSeq: " + request.header("CSeq") +
+                     "\r\nServer: SecretSwitch/2\r\n";
   if (!contact.empty()) head += "Contact: " + std::string(contact) + "\r\n";
   return with_body(head + std::string(more), body);
 }
 
-std::string make_in_dialog(std::string_view method, std::string_view invite, const Sent& response, unsigned cseq,
-                           std::string_view branch, std::string_view body) {
+std::string make_in_dialog(std::string_view method, std::string_view invite, const Sent& response,
+                           unsigned cseq, std::string_view branch, std::string_view body) {
   std::string target = response.header("Contact");
   if (target.size() > 2) target = target.substr(1, target.find('>') - 1);
   if (target.empty()) target = "sip:198.51.100.1";
   std::string via = header_of(invite, "Via");
   via = via.substr(0, via.find(";branch="));
-  std::string head = std::string(method) + " " + target + " SIP/2.0\r\nVia: " + via + ";branch=" + std::string(branch) +
-                     "\r\nFrom: " + header_of(invite, "From") + "\r\nTo: " + response.header("To") + "\r\nCall-ID: " +
-                     header_of(invite, "Call-ID") + "\r\nCSeq: " + std::to_string(cseq) + " " + std::string(method) +
+  std::string head = std::string(method) + " " + target + " SIP/2.0\r\nVia: " + via +
+                     ";branch=" + std::string(branch) + "\r\nFrom: " + header_of(invite, "From") +
+                     "\r\nTo: " + response.header("To") + "\r\nCall-ID: " + header_of(invite, "Call-ID") +
+                     "\r\nCSeq: " + std::to_string(cseq) + " " + std::string(method) +
                      "\r\nMax-Forwards: 70\r\nContact: " + header_of(invite, "Contact") + "\r\n";
   return with_body(head, body);
 }
 
-std::string make_uas_request(std::string_view method, const Sent& invite, std::string_view tag, std::string_view via,
-                             unsigned cseq, std::string_view branch, std::string_view body) {
+std::string make_uas_request(std::string_view method, const Sent& invite, std::string_view tag,
+                             std::string_view via, unsigned cseq, std::string_view branch,
+                             std::string_view body) {
   std::string target = invite.header("Contact");
   target = target.substr(1, target.find('>') - 1);
   std::string head = std::string(method) + " " + target + " SIP/2.0\r\nVia: SIP/2.0/UDP " + std::string(via) +
-                     ";branch=" + std::string(branch) + "\r\nFrom: " + invite.header("To") + ";tag=" + std::string(tag) +
-                     "\r\nTo: " + invite.header("From") + "\r\nCall-ID: " + invite.header("Call-ID") + "\r\nCSeq: " +
-                     std::to_string(cseq) + " " + std::string(method) + "\r\nMax-Forwards: 70\r\nContact: <sip:" +
-                     std::string(via) + ">\r\n";
+                     ";branch=" + std::string(branch) + "\r\nFrom: " + invite.header("To") +
+                     ";tag=" + std::string(tag) + "\r\nTo: " + invite.header("From") +
+                     "\r\nCall-ID: " + invite.header("Call-ID") + "\r\nCSeq: " + std::to_string(cseq) + " " +
+                     std::string(method) + "\r\nMax-Forwards: 70\r\nContact: <sip:" + std::string(via) +
+                     ">\r\n";
   return with_body(head, body);
 }
 
@@ -225,7 +232,9 @@ void Bench::take_commands() {
       case dp::Command::sip_send: {
         dp::SipSend head;
         std::memcpy(&head, record.bytes.data(), sizeof(head));
-        sent_.push_back({head.local, head.remote, head.realm,
+        sent_.push_back({head.local,
+                         head.remote,
+                         head.realm,
                          {reinterpret_cast<const char*>(record.bytes.data()) + sizeof(head), head.bytes}});
         break;
       }
@@ -252,7 +261,8 @@ void Bench::take_commands() {
         ASSERT_TRUE(events_.push(static_cast<std::uint16_t>(dp::Event::flow_removed), event));
         break;
       }
-      case dp::Command::none: break;
+      case dp::Command::none:
+        break;
     }
     commands_.pop();
   }
@@ -298,7 +308,8 @@ void Bench::report_unreachable(const Sent& request) {
 
 std::uint32_t Bench::ports_in_use() {
   std::uint32_t used = 0;
-  for (std::uint16_t realm = 0; realm < config_.realms.size(); ++realm) used += shard_->ports().level(realm).used;
+  for (std::uint16_t realm = 0; realm < config_.realms.size(); ++realm)
+    used += shard_->ports().level(realm).used;
   return used;
 }
 

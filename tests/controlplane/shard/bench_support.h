@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. A bench drives one real shard with a fake clock: the test plays the endpoints, the bench plays
-// the worker. What endpoints say is parsed and steered as on a worker and pushed into the event ring; what the shard
-// sends is read from the command ring; flows are kept in a map, and each removal is confirmed in the next turn.
+// Theory of operation. A bench drives one real shard with a fake clock: the test plays the endpoints, the
+// bench plays the worker. What endpoints say is parsed and steered as on a worker and pushed into the event
+// ring; what the shard sends is read from the command ring; flows are kept in a map, and each removal is
+// confirmed in the next turn.
 #pragma once
 
 #include <map>
@@ -50,8 +51,9 @@ struct InviteOptions {
                                         std::string_view contact = {}, std::string_view body = {},
                                         std::string_view more = {});
 // A request inside the dialog that `response` (to `invite`, as the endpoint that sent it sees it) has made.
-[[nodiscard]] std::string make_in_dialog(std::string_view method, std::string_view invite, const Sent& response,
-                                         unsigned cseq, std::string_view branch, std::string_view body = {});
+[[nodiscard]] std::string make_in_dialog(std::string_view method, std::string_view invite,
+                                         const Sent& response, unsigned cseq, std::string_view branch,
+                                         std::string_view body = {});
 // The same from the side that got `invite` from us and answered it with To tag `tag`.
 [[nodiscard]] std::string make_uas_request(std::string_view method, const Sent& invite, std::string_view tag,
                                            std::string_view via, unsigned cseq, std::string_view branch,

@@ -73,8 +73,10 @@ TEST_F(CallTest, The_callee_hangs_up_and_his_Reason_goes_on) {
 }
 
 TEST_F(CallTest, Nothing_of_the_caller_is_seen_by_the_carrier) {
-  const Sent sent = place({.contact = "<sip:alice@198.51.100.20:5060>", .more = "X-Inside: 198.51.100.20\r\n"});
-  for (const char* secret : {"198.51.100", "office.example", "caller-1", "fa1", "SecretPhone", "Secret", "z9hG4bKcaller1"}) {
+  const Sent sent =
+      place({.contact = "<sip:alice@198.51.100.20:5060>", .more = "X-Inside: 198.51.100.20\r\n"});
+  for (const char* secret :
+       {"198.51.100", "office.example", "caller-1", "fa1", "SecretPhone", "Secret", "z9hG4bKcaller1"}) {
     EXPECT_EQ(sent.text.find(secret), std::string::npos) << secret << " in\n" << sent.text;
   }
   EXPECT_EQ(sent.start_line(), "INVITE sip:4930123@192.0.2.10 SIP/2.0");
@@ -116,7 +118,8 @@ TEST_F(CallTest, Flows_are_open_before_the_INVITE_leaves_and_know_both_ends_afte
 
 TEST_F(CallTest, Early_media_of_a_183_reaches_the_caller_and_the_200_may_come_without_SDP) {
   out = place();
-  bench.receive("core", kCarrierA, make_response(out, "183 Session Progress", "ct1", kContactA, sdp("192.0.2.10", 6000)));
+  bench.receive("core", kCarrierA,
+                make_response(out, "183 Session Progress", "ct1", kContactA, sdp("192.0.2.10", 6000)));
   const Sent progress = bench.take_one("SIP/2.0 183");
   EXPECT_NE(progress.body().find("c=IN IP4 198.51.100.1"), std::string::npos);
   bench.receive("core", kCarrierA, make_response(out, "200 OK", "ct1", kContactA));
@@ -186,7 +189,8 @@ TEST_F(CallTest, A_200_that_crosses_the_CANCEL_is_acknowledged_and_ended) {
 
 TEST_F(CallTest, A_2xx_of_a_second_fork_is_acknowledged_and_ended) {
   establish();
-  bench.receive("core", kCarrierA, make_response(out, "200 OK", "ct2", "<sip:other@192.0.2.10:5070>", sdp("192.0.2.10", 7000)));
+  bench.receive("core", kCarrierA,
+                make_response(out, "200 OK", "ct2", "<sip:other@192.0.2.10:5070>", sdp("192.0.2.10", 7000)));
   const Sent ack = bench.take_one("ACK ");
   EXPECT_EQ(ack.tag_of("To"), "ct2");
   EXPECT_EQ(ack.remote, *Endpoint::parse("192.0.2.10:5070"));
@@ -230,7 +234,8 @@ TEST_F(CallTest, A_private_address_without_a_NAT_is_refused_with_the_configured_
 
 TEST_F(CallTest, A_caller_behind_a_NAT_is_latched_answered_and_called_at_his_packets_source) {
   const std::string_view nat = "198.51.100.2:40000";
-  invite = make_invite({.via = "10.20.0.10:5060", .contact = "<sip:alice@10.20.0.10:5060>", .body = sdp("10.20.0.10", 4000)});
+  invite = make_invite(
+      {.via = "10.20.0.10:5060", .contact = "<sip:alice@10.20.0.10:5060>", .body = sdp("10.20.0.10", 4000)});
   bench.receive("access", nat, invite);
   EXPECT_EQ(bench.take_one("SIP/2.0 100").remote, *Endpoint::parse(nat));
   out = bench.take_one("INVITE ");
@@ -265,7 +270,8 @@ TEST_F(CallTest, A_refused_answer_in_a_200_is_acknowledged_and_ended) {
 
 TEST_F(CallTest, A_refused_answer_in_a_183_cancels_that_leg) {
   out = place();
-  bench.receive("core", kCarrierA, make_response(out, "183 Session Progress", "ct1", kContactA, sdp("192.168.1.1", 6000)));
+  bench.receive("core", kCarrierA,
+                make_response(out, "183 Session Progress", "ct1", kContactA, sdp("192.168.1.1", 6000)));
   bench.take_one("CANCEL ");
   EXPECT_TRUE(bench.take_one("SIP/2.0 4").is("SIP/2.0 488"));
   bench.receive("core", kCarrierA, make_response(out, "487 Request Terminated", "ct1"));
@@ -283,7 +289,8 @@ TEST_F(CallTest, A_503_goes_to_the_next_target) {
   EXPECT_NE(second.tag_of("From"), out.tag_of("From"));
   bench.turn();
   EXPECT_EQ(bench.flows.size(), 4u);
-  bench.receive("core", kCarrierB, make_response(second, "200 OK", "bt", "<sip:x@192.0.2.11>", sdp("192.0.2.11", 6100)));
+  bench.receive("core", kCarrierB,
+                make_response(second, "200 OK", "bt", "<sip:x@192.0.2.11>", sdp("192.0.2.11", 6100)));
   ok = bench.take_one("SIP/2.0 200");
   bench.take_one("ACK ");
   bench.receive("access", kCaller, make_in_dialog("ACK", invite, ok, 1, "z9hG4bKack1"));
@@ -360,7 +367,9 @@ TEST_F(CallTest, Silent_media_ends_both_legs) {
 
 TEST_F(CallTest, A_re_INVITE_goes_to_the_other_leg_and_changes_the_flows_with_its_answer) {
   establish();
-  bench.receive("access", kCaller, make_in_dialog("INVITE", invite, ok, 2, "z9hG4bKre1", sdp("198.51.100.21", 4444, "a=sendonly\r\n")));
+  bench.receive(
+      "access", kCaller,
+      make_in_dialog("INVITE", invite, ok, 2, "z9hG4bKre1", sdp("198.51.100.21", 4444, "a=sendonly\r\n")));
   bench.take_one("SIP/2.0 100");
   const Sent re = bench.take_one("INVITE ");
   EXPECT_EQ(re.header("Call-ID"), out.header("Call-ID"));
@@ -373,7 +382,8 @@ TEST_F(CallTest, A_re_INVITE_goes_to_the_other_leg_and_changes_the_flows_with_it
     return dp::kNoSlot;
   }();
   EXPECT_EQ(bench.flows.at(a_slot).remote, *Endpoint::parse("198.51.100.20:4000")) << "not before the answer";
-  bench.receive("core", kCarrierA, make_response(re, "200 OK", "", kContactA, sdp("192.0.2.10", 6000, "a=recvonly\r\n")));
+  bench.receive("core", kCarrierA,
+                make_response(re, "200 OK", "", kContactA, sdp("192.0.2.10", 6000, "a=recvonly\r\n")));
   bench.take_one("ACK ");
   const Sent answer = bench.take_one("SIP/2.0 200");
   EXPECT_EQ(bench.flows.at(a_slot).remote, *Endpoint::parse("198.51.100.21:4444"));
@@ -387,13 +397,15 @@ TEST_F(CallTest, A_re_INVITE_goes_to_the_other_leg_and_changes_the_flows_with_it
 TEST_F(CallTest, A_refused_re_INVITE_leaves_the_session_as_it_was) {
   establish();
   const auto before = bench.flows;
-  bench.receive("access", kCaller, make_in_dialog("INVITE", invite, ok, 2, "z9hG4bKre1", sdp("198.51.100.21", 4444)));
+  bench.receive("access", kCaller,
+                make_in_dialog("INVITE", invite, ok, 2, "z9hG4bKre1", sdp("198.51.100.21", 4444)));
   const Sent re = bench.take_one("INVITE ");
   bench.receive("core", kCarrierA, make_response(re, "488 Not Acceptable Here", ""));
   bench.take_one("ACK ");
   EXPECT_TRUE(bench.take_one("SIP/2.0 488").is("SIP/2.0 488"));
   for (const auto& [slot, spec] : before) EXPECT_EQ(bench.flows.at(slot).remote, spec.remote);
-  bench.receive("access", kCaller, make_in_dialog("INVITE", invite, ok, 3, "z9hG4bKre2", sdp("10.0.0.1", 4444)));
+  bench.receive("access", kCaller,
+                make_in_dialog("INVITE", invite, ok, 3, "z9hG4bKre2", sdp("10.0.0.1", 4444)));
   EXPECT_TRUE(bench.take_one("SIP/2.0 488").is("SIP/2.0 488 Private IP Address"));
   bench.receive("access", kCaller, make_in_dialog("BYE", invite, ok, 4, "z9hG4bKbye1"));
   bench.receive("core", kCarrierA, make_response(bench.take_one("BYE "), "200 OK", ""));
@@ -407,7 +419,8 @@ TEST_F(CallTest, A_late_offer_is_answered_in_the_ACK) {
   ok = bench.take_one("SIP/2.0 200");
   EXPECT_NE(ok.body().find("c=IN IP4 198.51.100.1"), std::string::npos);
   EXPECT_TRUE(bench.take().empty()) << "the carrier's ACK waits for the caller's";
-  bench.receive("access", kCaller, make_in_dialog("ACK", invite, ok, 1, "z9hG4bKack1", sdp("198.51.100.20", 4000)));
+  bench.receive("access", kCaller,
+                make_in_dialog("ACK", invite, ok, 1, "z9hG4bKack1", sdp("198.51.100.20", 4000)));
   const Sent ack = bench.take_one("ACK ");
   EXPECT_NE(ack.body().find("c=IN IP4 192.0.2.1\r\n"), std::string::npos);
   EXPECT_EQ(bench.flows.size(), 4u);
@@ -417,7 +430,9 @@ TEST_F(CallTest, A_late_offer_is_answered_in_the_ACK) {
 
 TEST_F(CallTest, A_call_from_IPv6_to_IPv4_speaks_each_sides_family) {
   const std::string_view v6 = "[2001:db8:1::20]:5060";
-  invite = make_invite({.via = "[2001:db8:1::20]:5060", .contact = "<sip:a@[2001:db8:1::20]:5060>", .body = sdp("2001:db8:1::20", 4000)});
+  invite = make_invite({.via = "[2001:db8:1::20]:5060",
+                        .contact = "<sip:a@[2001:db8:1::20]:5060>",
+                        .body = sdp("2001:db8:1::20", 4000)});
   bench.receive("access", v6, invite);
   out = bench.take_one("INVITE ");
   EXPECT_NE(out.body().find("c=IN IP4 192.0.2.1\r\n"), std::string::npos);
@@ -446,7 +461,8 @@ TEST_F(CallTest, The_end_of_the_process_ends_what_is_up_and_what_is_not) {
     refused += sent.is("SIP/2.0 503");
     cancels += sent.is("CANCEL ");
     if (sent.is("BYE ")) {
-      bench.receive(sent.realm == 0 ? "access" : "core", sent.remote.to_text(), make_response(sent, "200 OK", ""));
+      bench.receive(sent.realm == 0 ? "access" : "core", sent.remote.to_text(),
+                    make_response(sent, "200 OK", ""));
     }
   }
   EXPECT_EQ(byes, 2);

@@ -11,9 +11,10 @@ constexpr std::string_view kCaller = "198.51.100.20:5060";
 
 std::string request(std::string_view method, std::string_view uri, std::string_view more = {},
                     std::string_view to = "<sip:x@198.51.100.1>") {
-  return std::string(method) + " " + std::string(uri) + " SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.20:5060;branch=z9hG4bKr" +
-         std::string(method) + "\r\nFrom: <sip:a@x>;tag=f\r\nTo: " + std::string(to) + "\r\nCall-ID: c-" +
-         std::string(method) + "\r\nCSeq: 1 " + std::string(method) + "\r\nMax-Forwards: 70\r\n" + std::string(more) +
+  return std::string(method) + " " + std::string(uri) +
+         " SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.20:5060;branch=z9hG4bKr" + std::string(method) +
+         "\r\nFrom: <sip:a@x>;tag=f\r\nTo: " + std::string(to) + "\r\nCall-ID: c-" + std::string(method) +
+         "\r\nCSeq: 1 " + std::string(method) + "\r\nMax-Forwards: 70\r\n" + std::string(more) +
          "Content-Length: 0\r\n\r\n";
 }
 
@@ -28,11 +29,13 @@ TEST(Refusals, Each_request_gets_its_answer) {
   const std::string uri = "sip:x@198.51.100.1";
   const Case cases[] = {
       {"OPTIONS", request("OPTIONS", uri), "SIP/2.0 200", "Allow"},
-      {"OPTIONS at zero hops", [&] {
+      {"OPTIONS at zero hops",
+       [&] {
          auto text = request("OPTIONS", uri);
          text.replace(text.find("s: 70"), 5, "s: 0");
          return text;
-       }(), "SIP/2.0 200", "Allow"},
+       }(),
+       "SIP/2.0 200", "Allow"},
       {"REGISTER", request("REGISTER", "sip:198.51.100.1"), "SIP/2.0 405", "Allow"},
       {"MESSAGE", request("MESSAGE", uri), "SIP/2.0 405", "Allow"},
       {"unknown method", request("FLY", uri), "SIP/2.0 501", "Allow"},
@@ -44,12 +47,15 @@ TEST(Refusals, Each_request_gets_its_answer) {
       {"INVITE with Require", make_invite({.more = "Require: sing\r\n"}), "SIP/2.0 420", "Unsupported"},
       {"INVITE that takes no SDP", make_invite({.more = "Accept: text/plain\r\n"}), "SIP/2.0 406", ""},
       {"an SDP that is none", make_invite({.body = "v=0\r\nnonsense"}), "SIP/2.0 488", ""},
-      {"malformed", "INVITE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.20;branch=z9hG4bKm\r\n\r\n", "SIP/2.0 400", ""},
-      {"version", [&] {
+      {"malformed", "INVITE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.20;branch=z9hG4bKm\r\n\r\n",
+       "SIP/2.0 400", ""},
+      {"version",
+       [&] {
          auto text = request("OPTIONS", uri);
          text.replace(text.find("SIP/2.0\r\n"), 7, "SIP/7.0");
          return text;
-       }(), "SIP/2.0 505", ""},
+       }(),
+       "SIP/2.0 505", ""},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.what);
@@ -85,8 +91,9 @@ TEST(Refusals, A_number_without_a_route_is_the_local_error_no_route) {
 TEST(Refusals, An_unknown_source_gets_ten_answers_a_second_then_silence_and_its_ACK_none) {
   Bench bench;
   for (int i = 0; i < 30; ++i) {
-    bench.receive("core", "192.0.2.99:5060",
-                  make_invite({.call_id = "u" + std::to_string(i), .branch = "z9hG4bKu" + std::to_string(i)}));
+    bench.receive(
+        "core", "192.0.2.99:5060",
+        make_invite({.call_id = "u" + std::to_string(i), .branch = "z9hG4bKu" + std::to_string(i)}));
   }
   EXPECT_EQ(bench.take().size(), 10u);
   bench.advance(2 * kSecond);
