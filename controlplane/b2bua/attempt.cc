@@ -62,6 +62,9 @@ void CallManager::next_attempt(Call& call, const response_map::Input& last_failu
     if (attempt.started || call.over) return;
     failure = {};
     failure.local = attempt.error;
+    failure.send = services_.config.peers[call.from].map_send;
+    failure.exhausted = call.next_candidate >= call.candidates.size();
+    count_failed(call, services_.maps.map(failure).code);
   }
   failure.exhausted = true;
   failure.send = services_.config.peers[call.from].map_send;
@@ -85,9 +88,10 @@ CallManager::Attempt CallManager::try_target(Call& call, routing::TargetId targe
   leg->path = {.local = {local, realm.sip_udp}, .remote = remote, .realm = peer.realm};
   leg->call_id = mint(steer::TokenKind::call_id, leg->handle);
   leg->invite_cseq = 1;
-  const bool again = call.b != nullptr;
   call.b = leg;
-  const auto body = offer_for(call, *leg, again);
+  leg->attempt_open = true;
+  pair(call).attempts.add();
+  const auto body = offer_for(call, *leg);
   if (!body) {
     // Nothing of ours has left yet: the leg ends as if refused.
     (void)step(*leg, LegEvent::failure);
@@ -110,7 +114,6 @@ CallManager::Attempt CallManager::try_target(Call& call, routing::TargetId targe
   services_.wheel.start(leg->wait, peer.limits.setup_ns);
   call.record.to_peer = peer.name;
   call.record.to_realm = realm.name;
-  pair(call).attempts.add();
   stats::AttemptRecord& attempt = call.record.attempts.emplace_back();
   attempt.peer = peer.name;
   attempt.target = remote;
@@ -118,7 +121,15 @@ CallManager::Attempt CallManager::try_target(Call& call, routing::TargetId targe
   return {true, LocalError::none};
 }
 
-std::expected<std::string, media::MediaError> CallManager::offer_for(Call& call, Leg& leg, bool again) {
+void CallManager::count_failed(Call& call, std::uint16_t code) {
+  if (call.b == nullptr || !call.b->attempt_open) return;
+  call.b->attempt_open = false;
+  pair(call).failed[stats::code_slot(code)].add();
+}
+
+std::expected<std::string, media::MediaError> CallManager::offer_for(Call& call, Leg& leg) {
+  // Whether an earlier attempt got as far as an offer.
+  const bool again = call.offer_answer->state() != media::OfferAnswer::State::idle;
   if (again) call.media->close_all();  // the other realm or family of this target needs ports of its own
   // The answerer's source is the target until it answers from somewhere.
   call.media->set_leg(media::Leg::b, media_facts(leg.peer, leg.path, leg.path.remote.address));

@@ -51,9 +51,10 @@ struct Leg {
   std::string from;               // UAC: the From value of our INVITE, tag included
   std::optional<sip::Dialog> dialog;
   std::uint16_t last_code = 0;
-  bool admitted = false;  // holds a place of its peer
-  bool heard = false;     // UAC: a response above 100 has come
-  sip::Timer wait;        // setup, then ring
+  bool admitted = false;      // holds a place of its peer
+  bool attempt_open = false;  // UAC: counted as an attempt, not yet as answered or failed
+  bool heard = false;         // UAC: a response above 100 has come
+  sip::Timer wait;            // setup, then ring
   sip::Timer keepalive;
 
   [[nodiscard]] media::Leg side() const { return role == LegRole::uas ? media::Leg::a : media::Leg::b; }

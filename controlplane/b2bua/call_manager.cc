@@ -262,7 +262,13 @@ void CallManager::on_response(sip::ClientId id, std::uint64_t token, const sip::
     return;
   }
   Leg* leg = leg_of(token);
-  if (leg == nullptr) return;
+  if (leg == nullptr) {
+    const bool success =
+        response.status() >= 200 && response.status() < 300 && response.method() == sip::Method::invite;
+    if (success && purpose == Purpose::invite) end_fork(id, response);
+    if (success && purpose == Purpose::relay) (void)acknowledge_stray(id, response);  // its BYE has been sent
+    return;
+  }
   if (purpose == Purpose::invite) {
     on_invite_response(*leg, response);
   } else if (purpose == Purpose::relay) {
@@ -311,14 +317,18 @@ void CallManager::on_failure(sip::ClientId id, std::uint64_t token, sip::ClientF
   sweep();
 }
 
-void CallManager::on_server_done(sip::ServerId, std::uint64_t token, sip::ServerEnd end) {
+void CallManager::on_server_done(sip::ServerId id, std::uint64_t token, sip::ServerEnd end) {
   Leg* leg = leg_of(token);
-  if (leg == nullptr || purpose_of(token) != Purpose::invite || end != sip::ServerEnd::no_ack) return;
-  if (leg->state == LegState::answered || leg->state == LegState::closing) {
-    // RFC 3261 13.3.1.4: no ACK to our 2xx ends the session.
-    const LegAction action = step(*leg, LegEvent::no_ack);
-    hang_up(*leg->call, stats::EndedBy::sallyport, response_map::LocalError::ack_timeout);
-    carry_out(*leg, action, {});
+  if (leg == nullptr || end != sip::ServerEnd::no_ack) return;
+  if (purpose_of(token) == Purpose::invite) {
+    if (leg->state == LegState::answered || leg->state == LegState::closing) {
+      // RFC 3261 13.3.1.4: no ACK to our 2xx ends the session.
+      const LegAction action = step(*leg, LegEvent::no_ack);
+      hang_up(*leg->call, stats::EndedBy::sallyport, response_map::LocalError::ack_timeout);
+      carry_out(*leg, action, {});
+    }
+  } else if (purpose_of(token) == Purpose::relay) {
+    on_missing_ack(*leg, id);
   }
   sweep();
 }

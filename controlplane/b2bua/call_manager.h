@@ -96,8 +96,10 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   // Tries the candidates that are left; without any, the caller hears of `last_failure`.
   void next_attempt(Call& call, const response_map::Input& last_failure);
   [[nodiscard]] Attempt try_target(Call& call, routing::TargetId target);
-  // The SDP for that leg, empty for a late offer. `again`: an earlier attempt had one.
-  [[nodiscard]] std::expected<std::string, media::MediaError> offer_for(Call& call, Leg& leg, bool again);
+  // The current attempt, if it has had no end yet, has failed: attempts = answered + failed, by pair.
+  void count_failed(Call& call, std::uint16_t code);
+  // The SDP for that leg, empty for a late offer.
+  [[nodiscard]] std::expected<std::string, media::MediaError> offer_for(Call& call, Leg& leg);
   [[nodiscard]] std::string invite_headers(Call& call, Leg& leg, std::string_view uri, bool with_sdp);
   void write_contact(const Leg& leg, sip::HeaderWriter& out) const;
   [[nodiscard]] static response_map::LocalError media_error(media::MediaFault fault);
@@ -107,10 +109,15 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void on_provisional(Leg& leg, const sip::MessageView& response);
   void on_success(Leg& leg, const sip::MessageView& response);
   void on_rejected(Leg& leg, const sip::MessageView& response);
-  // A 2xx that no one waits for, of another fork or after a CANCEL: ACK and BYE.
-  void end_fork(Leg& leg, const sip::MessageView& response);
+  // A 2xx to an INVITE that no leg waits for, of another fork: ACK and BYE.
+  void end_fork(sip::ClientId id, const sip::MessageView& response);
+  [[nodiscard]] std::optional<sip::Dialog> acknowledge_stray(sip::ClientId id,
+                                                             const sip::MessageView& response);
+  [[nodiscard]] static sip::Path stray_path(const sip::Dialog& dialog, const sip::MessageView& response);
   // The SDP of a response on leg B, for the caller; nullopt: it was refused, and the call is being ended.
   [[nodiscard]] std::optional<std::string> cross_body(Leg& leg, const sip::MessageView& response);
+  // The call fails on what the target's SDP says, or does not say.
+  void refuse_answer(Leg& leg, response_map::LocalError error);
   void answer_caller(Leg& leg, const sip::MessageView& response, const std::string& body);
   [[nodiscard]] std::string response_headers(const Leg& to, const sip::MessageView& response, bool with_sdp);
   // An attempt is over without an answer: the next target, or the caller hears of it.
@@ -133,6 +140,8 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   // One step of the leg's machine. The only place where a leg's state changes.
   LegAction step(Leg& leg, LegEvent event);
   void on_bye(sip::ServerId id, Leg& leg, const sip::MessageView& bye);
+  // CANCEL, or BYE before the answer.
+  void caller_gave_up(Call& call, const sip::MessageView& request);
   void close_media(Call& call);
   void note_end(Call& call, stats::EndedBy by, response_map::LocalError error);
 
@@ -148,6 +157,7 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   [[nodiscard]] Relay* find_relay(Call& call, sip::ClientId id);
   void drop_relay(Call& call, sip::ClientId id);
   void end_relays(Call& call);
+  void on_missing_ack(Leg& leg, sip::ServerId invite);
   [[nodiscard]] sip::Path dialog_path(const Leg& leg) const;
   void send_keepalive(Leg& leg);
   void start_keepalive(Leg& leg);

@@ -106,34 +106,30 @@ void CallManager::on_cancel(sip::ServerId invite, std::uint64_t token, const sip
     }
     return;
   }
-  const std::string reason = reason_line(cancel);
-  const LegState before = leg->state;
-  if (before == LegState::inviting || before == LegState::early) {
-    call.record.reason = cancel.header(HeaderId::reason);
-    call.record.ended_by = stats::EndedBy::caller;
-    fail_call(call, LocalError::cancelled);
-    for (Leg* other : call.legs) hang_up_leg(*other, reason);
-  }
+  if (leg->state == LegState::inviting || leg->state == LegState::early) caller_gave_up(call, cancel);
   sweep();
+}
+
+void CallManager::caller_gave_up(Call& call, const sip::MessageView& request) {
+  call.record.reason = request.header(HeaderId::reason);
+  call.record.ended_by = stats::EndedBy::caller;
+  fail_call(call, LocalError::cancelled);
+  const std::string reason = reason_line(request);
+  for (Leg* leg : call.legs) hang_up_leg(*leg, reason);
 }
 
 void CallManager::on_bye(sip::ServerId id, Leg& leg, const sip::MessageView& bye) {
   Call& call = *leg.call;
   respond(id, 200);
-  const bool before_answer =
-      leg.role == LegRole::uas && (leg.state == LegState::inviting || leg.state == LegState::early);
-  if (leg.role == LegRole::uas && leg.state == LegState::answered)
-    transactions_->acknowledged(leg.invite_server);
-  if (step(leg, LegEvent::bye) != LegAction::report) return;
-  const auto by = leg.role == LegRole::uas ? stats::EndedBy::caller : stats::EndedBy::callee;
-  call.record.reason = bye.header(HeaderId::reason);
-  if (before_answer) {
-    // RFC 3261 15.1.2: the INVITE that waits for its answer gets 487.
-    (void)transactions_->respond(leg.invite_server, {.status = 487, .to_tag = leg.tag});
-    call.record.sent = 487;
-    pair(call).failed[stats::code_slot(487)].add();
+  const bool is_caller = leg.role == LegRole::uas;
+  if (is_caller && (leg.state == LegState::inviting || leg.state == LegState::early)) {
+    return caller_gave_up(call, bye);  // RFC 3261 15.1.2: the INVITE that waits for its answer gets 487
   }
-  hang_up(call, by, LocalError::none, reason_line(bye));
+  if (is_caller && leg.state == LegState::answered) transactions_->acknowledged(leg.invite_server);
+  if (step(leg, LegEvent::bye) != LegAction::report) return;
+  call.record.reason = bye.header(HeaderId::reason);
+  hang_up(call, is_caller ? stats::EndedBy::caller : stats::EndedBy::callee, LocalError::none,
+          reason_line(bye));
 }
 
 }  // namespace sallyport::b2bua

@@ -5,6 +5,7 @@
 
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/header_policy.h"
+#include "controlplane/sip/nat.h"
 
 namespace sallyport::b2bua {
 
@@ -38,14 +39,34 @@ void CallManager::end_relays(Call& call) {
   for (const Relay& relay : call.relays) {
     if (!relay.answered) respond(relay.server, 487);
     if (relay.method == Method::invite) transactions_->cancel(relay.client);
+    // A 2xx that waits for the ACK from the other side gets one now: none will come.
+    Leg* asker = find_leg(relay.from.slot, relay.from.generation);
+    Leg* answerer = asker != nullptr ? call.other(*asker) : nullptr;
+    if (relay.ack_waits && answerer != nullptr && !answerer->is_over()) {
+      send_ack(*answerer, relay.client, relay.client_cseq, relay.to_tag, {});
+    }
   }
   call.relays.clear();
 }
 
+// RFC 3261 14.2: no ACK to the 2xx of a re-INVITE ends the session as for the first INVITE. (A failure's ACK
+// is the transaction's business: its relay is gone already.)
+void CallManager::on_missing_ack(Leg& leg, sip::ServerId invite) {
+  const auto waits = [&](const Relay& relay) { return relay.server == invite && relay.answered; };
+  if (std::ranges::any_of(leg.call->relays, waits)) {
+    hang_up(*leg.call, stats::EndedBy::sallyport, LocalError::ack_timeout);
+  }
+}
+
 void CallManager::on_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageView& request) {
   if (leg.is_over() || leg.state == LegState::ending || leg.state == LegState::closing) {
-    // BYEs that cross are both answered.
-    return respond(id, request.method() == Method::bye && !leg.is_over() ? 200 : 481);
+    const bool crossing = request.method() == Method::bye && !leg.is_over();
+    respond(id, crossing ? 200 : 481);
+    if (!crossing) return;
+    // BYEs that cross are both answered; one that comes while ours waits for the ACK takes its place.
+    if (leg.state == LegState::closing) transactions_->acknowledged(leg.invite_server);
+    (void)step(leg, LegEvent::bye);
+    return;
   }
   if (const auto accepted = leg.dialog->accept_request(request); !accepted) {
     return respond(id, sip::status_of(accepted.error()));
@@ -123,8 +144,8 @@ void CallManager::relay_request(sip::ServerId id, Leg& leg, const sip::MessageVi
   const Method method = request.method();
   if (method != Method::info) {
     if (!leg.dialog->refresh_target(request)) return respond(id, 400, {}, "Bad Contact header field");
-    if (request.has(HeaderId::contact) && leg.dialog->nat_source())
-      leg.dialog->set_nat_source(request.path.remote);
+    const bool nat = leg.dialog->nat_source() || sip::nat_evident(request);
+    if (request.has(HeaderId::contact) && nat) leg.dialog->set_nat_source(request.path.remote);
   }
   Relay relay{.server = id, .from = leg.handle, .method = method, .server_cseq = request.cseq()};
   std::string body(method == Method::info ? request.body() : std::string_view{});
@@ -225,6 +246,7 @@ void CallManager::relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView
 
 void CallManager::relay_refused(Leg& leg, Relay relay, const response_map::Verdict& verdict) {
   Call& call = *leg.call;
+  const LocalError why = verdict.local != LocalError::none ? verdict.local : LocalError::not_in_dialog;
   if (relay.has_offer) call.offer_answer->withdraw();
   // RFC 4320 4.1 forbids 408 to a non-INVITE; the transaction still needs its end.
   const bool sendable = relay.method == Method::invite || verdict.code != 408;
@@ -232,7 +254,7 @@ void CallManager::relay_refused(Leg& leg, Relay relay, const response_map::Verdi
           sendable ? verdict.phrase : "");
   count_mapped(call, verdict);
   if (verdict.ends == response_map::Ends::dialog || verdict.ends == response_map::Ends::usage) {
-    hang_up(call, stats::EndedBy::sallyport, LocalError::not_in_dialog);
+    hang_up(call, stats::EndedBy::sallyport, why);
   }
 }
 

@@ -88,15 +88,15 @@ void CallManager::on_success(Leg& leg, const sip::MessageView& response) {
   Call& call = *leg.call;
   const bool another_fork = leg.dialog && leg.dialog->state() == sip::DialogState::confirmed &&
                             leg.dialog->remote_tag() != response.to_tag();
-  if (another_fork) return end_fork(leg, response);
+  if (another_fork) return end_fork(leg.invite_client, response);
   const LegAction action = step(leg, LegEvent::success);
   if (action == LegAction::ignore) return;
   auto dialog = sip::Dialog::uac(leg.from, leg.call_id, response);
   if (!dialog) {
     // A 2xx without a usable Contact: nothing can be sent inside that dialog, not even a BYE.
-    (void)step(leg, LegEvent::bye);
+    (void)step(leg, action == LegAction::ack_and_bye ? LegEvent::done : LegEvent::bye);
     response_map::Input input;
-    input.local = LocalError::malformed;
+    input.local = LocalError::answer_fault;
     return attempt_failed(leg, input);
   }
   leg.dialog = std::move(*dialog);
@@ -107,7 +107,12 @@ void CallManager::on_success(Leg& leg, const sip::MessageView& response) {
   if (call.over) return hang_up_leg(leg, {});
   const auto body = cross_body(leg, response);
   if (!body) return;
-  if (body->empty()) call.offer_answer->settle();
+  if (body->empty()) {
+    // RFC 3261 13.2.1: a 2xx brings the answer, or to an INVITE without SDP the offer; it may be missing only
+    // where a 18x has brought it (RFC 6337 2.2).
+    if (!call.offer_answer->has_answer()) return refuse_answer(leg, LocalError::answer_fault);
+    call.offer_answer->settle();
+  }
   answer_caller(leg, response, *body);
   if (!call.late_offer) carry_out(leg, step(leg, LegEvent::ack), {});
 }
@@ -127,12 +132,16 @@ std::optional<std::string> CallManager::cross_body(Leg& leg, const sip::MessageV
   }
   count_address_policy(leg.peer, engine.last_actions());
   if (text) return *text;
-  // A 18x: the leg is cancelled. A 2xx: acknowledged and ended with BYE.
   const LocalError error = media_error(text.error().fault);
   const bool refused = error == LocalError::private_media || error == LocalError::refused_address;
-  hang_up_leg(leg, {});
-  fail_call(call, refused ? LocalError::answer_refused : error);
+  refuse_answer(leg, refused ? LocalError::answer_refused : error);
   return std::nullopt;
+}
+
+// In a 18x: the leg is cancelled. In a 2xx: acknowledged and ended with BYE.
+void CallManager::refuse_answer(Leg& leg, LocalError error) {
+  hang_up_leg(leg, {});
+  fail_call(*leg.call, error);
 }
 
 std::string CallManager::response_headers(const Leg& to, const sip::MessageView& response, bool with_sdp) {
@@ -162,6 +171,7 @@ void CallManager::answer_caller(Leg& leg, const sip::MessageView& response, cons
   call.record.received = response.status();
   call.record.sent = verdict.code;
   call.record.attempts.back().received = response.status();
+  leg.attempt_open = false;
   stats::PairStatistics& counters = pair(call);
   counters.answered.add();
   counters.active.add(1);
@@ -198,7 +208,7 @@ void CallManager::attempt_failed(Leg& leg, response_map::Input failure) {
   attempt.local_error = response_map::local_error_name(verdict.local);
   attempt.rule = verdict.rule_text();
   if (verdict.failover) {
-    pair(call).failed[stats::code_slot(verdict.code)].add();
+    count_failed(call, verdict.code);
     return next_attempt(call, failure);
   }
   refuse_caller(call, verdict);
@@ -221,34 +231,53 @@ void CallManager::refuse_caller(Call& call, const response_map::Verdict& verdict
   record.sent_phrase = verdict.phrase;
   record.q850 = verdict.q850;
   record.rule = verdict.rule_text();
+  if (record.ended_by == stats::EndedBy::none) {
+    const bool ours = verdict.local != response_map::LocalError::none;
+    record.ended_by = ours ? stats::EndedBy::sallyport : stats::EndedBy::callee;
+  }
   if (record.local_error.empty()) record.local_error = response_map::local_error_name(verdict.local);
   record.ended_ns = wall_now_ns();
   count_mapped(call, verdict);
-  stats::PairStatistics& counters = pair(call);
-  if (call.b == nullptr) counters.attempts.add();
-  counters.failed[stats::code_slot(verdict.code)].add();
+  if (call.b == nullptr) {
+    count_refused(call.from, verdict.code);
+  } else {
+    count_failed(call, verdict.code);
+  }
   close_media(call);
   mark(call);
 }
 
-void CallManager::end_fork(Leg& leg, const sip::MessageView& response) {
-  const auto dialog = sip::Dialog::uac(leg.from, leg.call_id, response);
+// Nothing of a leg is needed: the response holds both tags, the target and where it came from. So the 2xx of
+// a fork is dealt with even when the call has long been freed.
+std::optional<sip::Dialog> CallManager::acknowledge_stray(sip::ClientId id,
+                                                          const sip::MessageView& response) {
+  auto dialog = sip::Dialog::uac(response.header(HeaderId::from), response.call_id(), response);
+  if (!dialog) return std::nullopt;
+  std::string lines;
+  sip::HeaderWriter out(lines);
+  dialog->write_headers(out, Method::ack, response.cseq());
+  const sip::RequestDraft ack{.method = Method::ack, .request_uri = dialog->request_uri(), .headers = lines};
+  if (!transactions_->acknowledge(id, response.to_tag(), ack, stray_path(*dialog, response)))
+    return std::nullopt;
+  return std::move(*dialog);
+}
+
+sip::Path CallManager::stray_path(const sip::Dialog& dialog, const sip::MessageView& response) {
+  sip::Path path = response.path;
+  if (const auto hop = dialog.next_hop(); hop && hop->address.family() == path.local.address.family())
+    path.remote = *hop;
+  return path;
+}
+
+void CallManager::end_fork(sip::ClientId id, const sip::MessageView& response) {
+  auto dialog = acknowledge_stray(id, response);
   if (!dialog) return;
   std::string lines;
   sip::HeaderWriter out(lines);
-  dialog->write_headers(out, Method::ack, leg.invite_cseq);
-  sip::Path path = leg.path;
-  if (const auto hop = dialog->next_hop()) path.remote = *hop;
-  const sip::RequestDraft ack{.method = Method::ack, .request_uri = dialog->request_uri(), .headers = lines};
-  const bool first = transactions_->acknowledge(leg.invite_client, response.to_tag(), ack, path).has_value();
-  if (!first) return;
-  sip::Dialog ended = *dialog;
-  std::string bye_lines;
-  sip::HeaderWriter bye_out(bye_lines);
-  ended.write_headers(bye_out, Method::bye, ended.next_cseq());
-  const sip::RequestDraft bye{
-      .method = Method::bye, .request_uri = ended.request_uri(), .headers = bye_lines};
-  (void)transactions_->start(bye, path, token(Purpose::keepalive, {}));  // nobody waits for its end
+  dialog->write_headers(out, Method::bye, dialog->next_cseq());
+  const sip::RequestDraft bye{.method = Method::bye, .request_uri = dialog->request_uri(), .headers = lines};
+  (void)transactions_->start(bye, stray_path(*dialog, response),
+                             token(Purpose::bye, {}));  // nobody waits for its end
 }
 
 void CallManager::send_ack(Leg& leg, sip::ClientId invite, std::uint32_t cseq, std::string_view to_tag,

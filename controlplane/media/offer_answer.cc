@@ -103,6 +103,9 @@ std::expected<std::string, MediaError> OfferAnswer::offer(Leg from, std::string_
   auto description = std::make_unique<sdp::Description>();
   const auto verdict = read(*description, body, policy);
   if (!verdict) return std::unexpected(verdict.error());
+  if (description->streams().size() < agreed_.size()) {
+    return std::unexpected(MediaError{MediaFault::sdp, "fewer streams than before (RFC 3264 8)"});
+  }
   if (!open_streams(*description, now_ns)) {
     return std::unexpected(MediaError{MediaFault::no_ports, "no media port is free"});
   }

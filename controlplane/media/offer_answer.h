@@ -66,6 +66,8 @@ class OfferAnswer {
   [[nodiscard]] std::expected<std::string, MediaError> answer(Leg from, std::string_view body,
                                                               const sdp::PolicyInput& policy,
                                                               bool provisional);
+  // A 18x has answered the open offer.
+  [[nodiscard]] bool has_answer() const { return state_ == State::offered && had_answer_; }
   // The 2xx came without an SDP of its own: what the 18x said holds (RFC 6337 2.2).
   void settle();
   // The open offer was refused.

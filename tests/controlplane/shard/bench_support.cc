@@ -112,6 +112,17 @@ std::string make_invite(const InviteOptions& options) {
   return with_body(head, options.body);
 }
 
+std::string make_cancel(std::string_view invite) {
+  std::string cancel(invite.substr(0, invite.find("\r\n\r\n") + 2));
+  cancel.replace(0, 6, "CANCEL");
+  cancel.replace(cancel.find(" INVITE\r\n"), 7, " CANCEL");
+  for (const std::string_view name : {"Contact: ", "Content-Type: ", "Content-Length: "}) {
+    const auto at = cancel.find(name);
+    if (at != std::string::npos) cancel.erase(at, cancel.find("\r\n", at) + 2 - at);
+  }
+  return cancel + "Content-Length: 0\r\n\r\n";
+}
+
 std::string make_response(const Sent& request, std::string_view status, std::string_view tag,
                           std::string_view contact, std::string_view body, std::string_view more) {
   std::string to = request.header("To");
@@ -153,7 +164,7 @@ std::string make_uas_request(std::string_view method, const Sent& invite, std::s
   return with_body(head, body);
 }
 
-Bench::Bench(std::string_view yaml) {
+Bench::Bench(std::string_view yaml, std::size_t command_bytes) {
   auto loaded = config::load(yaml);
   if (!loaded) {
     ADD_FAILURE() << config::format_faults("bench", loaded.error());
@@ -181,8 +192,12 @@ Bench::Bench(std::string_view yaml) {
   }
   open_ports_ = std::make_unique<media::OpenPorts>(media_);
   const Common common{config_, *peers_, *router_, *maps_, key_, *open_ports_, &records};
-  const Lines lines{{&commands_}, {&events_}, bell_, media_};
-  shard_ = std::make_unique<Shard>(common, lines, 0, 1, now_ns_);
+  const unsigned shards = config_.controlplane.shards;
+  for (unsigned index = 0; index < shards; ++index) {
+    Lane& lane = *lanes_.emplace_back(std::make_unique<Lane>(command_bytes));
+    const Lines lines{{&lane.commands}, {&lane.events}, nullptr, media_};
+    lane.shard = std::make_unique<Shard>(common, lines, index, shards, now_ns_);
+  }
 }
 
 Bench::~Bench() = default;
@@ -195,27 +210,42 @@ void Bench::receive(std::string_view realm, std::string_view from, std::string_v
   head.received_ns = now_ns_;
   sip::MessageIndex index;
   (void)sip::parse(text, sip::Framing::datagram, index);
-  const steer::Steering steering = steer::steer(index, text, *codec_, key_.hash, 1);
+  const steer::Steering steering =
+      steer::steer(index, text, *codec_, key_.hash, static_cast<std::uint8_t>(lanes_.size()));
   if (steering.verdict == steer::Verdict::foreign_response) return;
+  dp::RecordRing& events = lanes_.at(steering.shard)->events;
   head.verdict = static_cast<dp::SteerVerdict>(steering.verdict);
   head.slot = steering.slot;
   head.generation = steering.generation;
   head.index_bytes = static_cast<std::uint16_t>(index.used_bytes());
   head.message_bytes = static_cast<std::uint16_t>(text.size());
   const std::size_t padded = (sizeof(head) + head.index_bytes + 7) & ~std::size_t{7};
-  std::byte* to = events_.reserve(static_cast<std::uint16_t>(dp::Event::sip_received), padded + text.size());
+  std::byte* to = events.reserve(static_cast<std::uint16_t>(dp::Event::sip_received), padded + text.size());
   ASSERT_NE(to, nullptr);
   std::memcpy(to, &head, sizeof(head));
   std::memcpy(to + sizeof(head), static_cast<const void*>(&index), head.index_bytes);
   std::memcpy(to + padded, text.data(), text.size());
-  events_.publish();
+  events.publish();
   turn();
 }
 
 void Bench::turn() {
-  shard_->turn(now_ns_);
-  shard_->link().flush([](unsigned) {});
-  take_commands();
+  for (const auto& lane : lanes_) {
+    lane->shard->turn(now_ns_);
+    lane->shard->link().flush([](unsigned) {});
+    if (!worker_stopped) take_commands(*lane);
+  }
+}
+
+void Bench::advance_to(Nanoseconds now_ns) {
+  now_ns_ = std::max(now_ns_, now_ns);
+  turn();
+}
+
+Nanoseconds Bench::next_deadline_ns() const {
+  Nanoseconds next = sip::TimerWheel::kNever;
+  for (const auto& lane : lanes_) next = std::min(next, lane->shard->wheel().next_deadline_ns());
+  return next;
 }
 
 void Bench::advance(Nanoseconds span, Nanoseconds step) {
@@ -226,45 +256,60 @@ void Bench::advance(Nanoseconds span, Nanoseconds step) {
   }
 }
 
-void Bench::take_commands() {
-  for (auto record = commands_.front(); record.kind != 0; record = commands_.front()) {
-    switch (static_cast<dp::Command>(record.kind)) {
-      case dp::Command::sip_send: {
-        dp::SipSend head;
-        std::memcpy(&head, record.bytes.data(), sizeof(head));
-        sent_.push_back({head.local,
-                         head.remote,
-                         head.realm,
-                         {reinterpret_cast<const char*>(record.bytes.data()) + sizeof(head), head.bytes}});
-        break;
-      }
-      case dp::Command::flow_install: {
-        dp::FlowInstall command;
-        std::memcpy(&command, record.bytes.data(), sizeof(command));
-        EXPECT_FALSE(flows.contains(command.spec.self.slot)) << "a slot was installed twice";
-        flows[command.spec.self.slot] = command.spec;
-        break;
-      }
-      case dp::Command::flow_update: {
-        dp::FlowUpdate command;
-        std::memcpy(&command, record.bytes.data(), sizeof(command));
-        EXPECT_TRUE(flows.contains(command.spec.self.slot)) << "an update of no flow";
-        flows[command.spec.self.slot] = command.spec;
-        break;
-      }
-      case dp::Command::flow_remove: {
-        dp::FlowRemove command;
-        std::memcpy(&command, record.bytes.data(), sizeof(command));
-        ASSERT_TRUE(flows.contains(command.flow.slot)) << "a removal of no flow";
-        dp::FlowRemoved event{command.flow, flows[command.flow.slot].owner, {}};
-        flows.erase(command.flow.slot);
-        ASSERT_TRUE(events_.push(static_cast<std::uint16_t>(dp::Event::flow_removed), event));
-        break;
-      }
-      case dp::Command::none:
-        break;
+void Bench::take_commands(Lane& lane) {
+  for (auto record = lane.commands.front(); record.kind != 0; record = lane.commands.front()) {
+    take_command(lane, record);
+    lane.commands.pop();
+  }
+}
+
+namespace {
+template <typename T>
+T head_of(const dp::RecordRing::Record& record) {
+  T head;
+  std::memcpy(&head, record.bytes.data(), sizeof(T));
+  return head;
+}
+}  // namespace
+
+void Bench::take_command(Lane& lane, const dp::RecordRing::Record& record) {
+  switch (static_cast<dp::Command>(record.kind)) {
+    case dp::Command::sip_send: {
+      const auto head = head_of<dp::SipSend>(record);
+      sent_.push_back({head.local,
+                       head.remote,
+                       head.realm,
+                       {reinterpret_cast<const char*>(record.bytes.data()) + sizeof(head), head.bytes}});
+      break;
     }
-    commands_.pop();
+    case dp::Command::flow_install: {
+      const auto spec = head_of<dp::FlowInstall>(record).spec;
+      EXPECT_FALSE(flows.contains(spec.self.slot)) << "a slot was installed twice";
+      flows[spec.self.slot] = spec;
+      break;
+    }
+    case dp::Command::flow_update: {
+      const auto spec = head_of<dp::FlowUpdate>(record).spec;
+      EXPECT_TRUE(flows.contains(spec.self.slot)) << "an update of no flow";
+      flows[spec.self.slot] = spec;
+      break;
+    }
+    case dp::Command::flow_remove: {
+      const dp::FlowRef flow = head_of<dp::FlowRemove>(record).flow;
+      ASSERT_TRUE(flows.contains(flow.slot)) << "a removal of no flow";
+      held_.emplace_back(&lane, dp::FlowRemoved{flow, flows[flow.slot].owner, {}});
+      flows.erase(flow.slot);
+      if (!removals_held) confirm_removals();
+      break;
+    }
+    case dp::Command::none:
+      break;
+  }
+}
+
+void Bench::confirm_removals() {
+  for (const auto& [lane, event] : std::exchange(held_, {})) {
+    ASSERT_TRUE(lane->events.push(static_cast<std::uint16_t>(dp::Event::flow_removed), event));
   }
 }
 
@@ -287,7 +332,8 @@ Sent Bench::take_one(std::string_view start) {
 
 void Bench::report_idle(std::uint32_t slot) {
   const dp::FlowIdle event{flows.at(slot).self, flows.at(slot).owner};
-  ASSERT_TRUE(events_.push(static_cast<std::uint16_t>(dp::Event::flow_idle), event));
+  ASSERT_TRUE(
+      lanes_.at(event.owner.shard)->events.push(static_cast<std::uint16_t>(dp::Event::flow_idle), event));
   turn();
 }
 
@@ -302,26 +348,49 @@ void Bench::report_unreachable(const Sent& request) {
   event.remote = request.remote;
   event.icmp_type = 3;
   event.icmp_code = 3;
-  ASSERT_TRUE(events_.push(static_cast<std::uint16_t>(dp::Event::sip_unreachable), event));
+  ASSERT_TRUE(
+      lanes_.at(identity->shard)->events.push(static_cast<std::uint16_t>(dp::Event::sip_unreachable), event));
   turn();
 }
 
 std::uint32_t Bench::ports_in_use() {
   std::uint32_t used = 0;
-  for (std::uint16_t realm = 0; realm < config_.realms.size(); ++realm)
-    used += shard_->ports().level(realm).used;
+  for (const auto& lane : lanes_) {
+    for (std::uint16_t realm = 0; realm < config_.realms.size(); ++realm)
+      used += lane->shard->ports().level(realm).used;
+  }
   return used;
 }
 
 void Bench::expect_nothing_left() {
   advance(70 * kSecond, 250 * kMillisecond);
-  EXPECT_EQ(shard_->manager().calls(), 0u);
-  EXPECT_EQ(shard_->manager().legs(), 0u);
-  EXPECT_EQ(shard_->transaction_layer().clients(), 0u);
-  EXPECT_EQ(shard_->transaction_layer().servers(), 0u);
-  EXPECT_EQ(shard_->wheel().running(), 0u);
+  expect_empty();
+}
+
+void Bench::expect_empty() {
+  for (const auto& lane : lanes_) {
+    Shard& shard = *lane->shard;
+    EXPECT_EQ(shard.manager().calls(), 0u);
+    EXPECT_EQ(shard.manager().legs(), 0u);
+    EXPECT_EQ(shard.transaction_layer().clients(), 0u);
+    EXPECT_EQ(shard.transaction_layer().servers(), 0u);
+    EXPECT_EQ(shard.wheel().running(), 0u);
+    expect_balanced(shard.statistics());
+  }
   EXPECT_TRUE(flows.empty());
   EXPECT_EQ(ports_in_use(), 0u);
+}
+
+// At rest every attempt has had its end, and nobody is in a call.
+void Bench::expect_balanced(const stats::ShardStatistics& statistics) {
+  for (const stats::PairStatistics* pair : statistics.pairs()) {
+    std::uint64_t failed = 0;
+    for (const stats::Counter& counter : pair->failed) failed += counter.get();
+    EXPECT_EQ(pair->attempts.get(), pair->answered.get() + failed)
+        << "from " << pair->from << " to " << pair->to;
+    EXPECT_EQ(pair->active.get(), 0) << "from " << pair->from << " to " << pair->to;
+  }
+  EXPECT_EQ(statistics.totals.calls.get(), 0);
 }
 
 }  // namespace sallyport::shard

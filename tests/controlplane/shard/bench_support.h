@@ -46,6 +46,9 @@ struct InviteOptions {
 };
 [[nodiscard]] std::string make_invite(const InviteOptions& options = {});
 
+// The CANCEL of that INVITE (RFC 3261 9.1).
+[[nodiscard]] std::string make_cancel(std::string_view invite);
+
 // A response as a UAS writes it. `tag` is put on To where there is none.
 [[nodiscard]] std::string make_response(const Sent& request, std::string_view status, std::string_view tag,
                                         std::string_view contact = {}, std::string_view body = {},
@@ -70,7 +73,8 @@ class Records final : public stats::RecordSink {
 
 class Bench {
  public:
-  explicit Bench(std::string_view yaml = default_config());
+  // As many shards as the configuration says. `command_bytes`: size of each command ring.
+  explicit Bench(std::string_view yaml = default_config(), std::size_t command_bytes = 1 << 20);
   ~Bench();
   [[nodiscard]] static std::string_view default_config();
 
@@ -79,6 +83,11 @@ class Bench {
   // Turns of the loop, a millisecond or `step` apart.
   void advance(Nanoseconds span, Nanoseconds step = 50 * kMillisecond);
   void turn();
+  // The clock goes to that instant, and the loop turns once.
+  void advance_to(Nanoseconds now_ns);
+  [[nodiscard]] Nanoseconds now() const { return now_ns_; }
+  // When the next timer of a shard is due.
+  [[nodiscard]] Nanoseconds next_deadline_ns() const;
 
   // What has been sent since the last call of take().
   std::vector<Sent> take();
@@ -89,15 +98,32 @@ class Bench {
   std::map<std::uint32_t, dp::FlowSpec> flows;
   void report_idle(std::uint32_t slot);
   void report_unreachable(const Sent& request);
+  // The worker reads no commands while this is set; afterwards, what waits.
+  bool worker_stopped = false;
+  // The worker confirms no removal while this is set.
+  bool removals_held = false;
+  void confirm_removals();
 
-  Shard& shard() { return *shard_; }
+  Shard& shard(std::size_t index = 0) { return *lanes_[index]->shard; }
+  [[nodiscard]] const config::Config& config() const { return config_; }
   Records records;
   [[nodiscard]] std::uint32_t ports_in_use();
   // After everything has run out: no call, leg, transaction, timer, flow or port is left.
   void expect_nothing_left();
+  // The same without any time going by; the statistics are balanced too.
+  void expect_empty();
 
  private:
-  void take_commands();
+  // A shard and its rings.
+  struct Lane {
+    explicit Lane(std::size_t command_bytes) : commands(command_bytes) {}
+    dp::RecordRing commands;
+    dp::RecordRing events{1 << 20};
+    std::unique_ptr<Shard> shard;
+  };
+  static void expect_balanced(const stats::ShardStatistics& statistics);
+  void take_commands(Lane& lane);
+  void take_command(Lane& lane, const dp::RecordRing::Record& record);
   config::Config config_;
   std::unique_ptr<routing::PeerTable> peers_;
   std::unique_ptr<routing::Router> router_;
@@ -105,12 +131,10 @@ class Bench {
   steer::NodeKey key_;
   std::vector<dp::MediaRange> media_;
   std::unique_ptr<media::OpenPorts> open_ports_;
-  dp::RecordRing commands_{1 << 20};
-  dp::RecordRing events_{1 << 20};
-  dp::ShardDoorbell* bell_ = nullptr;
-  std::unique_ptr<Shard> shard_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<steer::IdentifierCodec> codec_;
   std::vector<Sent> sent_;
+  std::vector<std::pair<Lane*, dp::FlowRemoved>> held_;
   Nanoseconds now_ns_ = 1'000 * kSecond;
 };
 

@@ -2,48 +2,10 @@
 // One call with two legs, driven from the endpoints over the shipped shard.
 #include <gtest/gtest.h>
 
-#include "bench_support.h"
+#include "call_fixture.h"
 
 namespace sallyport::shard {
 namespace {
-
-constexpr std::string_view kCaller = "198.51.100.20:5060";
-constexpr std::string_view kCarrierA = "192.0.2.10:5060";
-constexpr std::string_view kCarrierB = "192.0.2.11:5060";
-constexpr std::string_view kContactA = "<sip:callee@192.0.2.10:5060>";
-
-class CallTest : public ::testing::Test {
- protected:
-  // INVITE from the caller, up to the INVITE at the carrier.
-  Sent place(const InviteOptions& options = {}) {
-    invite = make_invite(options);
-    bench.receive("access", kCaller, invite);
-    EXPECT_TRUE(bench.take_one("SIP/2.0 100").is("SIP/2.0 100 Trying"));
-    return bench.take_one("INVITE ");
-  }
-  // An answered call; `ok` is the 200 that the caller has, `out` the INVITE that the carrier has.
-  void establish(const InviteOptions& options = {}) {
-    out = place(options);
-    bench.receive("core", kCarrierA, make_response(out, "180 Ringing", "ct1", kContactA));
-    EXPECT_TRUE(bench.take_one("SIP/2.0 180").is("SIP/2.0 180"));
-    bench.receive("core", kCarrierA, make_response(out, "200 OK", "ct1", kContactA, sdp("192.0.2.10", 6000)));
-    ok = bench.take_one("SIP/2.0 200");
-    EXPECT_TRUE(bench.take_one("ACK ").is("ACK sip:callee@192.0.2.10:5060"));
-    bench.receive("access", kCaller, make_in_dialog("ACK", invite, ok, 1, "z9hG4bKack1"));
-    EXPECT_TRUE(bench.take().empty());
-  }
-  void caller_hangs_up() {
-    bench.receive("access", kCaller, make_in_dialog("BYE", invite, ok, 2, "z9hG4bKbye1"));
-    bench.take_one("SIP/2.0 200");
-    const Sent bye = bench.take_one("BYE ");
-    bench.receive("core", kCarrierA, make_response(bye, "200 OK", ""));
-  }
-
-  Bench bench;
-  std::string invite;
-  Sent out;
-  Sent ok;
-};
 
 TEST_F(CallTest, An_answered_call_ends_with_the_callers_BYE) {
   establish();
@@ -156,10 +118,7 @@ TEST_F(CallTest, CANCEL_before_the_answer_ends_both_legs) {
   out = place();
   bench.receive("core", kCarrierA, make_response(out, "180 Ringing", "ct1", kContactA));
   bench.take();
-  std::string cancel = invite;
-  cancel.replace(0, 6, "CANCEL");
-  cancel.replace(cancel.find("1 INVITE"), 8, "1 CANCEL");
-  bench.receive("access", kCaller, cancel);
+  bench.receive("access", kCaller, make_cancel(invite));
   EXPECT_EQ(bench.take_one("SIP/2.0 200").header("CSeq"), "1 CANCEL");
   EXPECT_TRUE(bench.take_one("SIP/2.0 487").is("SIP/2.0 487 Request Terminated"));
   const Sent to_carrier = bench.take_one("CANCEL ");
@@ -174,10 +133,7 @@ TEST_F(CallTest, A_200_that_crosses_the_CANCEL_is_acknowledged_and_ended) {
   out = place();
   bench.receive("core", kCarrierA, make_response(out, "180 Ringing", "ct1", kContactA));
   bench.take();
-  std::string cancel = invite;
-  cancel.replace(0, 6, "CANCEL");
-  cancel.replace(cancel.find("1 INVITE"), 8, "1 CANCEL");
-  bench.receive("access", kCaller, cancel);
+  bench.receive("access", kCaller, make_cancel(invite));
   bench.take();
   bench.receive("core", kCarrierA, make_response(out, "200 OK", "ct1", kContactA, sdp("192.0.2.10", 6000)));
   bench.take_one("ACK ");
