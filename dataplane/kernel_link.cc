@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint32_t kTableBase = 0x5350'0000;  // "SP": out of the way of tables that people number
 constexpr std::uint32_t kRulePriority = 5060;
+constexpr std::uint32_t kMainTable = 254;
 
 struct Setting {
   std::string_view path;  // %: the tap's name
@@ -77,7 +78,7 @@ std::expected<KernelLink, std::string> KernelLink::make(const KernelLinkPlan& pl
 }
 
 KernelLink::~KernelLink() {
-  for (const Rule& rule : rules_) (void)netlink_->delete_rule(rule.source, rule.table, kRulePriority);
+  for (const Netlink::Rule& rule : rules_) (void)netlink_->delete_rule(rule);
 }
 
 std::expected<void, std::string> KernelLink::configure(const KernelLinkPlan& plan) {
@@ -106,14 +107,17 @@ std::expected<void, std::string> KernelLink::add_gateways(const KernelLinkPlan& 
   for (const Prefix& address : plan.addresses) {
     const auto same_family = [&](const IpAddress& g) { return g.family() == address.address.family(); };
     if (std::ranges::none_of(plan.gateways, same_family)) continue;
-    // A killed process leaves its rules: take away what is equal first.
-    while (netlink_->delete_rule(address.address, table, kRulePriority) == 0) {
+    for (const Netlink::Rule& rule : {Netlink::Rule{address.address, kMainTable, kRulePriority - 1, true},
+                                      Netlink::Rule{address.address, table, kRulePriority, false}}) {
+      // A killed process leaves its rules: take away what is equal first.
+      while (netlink_->delete_rule(rule) == 0) {
+      }
+      if (const int error = netlink_->add_rule(rule); error != 0) {
+        return std::unexpected("cannot add the routing rule for " + address.address.to_text() + ": " +
+                               std::strerror(error));
+      }
+      rules_.push_back(rule);
     }
-    if (const int error = netlink_->add_rule(address.address, table, kRulePriority); error != 0) {
-      return std::unexpected("cannot add the routing rule for " + address.address.to_text() + ": " +
-                             std::strerror(error));
-    }
-    rules_.push_back({address.address, table});
   }
   return {};
 }

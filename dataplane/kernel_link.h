@@ -44,10 +44,6 @@ class KernelLink {
   [[nodiscard]] std::uint16_t vlan() const { return vlan_; }
 
  private:
-  struct Rule {
-    IpAddress source;
-    std::uint32_t table;
-  };
   KernelLink(const KernelLinkPlan& plan, Netlink& netlink, Tap tap)
       : netlink_(&netlink), tap_(std::move(tap)), port_(plan.port), vlan_(plan.vlan) {}
   [[nodiscard]] std::expected<void, std::string> configure(const KernelLinkPlan& plan);
@@ -57,7 +53,7 @@ class KernelLink {
   Tap tap_;
   std::uint8_t port_;
   std::uint16_t vlan_;
-  std::vector<Rule> rules_;
+  std::vector<Netlink::Rule> rules_;
 };
 
 }  // namespace sallyport::dp

@@ -54,15 +54,15 @@ int call_handler(const nlmsghdr* message, void* handler) {
 }
 
 // The request holds a pointer into itself, so it is filled in place and never copied.
-void fill_rule(Request<fib_rule_hdr>& request, const IpAddress& source, std::uint32_t table,
-               std::uint32_t priority) {
-  request->family = family_of(source);
-  request->src_len = address_bits(source);
+void fill_rule(Request<fib_rule_hdr>& request, const Netlink::Rule& rule) {
+  request->family = family_of(rule.source);
+  request->src_len = address_bits(rule.source);
   request->action = FR_ACT_TO_TBL;
   request->table = RT_TABLE_UNSPEC;
-  put_address(request.header(), FRA_SRC, source);
-  mnl_attr_put_u32(request.header(), FRA_TABLE, table);
-  mnl_attr_put_u32(request.header(), FRA_PRIORITY, priority);
+  put_address(request.header(), FRA_SRC, rule.source);
+  mnl_attr_put_u32(request.header(), FRA_TABLE, rule.table);
+  mnl_attr_put_u32(request.header(), FRA_PRIORITY, rule.priority);
+  if (rule.without_default) mnl_attr_put_u32(request.header(), FRA_SUPPRESS_PREFIXLEN, 0);
 }
 
 }  // namespace
@@ -145,7 +145,8 @@ int Netlink::add_address(unsigned ifindex, const Prefix& address) {
   return transact(*request.header(), nullptr);
 }
 
-int Netlink::add_default_route(unsigned ifindex, const IpAddress& gateway, std::uint32_t table, std::uint32_t metric) {
+int Netlink::add_default_route(unsigned ifindex, const IpAddress& gateway, std::uint32_t table,
+                               std::uint32_t metric) {
   Request<rtmsg> request(RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_APPEND);
   request->rtm_family = family_of(gateway);
   request->rtm_table = RT_TABLE_UNSPEC;
@@ -159,15 +160,15 @@ int Netlink::add_default_route(unsigned ifindex, const IpAddress& gateway, std::
   return transact(*request.header(), nullptr);
 }
 
-int Netlink::add_rule(const IpAddress& source, std::uint32_t table, std::uint32_t priority) {
+int Netlink::add_rule(const Rule& rule) {
   Request<fib_rule_hdr> request(RTM_NEWRULE, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
-  fill_rule(request, source, table, priority);
+  fill_rule(request, rule);
   return transact(*request.header(), nullptr);
 }
 
-int Netlink::delete_rule(const IpAddress& source, std::uint32_t table, std::uint32_t priority) {
+int Netlink::delete_rule(const Rule& rule) {
   Request<fib_rule_hdr> request(RTM_DELRULE, NLM_F_ACK);
-  fill_rule(request, source, table, priority);
+  fill_rule(request, rule);
   return transact(*request.header(), nullptr);
 }
 

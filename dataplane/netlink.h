@@ -27,9 +27,15 @@ class Netlink {
   [[nodiscard]] int add_address(unsigned ifindex, const Prefix& address);  // no duplicate address detection
   [[nodiscard]] int add_default_route(unsigned ifindex, const IpAddress& gateway, std::uint32_t table,
                                       std::uint32_t metric);
-  // "from SOURCE lookup TABLE" at that priority.
-  [[nodiscard]] int add_rule(const IpAddress& source, std::uint32_t table, std::uint32_t priority);
-  [[nodiscard]] int delete_rule(const IpAddress& source, std::uint32_t table, std::uint32_t priority);
+  // "from `source` lookup `table`"; its default routes do not count when `without_default`.
+  struct Rule {
+    IpAddress source;
+    std::uint32_t table = 0;
+    std::uint32_t priority = 0;
+    bool without_default = false;
+  };
+  [[nodiscard]] int add_rule(const Rule& rule);
+  [[nodiscard]] int delete_rule(const Rule& rule);
   // Has the kernel resolve or, when it is stale, probe a neighbour.
   [[nodiscard]] int use_neighbour(unsigned ifindex, const IpAddress& address);
 

@@ -369,7 +369,7 @@ TEST(ExceptionPath, leaves_nothing_behind) {
     ASSERT_EQ(std::system("ip link add raw0 type veth peer name raw1 && ip link set raw0 up"), 0);
     const auto left = [] {
       return std::system(
-          "[ -z \"$(nft list ruleset)\" ] && [ -z \"$(ip rule show | grep 5060)\" ] && "
+          "[ -z \"$(nft list ruleset)\" ] && [ -z \"$(ip rule show | grep -E ^50[56])\" ] && "
           "! ip link show sp-access >/dev/null 2>&1");
     };
     Network net;
