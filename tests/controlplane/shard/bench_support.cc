@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench_support.h"
+#include "tests/controlplane/shard/bench_support.h"
 
 #include <gtest/gtest.h>
 

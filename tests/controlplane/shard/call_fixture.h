@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "bench_support.h"
+#include "tests/controlplane/shard/bench_support.h"
 
 namespace sallyport::shard {
 

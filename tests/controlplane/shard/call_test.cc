@@ -2,7 +2,7 @@
 // One call with two legs, driven from the endpoints over the shipped shard.
 #include <gtest/gtest.h>
 
-#include "call_fixture.h"
+#include "tests/controlplane/shard/call_fixture.h"
 
 namespace sallyport::shard {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calls that end in odd orders: what crosses, what is missing, what comes too late.
-#include "call_fixture.h"
+#include "tests/controlplane/shard/call_fixture.h"
 
 namespace sallyport::shard {
 namespace {

@@ -2,7 +2,7 @@
 // What is answered without a call.
 #include <gtest/gtest.h>
 
-#include "bench_support.h"
+#include "tests/controlplane/shard/bench_support.h"
 
 namespace sallyport::shard {
 namespace {
