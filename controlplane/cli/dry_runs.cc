@@ -10,9 +10,7 @@
 #include "controlplane/cli/loaded.h"
 #include "controlplane/config/check.h"
 #include "controlplane/response_map/explain.h"
-#include "controlplane/routing/peer_health.h"
-#include "controlplane/routing/router.h"
-#include "dataplane/sip/uri.h"
+#include "controlplane/routing/dry_run.h"
 #include "sdp_rewriter/dry_run.h"
 
 namespace sallyport::cli {
@@ -52,16 +50,22 @@ ordered_json to_json(const response_map::Explanation& e) {
           {"rule", e.rule}};
 }
 
-std::string_view state_name(routing::TargetState state) {
-  switch (state) {
-    case routing::TargetState::up:
-      return "up";
-    case routing::TargetState::resting:
-      return "resting";
-    case routing::TargetState::down:
-      return "down";
+ordered_json to_json(const config::Config& config, const RouteArguments& arguments, const routing::DryRun& run) {
+  const auto& route = run.choice.route;
+  ordered_json json{{"from", arguments.from}, {"uri", arguments.uri}, {"user", run.user}, {"number", run.number}};
+  json["number_rule"] = run.number_rule ? ordered_json(*run.number_rule + 1) : ordered_json(nullptr);
+  json["route"] = route ? ordered_json(*route + 1) : ordered_json(nullptr);
+  json["line"] = route ? ordered_json(config.routes[*route].at.line) : ordered_json(nullptr);
+  json["targets"] = ordered_json::array();
+  for (const auto& [step, user] : run.targets) {
+    const config::Peer& peer = config.peers[step.id.peer];
+    json["targets"].push_back({{"peer", peer.name},
+                               {"target", peer.targets[step.id.target].uri},
+                               {"user", user},
+                               {"tried", step.tried},
+                               {"why", step.why}});
   }
-  return "";
+  return json;
 }
 
 std::optional<std::string> read_file(const std::string& file) {
@@ -154,43 +158,15 @@ int route(const RouteArguments& arguments, std::ostream& out, std::ostream& erro
   const config::Config& config = loaded->config;
   const config::PeerIndex from = peer_named(config, arguments.from, error);
   if (from == config::kNoIndex) return kArguments;
-  const auto uri = sip::parse_uri(arguments.uri);
-  if (!uri || uri->scheme == sip::Scheme::other) {
-    error << "'" << arguments.uri << "' is neither a sip, a sips nor a tel URI\n";
+  const auto run = routing::dry_run(config, arguments.from, arguments.uri, 0);
+  if (!run) {
+    error << run.error() << '\n';
     return kArguments;
   }
-  const routing::PeerHealth health(config, 0);
-  const routing::Router router(config);
-  const routing::RouteReport report = router.explain(from, uri->user, 0, health, 0);
-  ordered_json json{{"from", arguments.from}, {"uri", arguments.uri}, {"user", uri->user}};
-  json["route"] = report.choice.route ? ordered_json(*report.choice.route + 1) : ordered_json(nullptr);
-  json["line"] =
-      report.choice.route ? ordered_json(config.routes[*report.choice.route].at.line) : ordered_json(nullptr);
-  json["targets"] = ordered_json::array();
-  for (const routing::RouteStep& step : report.steps) {
-    const config::Peer& peer = config.peers[step.id.peer];
-    json["targets"].push_back({{"peer", peer.name},
-                               {"target", peer.targets[step.id.target].uri},
-                               {"tried", step.tried},
-                               {"state", state_name(health.state(step.id, 0))},
-                               {"why", step.why}});
-  }
   if (arguments.json) {
-    out << json.dump(2) << '\n';
-    return 0;
-  }
-  out << "from: " << arguments.from << "\nuser: " << uri->user << '\n';
-  if (!report.choice.route) {
-    out << "route: none fits; the caller gets the local error no-route\n";
-    return 0;
-  }
-  out << "route: " << *report.choice.route + 1 << " (line " << config.routes[*report.choice.route].at.line
-      << ")\n";
-  int place = 0;
-  for (const routing::RouteStep& step : report.steps) {
-    const config::Peer& peer = config.peers[step.id.peer];
-    out << (step.tried ? std::to_string(++place) + ". " : "-  ") << peer.name << ' '
-        << peer.targets[step.id.target].uri << ": " << step.why << '\n';
+    out << to_json(config, arguments, *run).dump(2) << '\n';
+  } else {
+    out << routing::render(config, *run);
   }
   return 0;
 }

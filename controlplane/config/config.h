@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "controlplane/config/fault.h"
+#include "controlplane/config/peer_policy.h"
 #include "dataplane/base/address.h"
 #include "dataplane/base/clock.h"
 
@@ -129,6 +130,12 @@ struct Peer {
   Limits limits;
   MapIndex map_receive = kNoIndex;  // cleans what this peer says
   MapIndex map_send = kNoIndex;     // adapts what this peer hears
+  bool trusted = false;             // of our trust domain (RFC 3325): tells and is told asserted identities
+  Numbers numbers;
+  Codecs codecs;
+  Headers headers;
+  Credentials credentials;          // for challenges of this peer; empty: they are passed on
+  Redirects redirects;
   Place at;
 };
 
@@ -145,6 +152,7 @@ struct Route {
   std::string user;             // pattern with '*' and '?'; empty: any user, also none
   std::vector<RouteTarget> to;  // at least one, each with targets
   bool weighted = false;
+  Numbers numbers;              // between those of the two peers
   Place at;
 };
 

@@ -55,6 +55,12 @@ void read_operations(MapReader& top, Draft& draft);  // metrics, status, admin, 
 // realm and peer.
 void read_media_policy(MapReader& owner, MapReader* media, MediaPolicy& policy);
 
+// trusted, numbers, codecs, headers, credentials and redirects of a peer; numbers of a route.
+void read_policies(MapReader& peer_reader, Peer& peer);
+void read_numbers(MapReader& owner, Numbers& numbers);
+// The header fields of `headers` (read_headers.cc).
+void read_header_policy(MapReader& peer_reader, Headers& headers);
+
 // What no section can judge alone: collisions of addresses, ports, matches; memory and devices.
 void cross_check(const Draft& draft, Faults& faults);
 

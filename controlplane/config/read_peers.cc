@@ -170,6 +170,7 @@ void read_peer(const Value::Named& named, Draft& draft) {
   reader.duration_or_off("probe", peer.probe_ns, kSecond, kDay);
   read_limits(reader, peer.limits);
   read_map_use(reader, draft, peer);
+  read_policies(reader, peer);
   const bool says_nothing = !reader.get("match") && !reader.get("targets");
   if (named.value.is_map() && says_nothing) named.value.fault("needs 'match' or 'targets'");
   reader.finish();

@@ -86,6 +86,7 @@ void read_routes(MapReader& top, Draft& draft) {
     read_from(reader, draft, route);
     read_user(reader, route);
     read_to(reader, draft, route, places);
+    read_numbers(reader, route.numbers);
     reader.finish();
     draft.config.routes.push_back(std::move(route));
     draft.routes.push_back(std::move(places));

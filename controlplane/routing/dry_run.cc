@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "controlplane/routing/router.h"
+#include "controlplane/routing/numbers.h"
 #include "dataplane/sip/uri.h"
 
 namespace sallyport::routing {
@@ -19,10 +19,15 @@ std::string route_head(const config::Config& config, std::size_t index) {
                      route.weighted ? "by weight" : "in order");
 }
 
+std::string user_of(const std::string& uri) {
+  const auto parsed = sip::parse_uri(uri);
+  return parsed ? std::string(parsed->user) : std::string();
+}
+
 }  // namespace
 
-std::expected<std::string, std::string> route_text(const config::Config& config, std::string_view from_peer,
-                                                   std::string_view uri, std::uint64_t random) {
+std::expected<DryRun, std::string> dry_run(const config::Config& config, std::string_view from_peer,
+                                           std::string_view uri, std::uint64_t random) {
   const config::PeerIndex from = config.find_peer(from_peer);
   if (from == config::kNoIndex)
     return std::unexpected(fmt::format("no peer '{}' in the configuration", from_peer));
@@ -30,17 +35,36 @@ std::expected<std::string, std::string> route_text(const config::Config& config,
   if (!parsed || parsed->scheme == sip::Scheme::other) {
     return std::unexpected(fmt::format("'{}' is not a sip, sips or tel URI", uri));
   }
-  const PeerHealth health(config, 0);
-  const RouteReport report = Router(config).explain(from, parsed->user, random, health, 0);
-  if (!report.choice.route) {
-    return fmt::format("no route: local error no-route\n");
+  DryRun run;
+  run.user = parsed->user;
+  if (const auto number = number_of_user(parsed->user)) {
+    run.number_rule = apply_numbers(config.peers[from].numbers, Way::in, Party::called, *number).rule;
   }
-  std::string text = route_head(config, *report.choice.route);
+  run.number = user_of(NumberPath(config, from, std::nullopt, config::kNoIndex).uri(Party::called, uri));
+  const PeerHealth health(config, 0);
+  RouteReport report = Router(config).explain(from, run.number, random, health, 0);
+  run.choice = std::move(report.choice);
+  for (RouteStep& step : report.steps) {
+    const NumberPath path(config, from, run.choice.route, step.id.peer);
+    run.targets.push_back({std::move(step), user_of(path.uri(Party::called, uri))});
+  }
+  return run;
+}
+
+std::string render(const config::Config& config, const DryRun& run) {
+  std::string text;
+  if (run.number_rule) {
+    text += fmt::format("number {} becomes {} (numbers.in, rule {})\n", run.user, run.number,
+                        *run.number_rule + 1);
+  }
+  if (!run.choice.route) return text + "no route: local error no-route\n";
+  text += route_head(config, *run.choice.route);
   std::size_t place = 0;
-  for (const RouteStep& step : report.steps) {
+  for (const auto& [step, user] : run.targets) {
     const config::Peer& peer = config.peers[step.id.peer];
-    text += fmt::format("  {} {} {} ({})\n", step.tried ? std::to_string(++place) + "." : "-", peer.name,
+    text += fmt::format("  {} {} {} ({})", step.tried ? std::to_string(++place) + "." : "-", peer.name,
                         peer.targets[step.id.target].uri, step.why);
+    text += user.empty() ? "\n" : fmt::format(" as {}\n", user);
   }
   return text;
 }

@@ -3,18 +3,37 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "controlplane/config/config.h"
+#include "controlplane/routing/router.h"
 
 namespace sallyport::routing {
 
+struct DryRunTarget {
+  RouteStep step;
+  std::string user;  // of the Request-URI that this target would get
+};
+
+struct DryRun {
+  std::string user;                        // as heard
+  std::string number;                      // after the caller's numbers.in: what the routes are matched with
+  std::optional<std::size_t> number_rule;  // the one of numbers.in that decided
+  RouteChoice choice;
+  std::vector<DryRunTarget> targets;
+};
+
+// The route of a call from that peer to that URI, and each target in order. All targets count as up. `random`
+// decides between weights. Error: one sentence (no such peer, not a URI).
+[[nodiscard]] std::expected<DryRun, std::string> dry_run(const config::Config& config,
+                                                         std::string_view from_peer, std::string_view uri,
+                                                         std::uint64_t random);
+
 // What `sallyport route --from PEER URI` prints: the route that decides, with its place in the file, and each
-// target in order with a reason. All targets count as up. `random` decides between weights. Error: one
-// sentence (no such peer, not a URI).
-[[nodiscard]] std::expected<std::string, std::string> route_text(const config::Config& config,
-                                                                 std::string_view from_peer,
-                                                                 std::string_view uri, std::uint64_t random);
+// target in order with a reason and the number it would be sent.
+[[nodiscard]] std::string render(const config::Config& config, const DryRun& run);
 
 }  // namespace sallyport::routing

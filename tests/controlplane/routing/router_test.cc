@@ -34,6 +34,10 @@ class RouterTest : public testing::Test {
   [[nodiscard]] TargetId id(const char* peer, std::uint16_t target = 0) const {
     return {config_.find_peer(peer), target};
   }
+  [[nodiscard]] std::string text_of(const char* from, std::string_view uri) const {
+    const auto run = dry_run(config_, from, uri, 0);
+    return run ? render(config_, *run) : run.error();
+  }
   config::Config config_;
   std::optional<PeerHealth> health_;
 };
@@ -119,18 +123,31 @@ TEST_F(RouterTest, The_report_says_why_for_each_target) {
 
 TEST_F(RouterTest, The_dry_run_prints_the_route_and_its_targets) {
   routes("\n  - {from: [office, guest], user: \"+44*\", to: [a, b]}\n  - {to: {c: 2}}");
-  EXPECT_EQ(route_text(config_, "office", "sip:+442079460000@198.51.100.1;user=phone", 0),
+  EXPECT_EQ(text_of("office", "sip:+442079460000@198.51.100.1;user=phone"),
             "route 1 (line 7): from office, guest, user \"+44*\", in order\n"
-            "  1. a sip:192.0.2.10 (up)\n  2. a sip:192.0.2.110 (up)\n  3. b sip:192.0.2.11 (up)\n");
-  EXPECT_EQ(route_text(config_, "a", "tel:+1555", 0),
-            "route 2 (line 8): from any, user any, by weight\n  1. c sip:192.0.2.12 (weight 2, up)\n");
+            "  1. a sip:192.0.2.10 (up) as +442079460000\n  2. a sip:192.0.2.110 (up) as +442079460000\n"
+            "  3. b sip:192.0.2.11 (up) as +442079460000\n");
+  EXPECT_EQ(text_of("a", "tel:+1555"),
+            "route 2 (line 8): from any, user any, by weight\n  1. c sip:192.0.2.12 (weight 2, up) as +1555\n");
+}
+
+TEST_F(RouterTest, The_dry_run_shows_what_becomes_of_the_number) {
+  config_ = configured(
+      "{office: {realm: in, targets: [sip:198.51.100.20], numbers: {plan: {country: 44}, in: {form: e164}}}, "
+      "a: {realm: out, targets: [sip:192.0.2.10], numbers: {out: {tech_prefix: 77#}}}}",
+      "[{user: '+44*', to: a, numbers: {out: [{match: '+*', strip: 1}]}}]");
+  EXPECT_EQ(text_of("office", "sip:02079460000@h"),
+            "number 02079460000 becomes +442079460000 (numbers.in, rule 1)\n"
+            "route 1 (line 6): from any, user \"+44*\", in order\n"
+            "  1. a sip:192.0.2.10 (up) as 77%23442079460000\n");
+  EXPECT_EQ(text_of("office", "sip:112@h"), "no route: local error no-route\n");
 }
 
 TEST_F(RouterTest, The_dry_run_says_what_it_cannot_answer) {
   routes("[{from: office, to: [a]}]");
-  EXPECT_EQ(route_text(config_, "nobody", "sip:1@h", 0).error(), "no peer 'nobody' in the configuration");
-  EXPECT_EQ(route_text(config_, "office", "1234", 0).error(), "'1234' is not a sip, sips or tel URI");
-  EXPECT_EQ(route_text(config_, "guest", "sip:1@h", 0), "no route: local error no-route\n");
+  EXPECT_EQ(dry_run(config_, "nobody", "sip:1@h", 0).error(), "no peer 'nobody' in the configuration");
+  EXPECT_EQ(dry_run(config_, "office", "1234", 0).error(), "'1234' is not a sip, sips or tel URI");
+  EXPECT_EQ(text_of("guest", "sip:1@h"), "no route: local error no-route\n");
 }
 
 TEST(PatternMatches, knows_stars_and_question_marks) {
