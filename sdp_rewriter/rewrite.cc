@@ -2,9 +2,17 @@
 #include "sdp_rewriter/rewrite.h"
 
 #include <algorithm>
+#include <array>
+
+#include "sdp_rewriter/attributes.h"
+#include "sdp_rewriter/fields.h"
 
 namespace sallyport::sdp {
 namespace {
+
+// Attributes whose value starts with the format that they speak of (RFC 8866 6.6, 6.15; RFC 4585 4.2; RFC
+// 6236; 3GPP TS 26.114 for framesize).
+constexpr std::array<std::string_view, 5> kOfFormat{"rtpmap", "fmtp", "rtcp-fb", "imageattr", "framesize"};
 
 class Writer {
  public:
@@ -135,6 +143,7 @@ class Writer {
     const bool replaces_direction = state.direction_due.has_value();
     write_media(stream, state);
     for (const Line& l : stream.lines.subspan(1)) {
+      if (speaks_of_removed_format(stream, state, l)) continue;
       if (!stream.own_connection && l.kind != LineKind::information) write_due_connection(state, {});
       switch (l.kind) {
         case LineKind::connection:
@@ -155,13 +164,33 @@ class Writer {
     write_due_direction(state, {});
   }
 
-  // All but the port stands as it stood.
+  static bool speaks_of_removed_format(const Stream& stream, const StreamState& state, const Line& l) {
+    if (state.plan == nullptr || !state.plan->formats || l.type != 'a') return false;
+    const AttributeText attribute = split_attribute(l.value);
+    const auto is_its = [&](std::string_view known) { return equal_nocase(attribute.name, known); };
+    if (std::ranges::none_of(kOfFormat, is_its)) return false;
+    std::string_view rest = attribute.value;
+    const std::string_view format = next_word(rest);
+    const auto written = [&](std::uint16_t position) { return stream.formats[position].text == format; };
+    const auto stood = [&](const Format& each) { return each.text == format; };
+    return std::ranges::any_of(stream.formats, stood) && std::ranges::none_of(*state.plan->formats, written);
+  }
+
+  // All but the port and, where the plan chooses them, the formats stands as it stood.
   void write_media(const Stream& stream, const StreamState& state) {
     const Line& l = stream.lines.front();
     const auto port_start = static_cast<std::size_t>(stream.port_text.data() - l.text.data());
     out_.append(l.text.substr(0, port_start));
     out_.append(std::to_string(state.plan ? state.plan->local.port : 0));
-    line(l.text.substr(port_start + stream.port_text.size()), l.end);
+    const std::size_t port_end = port_start + stream.port_text.size();
+    if (!state.plan || !state.plan->formats) return line(l.text.substr(port_end), l.end);
+    const auto formats_start = static_cast<std::size_t>(stream.formats.front().text.data() - l.text.data());
+    out_.append(l.text.substr(port_end, formats_start - port_end));
+    for (const std::uint16_t position : *state.plan->formats) {
+      if (out_.back() != ' ' && out_.back() != '\t') out_.append(" ");
+      out_.append(stream.formats[position].text);
+    }
+    line({}, l.end);
   }
 
   void write_due_connection(StreamState& state, std::string_view end) {

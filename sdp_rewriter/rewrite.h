@@ -9,6 +9,9 @@
 //   a=rtcp             ours, or removed where it says nothing (port + 1) and at session level
 //   ICE                removed (RFC 8839): we are the endpoint of the media path
 //   a=source-filter, alt, altc, ccap, old*ip, tool   removed: addresses, product
+//   formats            kept; where the plan chooses some, the rest goes with its rtpmap, fmtp, rtcp-fb,
+//   imageattr and
+//                      framesize
 //   a=sendrecv ...     kept; an RFC 2543 hold (c=0.0.0.0) becomes our address and sendonly (from sendrecv) or
 //   inactive (from
 //                      recvonly): RFC 3264 8.4 says the same with directions
@@ -38,6 +41,8 @@ struct StreamPlan {
   Endpoint rtcp;         // ours; port 0: none
   RtcpLine rtcp_line = RtcpLine::automatic;
   std::optional<Direction> direction;  // written instead of the stream's own
+  // Positions in the stream's formats, in the order to write (codec_policy.h); not set: as they stand.
+  std::optional<std::vector<std::uint16_t>> formats;
 };
 
 struct Plan {

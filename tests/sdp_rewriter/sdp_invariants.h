@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "sdp_rewriter/codec_policy.h"
 #include "sdp_rewriter/dry_run.h"
 #include "sdp_rewriter/offer_answer.h"
 #include "sdp_rewriter/rewrite.h"
@@ -83,6 +84,27 @@ inline const char* broken_rewrite(const Description& d) {
   return check_answer(d, *again) ? nullptr : "the rewritten description does not answer the first";
 }
 
+// Under a codec policy: what is left is a part of what was offered, and a second time changes nothing.
+inline const char* broken_codecs(const Description& d) {
+  const CodecPolicy policy{.remove = {{"PCMU", 0}, {"H264", 0}},
+                           .order = {{"PCMA", 8000}, {"telephone-event", 0}}};
+  const CodecRules rules{.reader = &policy};
+  Plan plan = plan_for(d);
+  (void)apply_codecs(d, rules, plan);
+  const std::string text = rewrite(d, plan);
+  if (text.size() > kMaxBytes || d.lines().size() + 3 * kMaxStreams > kMaxLines) return nullptr;
+  const auto again = Description::parse(text);
+  if (!again) return "the description with chosen codecs does not parse";
+  for (std::size_t i = 0; i < d.streams().size(); ++i) {
+    const PayloadTypes before = d.streams()[i].payload_types();
+    const PayloadTypes after = again->streams()[i].payload_types();
+    if (((after[0] & ~before[0]) | (after[1] & ~before[1])) != 0) return "a format came from nowhere";
+    if (again->streams()[i].disabled() || !again->streams()[i].is_rtp()) continue;
+    if (choose_codecs(again->streams()[i], rules).changed) return "choosing codecs twice differs";
+  }
+  return nullptr;
+}
+
 // nullptr: all well.
 inline const char* broken_invariant(std::string_view body) {
   const auto d = Description::parse(body);
@@ -102,6 +124,7 @@ inline const char* broken_invariant(std::string_view body) {
     if (render(shown).empty() || shown.streams.size() != d->streams().size()) return "the dry run differs";
     if (shown.refused != shown.rewritten.empty()) return "refused and rewritten at once";
   }
+  if (const char* broken = broken_codecs(*d)) return broken;
   return broken_rewrite(*d);
 }
 
