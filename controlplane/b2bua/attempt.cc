@@ -4,6 +4,8 @@
 
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/header_policy.h"
+#include "controlplane/b2bua/identity.h"
+#include "controlplane/b2bua/message_body.h"
 #include "dataplane/sip/uri.h"
 
 namespace sallyport::b2bua {
@@ -20,6 +22,8 @@ LocalError local_error_of(media::MediaFault fault) {
       return LocalError::private_media;
     case media::MediaFault::refused_address:
       return LocalError::refused_address;
+    case media::MediaFault::no_codec:
+      return LocalError::no_common_codec;
     case media::MediaFault::no_ports:
       return LocalError::no_ports;
     case media::MediaFault::sdp:
@@ -96,21 +100,17 @@ CallManager::Attempt CallManager::try_target(Call& call, routing::TargetId targe
     // Nothing of ours has left yet: the leg ends as if refused.
     (void)step(*leg, LegEvent::failure);
     const LocalError error = local_error_of(body.error().fault);
-    const bool hopeless = error != LocalError::no_ports;
+    const bool hopeless = error != LocalError::no_ports && error != LocalError::no_common_codec;
     if (hopeless)
       fail_call(call, error, error == LocalError::sdp_fault ? body.error().detail : std::string_view{});
     return {false, error};
   }
-  const std::string uri = request_uri_for(call.invite.view().request_uri(), remote);
-  const std::string headers = invite_headers(call, *leg, uri, !body->empty());
-  const sip::RequestDraft draft{
-      .method = Method::invite, .request_uri = uri, .headers = headers, .body = *body};
-  const auto id = transactions_->start(draft, leg->path, token(Purpose::invite, leg->handle));
+  const auto id = send_invite(*leg, *body);
   if (!id) {
     (void)step(*leg, LegEvent::failure);
     return {false, id.error() == sip::TransactionError::full ? LocalError::capacity : LocalError::internal};
   }
-  leg->invite_client = *id;
+  if (!peer.credentials.empty()) leg->invite_body = *body;
   services_.wheel.start(leg->wait, peer.limits.setup_ns);
   call.record.to_peer = peer.name;
   call.record.to_realm = realm.name;
@@ -119,6 +119,23 @@ CallManager::Attempt CallManager::try_target(Call& call, routing::TargetId targe
   attempt.target = remote;
   attempt.call_id = leg->call_id;
   return {true, LocalError::none};
+}
+
+std::expected<sip::ClientId, sip::TransactionError> CallManager::send_invite(Leg& leg,
+                                                                             const std::string& sdp) {
+  Call& call = *leg.call;
+  const sip::MessageView invite = call.invite.view();
+  const std::string called = numbers(*call.a, leg).uri(routing::Party::called, invite.request_uri());
+  const std::string uri = request_uri_for(called, leg.path.remote);
+  const std::string body = sdp.empty() ? std::string{} : with_session_description(invite, sdp);
+  std::string headers = invite_headers(call, leg, uri, !body.empty());
+  leg.authorization = authorization(leg, "INVITE", uri, body);
+  headers += leg.authorization;
+  const sip::RequestDraft draft{
+      .method = Method::invite, .request_uri = uri, .headers = headers, .body = body};
+  const auto id = transactions_->start(draft, leg.path, token(Purpose::invite, leg.handle));
+  if (id) leg.invite_client = *id;
+  return id;
 }
 
 void CallManager::count_failed(Call& call, std::uint16_t code) {
@@ -133,6 +150,7 @@ std::expected<std::string, media::MediaError> CallManager::offer_for(Call& call,
   if (again) call.media->close_all();  // the other realm or family of this target needs ports of its own
   // The answerer's source is the target until it answers from somewhere.
   call.media->set_leg(media::Leg::b, media_facts(leg.peer, leg.path, leg.path.remote.address));
+  call.offer_answer->set_codecs(media::Leg::b, &codecs_[leg.peer]);
   if (call.late_offer) {
     call.offer_answer->forget();
     return std::string{};
@@ -140,7 +158,7 @@ std::expected<std::string, media::MediaError> CallManager::offer_for(Call& call,
   if (again) return call.offer_answer->offer_again(now());
   const sip::MessageView invite = call.invite.view();
   const sdp::PolicyInput policy = policy_for(*call.a, invite);
-  auto text = call.offer_answer->offer(media::Leg::a, invite.body(), policy, now());
+  auto text = call.offer_answer->offer(media::Leg::a, session_description(invite), policy, now());
   count_address_policy(call.from, call.offer_answer->last_actions());
   return text;
 }
@@ -148,8 +166,8 @@ std::expected<std::string, media::MediaError> CallManager::offer_for(Call& call,
 std::string CallManager::invite_headers(Call& call, Leg& leg, std::string_view uri, bool with_sdp) {
   const sip::MessageView invite = call.invite.view();
   const std::string host = leg.path.local.address.to_uri_text();
-  leg.from = hide_host(invite.header(HeaderId::from), host);
-  if (leg.from.empty()) leg.from = "<sip:" + host + ">";
+  const Crossing crossing{headers_[call.from], headers_[leg.peer], host, numbers(*call.a, leg)};
+  leg.from = crossing_from(invite, crossing);
   leg.from += ";tag=" + leg.tag;
   const int hops = invite.index->max_forwards < 0 ? 70 : std::min(invite.index->max_forwards, 255);
 
@@ -163,8 +181,8 @@ std::string CallManager::invite_headers(Call& call, Leg& leg, std::string_view u
   write_contact(leg, out);
   write_capabilities(out);
   out.line(HeaderId::user_agent, kProduct);
-  pass_headers(invite, host, out);
-  if (with_sdp) out.line(HeaderId::content_type, "application/sdp");
+  pass_headers(invite, crossing, out);
+  if (with_sdp) write_body_type(invite, out);
   return lines;
 }
 

@@ -17,6 +17,7 @@
 #include "controlplane/media/offer_answer.h"
 #include "controlplane/response_map/response_map.h"
 #include "controlplane/routing/peer_health.h"
+#include "controlplane/sip/digest.h"
 #include "controlplane/sip/dialog.h"
 #include "controlplane/sip/timer_wheel.h"
 #include "controlplane/sip/transaction_user.h"
@@ -34,6 +35,12 @@ struct Handle {
 
 // Timers of a leg and of a call, by the name that a sip::Timer carries.
 enum class CallTimer : std::uint8_t { setup, ring, duration, nat_keepalive };
+
+// A 2xx of ours to an INVITE without its ACK so far.
+struct Unacknowledged {
+  std::uint32_t cseq = 0;
+  sip::ServerId invite;
+};
 
 struct Leg {
   Handle handle;
@@ -54,11 +61,16 @@ struct Leg {
   bool admitted = false;      // holds a place of its peer
   bool attempt_open = false;  // UAC: counted as an attempt, not yet as answered or failed
   bool heard = false;         // UAC: a response above 100 has come
+  std::vector<Unacknowledged> unacknowledged;  // an ended leg stays until these are acknowledged or given up
   sip::Timer wait;            // setup, then ring
   sip::Timer keepalive;
+  sip::Authenticator authenticator;  // of challenges that its peer sends
+  std::string invite_body;           // UAC whose peer may challenge: of our INVITE, to send it again
+  std::string authorization;         // of our last INVITE: its ACK repeats it (RFC 3261 22.1)
 
   [[nodiscard]] media::Leg side() const { return role == LegRole::uas ? media::Leg::a : media::Leg::b; }
   [[nodiscard]] bool is_over() const { return state == LegState::ended; }
+  [[nodiscard]] bool may_go() const { return is_over() && unacknowledged.empty(); }
 };
 
 // A request inside the dialogs that goes from one leg to the other and waits for its answer.
@@ -73,6 +85,9 @@ struct Relay {
   bool answered = false;          // a re-INVITE: 2xx has gone on, the ACK is awaited
   bool ack_waits = false;         // the other leg's ACK waits for this one's: it brings the answer
   std::string to_tag;             // of that 2xx
+  std::string lines;              // of the request, behind what its dialog and its credentials say
+  std::string body;
+  unsigned max_forwards = 70;
 };
 
 struct Call {
@@ -83,7 +98,8 @@ struct Call {
   config::PeerIndex from = config::kNoIndex;
   std::vector<routing::TargetId> candidates;
   std::size_t next_candidate = 0;
-  sip::StoredMessage invite;  // the caller's
+  std::optional<std::size_t> route;  // index into the configuration's routes
+  sip::StoredMessage invite;         // the caller's
   std::unique_ptr<media::MediaSession> media;
   std::unique_ptr<media::OfferAnswer> offer_answer;
   std::vector<Relay> relays;

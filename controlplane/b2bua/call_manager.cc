@@ -18,6 +18,20 @@ CallManager::CallManager(const Services& services)
     agents_.push_back((v4 ? v4 : realm.address(Family::v6)).to_uri_text());
     for (const Prefix& prefix : realm.addresses) own_addresses_.push_back(prefix.address);
   }
+  for (const config::Peer& peer : services.config.peers) {
+    headers_.emplace_back(peer);
+    codecs_.push_back(sdp::CodecPolicy::parse(peer.codecs.allow, peer.codecs.remove, peer.codecs.order));
+  }
+}
+
+routing::NumberPath CallManager::numbers(const Leg& from, const Leg& to) const {
+  return {services_.config, from.peer, from.call->route, to.peer, from.role == LegRole::uas};
+}
+
+void CallManager::pass_to(const Leg& from, const Leg& to, const sip::MessageView& message,
+                          sip::HeaderWriter& out) const {
+  const std::string host = to.path.local.address.to_uri_text();
+  pass_headers(message, {headers_[from.peer], headers_[to.peer], host, numbers(from, to)}, out);
 }
 
 CallManager::~CallManager() {
@@ -122,7 +136,7 @@ void CallManager::sweep() {
     touched_.pop_back();
     Call* call = calls_.find(handle.slot, handle.generation);
     if (call == nullptr || !call->over) continue;
-    if (!std::ranges::all_of(call->legs, [](const Leg* leg) { return leg->is_over(); })) continue;
+    if (!std::ranges::all_of(call->legs, [](const Leg* leg) { return leg->may_go(); })) continue;
     close_media(*call);
     if (call->media && !call->media->is_closed()) continue;
     write_record(*call);
@@ -269,12 +283,16 @@ void CallManager::on_response(sip::ClientId id, std::uint64_t token, const sip::
     if (success && purpose == Purpose::relay) (void)acknowledge_stray(id, response);  // its BYE has been sent
     return;
   }
+  const bool challenges = response.status() == 401 || response.status() == 407;
+  if (response.status() >= 200 && !challenges) leg->authenticator.accepted();
   if (purpose == Purpose::invite) {
     on_invite_response(*leg, response);
   } else if (purpose == Purpose::relay) {
     on_relay_response(*leg, id, response);
   } else if (response.status() >= 200) {
-    if (purpose == Purpose::bye) {
+    if (purpose == Purpose::bye && challenges && leg->dialog && answers_challenge(*leg, response)) {
+      send_bye(*leg, {});
+    } else if (purpose == Purpose::bye) {
       carry_out(*leg, step(*leg, LegEvent::done), {});
     } else if (response.status() == 481 || response.status() == 408) {
       // RFC 5057: the endpoint behind the NAT no longer knows the dialog.
@@ -319,7 +337,10 @@ void CallManager::on_failure(sip::ClientId id, std::uint64_t token, sip::ClientF
 
 void CallManager::on_server_done(sip::ServerId id, std::uint64_t token, sip::ServerEnd end) {
   Leg* leg = leg_of(token);
-  if (leg == nullptr || end != sip::ServerEnd::no_ack) return;
+  if (leg == nullptr) return;
+  std::erase_if(leg->unacknowledged, [&](const Unacknowledged& open) { return open.invite == id; });
+  mark(*leg->call);
+  if (end != sip::ServerEnd::no_ack) return sweep();
   if (purpose_of(token) == Purpose::invite) {
     if (leg->state == LegState::answered || leg->state == LegState::closing) {
       // RFC 3261 13.3.1.4: no ACK to our 2xx ends the session.

@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "controlplane/b2bua/call.h"
+#include "controlplane/b2bua/header_policy.h"
 #include "controlplane/b2bua/services.h"
+#include "controlplane/routing/numbers.h"
 #include "controlplane/sip/slab.h"
 #include "controlplane/sip/transaction_layer.h"
 #include "controlplane/stats/shard_query.h"
@@ -104,6 +106,20 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void write_contact(const Leg& leg, sip::HeaderWriter& out) const;
   [[nodiscard]] static response_map::LocalError media_error(media::MediaFault fault);
 
+  // The INVITE of that leg, the first or one more with credentials.
+  [[nodiscard]] std::expected<sip::ClientId, sip::TransactionError> send_invite(Leg& leg,
+                                                                                const std::string& sdp);
+
+  // ---- authentication.cc
+  // Authorization lines of a request on that leg; empty when its peer has not asked for any.
+  [[nodiscard]] std::string authorization(Leg& leg, std::string_view method, std::string_view uri,
+                                          std::string_view body);
+  // A 401 or 407 that the credentials of the leg's peer answer: the request is worth sending again.
+  [[nodiscard]] bool answers_challenge(Leg& leg, const sip::MessageView& response);
+  // True when the INVITE, the request inside the dialog or the BYE has gone out once more.
+  [[nodiscard]] bool invited_again(Leg& leg, const sip::MessageView& response);
+  [[nodiscard]] bool relayed_again(Leg& leg, Relay& relay, const sip::MessageView& response);
+
   // ---- response.cc
   void on_invite_response(Leg& leg, const sip::MessageView& response);
   void on_provisional(Leg& leg, const sip::MessageView& response);
@@ -151,6 +167,7 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   [[nodiscard]] bool refused_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageView& request);
   void on_relay_response(Leg& leg, sip::ClientId id, const sip::MessageView& response);
   void on_relay_failure(Leg& leg, sip::ClientId id, sip::ClientFailure failure);
+  [[nodiscard]] std::optional<sip::ClientId> send_relay(Leg& to, Relay& relay);
   void relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView& response);
   void relay_refused(Leg& leg, Relay relay, const response_map::Verdict& verdict);
   void relay_ack(Leg& from, Relay& relay, const sip::MessageView& ack);
@@ -180,6 +197,9 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void on_probe_result(std::uint64_t token, bool alive);
 
   // ---- facts
+  // The way of numbers, and of all header fields that may cross, from one leg's peer to the other's.
+  [[nodiscard]] routing::NumberPath numbers(const Leg& from, const Leg& to) const;
+  void pass_to(const Leg& from, const Leg& to, const sip::MessageView& message, sip::HeaderWriter& out) const;
   [[nodiscard]] sdp::PolicyInput policy_for(const Leg& leg, const sip::MessageView& message) const;
   [[nodiscard]] media::LegMedia media_facts(config::PeerIndex peer, const sip::Path& path,
                                             const IpAddress& source) const;
@@ -198,6 +218,8 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   std::vector<Handle> touched_;      // calls that may be over
   std::vector<std::string> agents_;  // by realm: our host in a Warning
   std::vector<IpAddress> own_addresses_;
+  std::vector<HeaderPolicy> headers_;     // by peer
+  std::vector<sdp::CodecPolicy> codecs_;  // by peer
   std::mt19937_64 random_;
   std::uint8_t next_worker_ = 0;
 };

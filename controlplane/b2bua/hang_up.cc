@@ -48,7 +48,7 @@ void CallManager::send_bye(Leg& leg, std::string_view reason) {
   sip::HeaderWriter out(lines);
   leg.dialog->write_headers(out, Method::bye, leg.dialog->next_cseq());
   out.line(HeaderId::user_agent, kProduct);
-  out.raw(reason);
+  out.raw(authorization(leg, "BYE", leg.dialog->request_uri(), {})).raw(reason);
   const sip::RequestDraft bye{
       .method = Method::bye, .request_uri = leg.dialog->request_uri(), .headers = lines};
   if (!transactions_->start(bye, dialog_path(leg), token(Purpose::bye, leg.handle))) {
@@ -125,7 +125,6 @@ void CallManager::on_bye(sip::ServerId id, Leg& leg, const sip::MessageView& bye
   if (is_caller && (leg.state == LegState::inviting || leg.state == LegState::early)) {
     return caller_gave_up(call, bye);  // RFC 3261 15.1.2: the INVITE that waits for its answer gets 487
   }
-  if (is_caller && leg.state == LegState::answered) transactions_->acknowledged(leg.invite_server);
   if (step(leg, LegEvent::bye) != LegAction::report) return;
   call.record.reason = bye.header(HeaderId::reason);
   hang_up(call, is_caller ? stats::EndedBy::caller : stats::EndedBy::callee, LocalError::none,

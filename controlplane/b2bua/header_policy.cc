@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "dataplane/sip/uri.h"
+#include "controlplane/b2bua/identity.h"
 
 namespace sallyport::b2bua {
 namespace {
@@ -12,25 +12,83 @@ namespace {
 using sip::HeaderId;
 
 constexpr std::array kPassed{HeaderId::accept_language, HeaderId::content_language, HeaderId::p_early_media,
-                             HeaderId::priority,        HeaderId::privacy,          HeaderId::subject,
-                             HeaderId::user_to_user};
+                             HeaderId::priority,        HeaderId::subject,          HeaderId::user_to_user};
+
+// RFC 3323 5.3: what a user who asked for user-level privacy would not have told.
+constexpr std::array kOfTheUser{HeaderId::call_info, HeaderId::in_reply_to, HeaderId::organization,
+                                HeaderId::reply_to, HeaderId::subject};
+
+std::vector<FieldName> field_names(const std::vector<std::string>& names) {
+  std::vector<FieldName> fields;
+  for (const std::string& name : names) fields.emplace_back(name);
+  return fields;
+}
+
+bool named_in(const std::vector<FieldName>& fields, HeaderId id, std::string_view name) {
+  return std::ranges::any_of(fields, [&](const FieldName& field) { return field.is(id, name); });
+}
 
 // "type/subtype" without parameters.
 std::string_view media_type(std::string_view value) {
   return sip::trim(value.substr(0, value.find(';')));
 }
 
+void write_set(const sip::MessageView& message, const Crossing& crossing, const HeaderPolicy::Set& set,
+               sip::HeaderWriter& out) {
+  if (!set.from) {
+    out.line(set.name.name, set.value);
+    return;
+  }
+  sip::for_each_field(
+      message, [&](const sip::HeaderField& field, std::string_view name, std::string_view value) {
+        const bool is_it = set.from->is(field.id, name) && !crossing.from.removes(field.id, name);
+        if (is_it) out.line(set.name.name, value);
+      });
+}
+
 }  // namespace
 
-void pass_headers(const sip::MessageView& message, std::string_view host, sip::HeaderWriter& out) {
-  sip::for_each_field(message, [&](const sip::HeaderField& field, std::string_view, std::string_view value) {
-    if (std::ranges::find(kPassed, field.id) != kPassed.end()) out.line(field.id, value);
-  });
-  sip::for_each_value(message, HeaderId::p_asserted_identity, [&](std::string_view value) {
-    if (const std::string hidden = hide_host(value, host); !hidden.empty()) {
-      out.line(HeaderId::p_asserted_identity, hidden);
-    }
-  });
+HeaderPolicy::HeaderPolicy(const config::Peer& peer)
+    : trusted_(peer.trusted),
+      pass_(field_names(peer.headers.pass)),
+      remove_(field_names(peer.headers.remove)) {
+  for (const config::HeaderSet& set : peer.headers.set) {
+    Set compiled{FieldName(set.name), set.value, std::nullopt};
+    if (!set.from.empty()) compiled.from.emplace(set.from);
+    set_.push_back(std::move(compiled));
+  }
+}
+
+bool HeaderPolicy::passes(HeaderId id, std::string_view name) const {
+  return named_in(pass_, id, name);
+}
+
+bool HeaderPolicy::removes(HeaderId id, std::string_view name) const {
+  return named_in(remove_, id, name);
+}
+
+bool HeaderPolicy::sets(HeaderId id, std::string_view name) const {
+  return std::ranges::any_of(set_, [&](const Set& set) { return set.name.is(id, name); });
+}
+
+void pass_headers(const sip::MessageView& message, const Crossing& crossing, sip::HeaderWriter& out) {
+  const HeaderPolicy& to = crossing.to;
+  const bool user_hides = !to.trusted() && Privacy::of(message).user;
+  sip::for_each_field(
+      message, [&](const sip::HeaderField& field, std::string_view name, std::string_view value) {
+        const HeaderId id = field.id;
+        const bool known = id != HeaderId::other && std::ranges::find(kPassed, id) != kPassed.end();
+        if (!known && !to.passes(id, name)) return;
+        if (to.removes(id, name) || crossing.from.removes(id, name) || to.sets(id, name)) return;
+        if (user_hides && std::ranges::find(kOfTheUser, id) != kOfTheUser.end()) return;
+        if (id == HeaderId::other) {
+          out.line(name, value);
+        } else {
+          out.line(id, value);
+        }
+      });
+  for (const HeaderPolicy::Set& set : to.set()) write_set(message, crossing, set, out);
+  pass_identities(message, crossing, out);
 }
 
 void pass_content_headers(const sip::MessageView& message, sip::HeaderWriter& out) {
@@ -40,27 +98,6 @@ void pass_content_headers(const sip::MessageView& message, sip::HeaderWriter& ou
   }
 }
 
-std::string hide_host(std::string_view name_addr, std::string_view host) {
-  const auto parsed = sip::parse_name_addr(name_addr);
-  if (!parsed) return {};
-  const auto uri = sip::parse_uri(parsed->uri);
-  if (!uri || uri->scheme == sip::Scheme::other) return {};
-  std::string out;
-  if (!parsed->display.empty()) out.append(parsed->display).append(" ");
-  out += '<';
-  if (uri->scheme == sip::Scheme::tel) {
-    out += uri->text;
-  } else {
-    out += "sip:";
-    if (uri->has_user) out.append(uri->user).append("@");
-    const bool anonymous = sip::iequals(uri->host, "anonymous.invalid");
-    out += anonymous ? uri->host : host;
-    const auto user = sip::find_param(uri->parameters, "user");
-    if (user && sip::iequals(user->value, "phone")) out += ";user=phone";
-  }
-  return out += '>';
-}
-
 std::string reason_line(const sip::MessageView& message) {
   std::string line;
   sip::HeaderWriter writer(line);
@@ -68,12 +105,6 @@ std::string reason_line(const sip::MessageView& message) {
     if (field.id == HeaderId::reason) writer.line(HeaderId::reason, value);
   });
   return line;
-}
-
-Body body_kind(const sip::MessageView& message) {
-  if (message.body().empty()) return Body::none;
-  return sip::iequals(media_type(message.header(HeaderId::content_type)), "application/sdp") ? Body::sdp
-                                                                                             : Body::other;
 }
 
 bool accepts_sdp(const sip::MessageView& request) {

@@ -1,35 +1,82 @@
 // SPDX-License-Identifier: Apache-2.0
 // Theory of operation. What of one side's header fields the other side sees. The default is topology hiding:
-// only what is on the list below goes on; whatever tells of hosts, products or routes stays. Via,
-// Record-Route, Route, Contact, Call-ID, tags, User-Agent, Server and Organization are ours on each leg.
+// only what is on the list in header_policy.cc goes on; whatever tells of hosts, products or routes stays.
+// Via, Record-Route, Route, Contact, Call-ID, tags, User-Agent, Server and Organization are ours on each leg.
+// Beside the list stand the peers' own `headers`: `remove` of either, `pass` and `set` of the one who is
+// told. Identities go by `trusted` (RFC 3325), whose rows here are who said it and who is told:
+//
+//                              from an untrusted peer    to a trusted peer    to an untrusted peer
+//     (identity.h)
+//     P-Asserted-Identity      dropped                   our host             dropped, but for Privacy: none
+//     Diversion, History-Info  dropped                   our host             dropped
+//     From                     our host                  our host             anonymous for Privacy: id or
+//     user Privacy (RFC 3323)       -                         what is still to do: header and session are
+//     done by every
+//                                                        B2BUA; untrusted peers are not asked for user either
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "controlplane/config/config.h"
+#include "controlplane/routing/numbers.h"
 #include "controlplane/sip/message.h"
 #include "controlplane/sip/writer.h"
 
 namespace sallyport::b2bua {
 
-// Writes the fields of `message` that may cross. `host`: ours on the leg that it goes to, as it stands in a
-// URI; it takes the place of the host in P-Asserted-Identity.
-void pass_headers(const sip::MessageView& message, std::string_view host, sip::HeaderWriter& out);
+// A header field as the configuration names it: its compact form and any case are the same field.
+struct FieldName {
+  sip::HeaderId id = sip::HeaderId::other;
+  std::string name;
+
+  explicit FieldName(std::string_view text) : id(sip::header_from(text)), name(text) {}
+  [[nodiscard]] bool is(sip::HeaderId other_id, std::string_view other) const {
+    return id == sip::HeaderId::other ? sip::iequals(name, other) : id == other_id;
+  }
+};
+
+// `trusted` and `headers` of one peer, made ready once.
+class HeaderPolicy {
+ public:
+  explicit HeaderPolicy(const config::Peer& peer);
+
+  struct Set {
+    FieldName name;
+    std::string value;
+    std::optional<FieldName> from;
+  };
+  [[nodiscard]] bool trusted() const { return trusted_; }
+  [[nodiscard]] bool passes(sip::HeaderId id, std::string_view name) const;
+  [[nodiscard]] bool removes(sip::HeaderId id, std::string_view name) const;
+  [[nodiscard]] bool sets(sip::HeaderId id, std::string_view name) const;
+  [[nodiscard]] const std::vector<Set>& set() const { return set_; }
+
+ private:
+  bool trusted_;
+  std::vector<FieldName> pass_;
+  std::vector<FieldName> remove_;
+  std::vector<Set> set_;
+};
+
+// One message's way from a peer to a peer. Views: looked at during the calls only.
+struct Crossing {
+  const HeaderPolicy& from;
+  const HeaderPolicy& to;
+  std::string_view host;  // ours on the leg that it goes to, as it stands in a URI
+  routing::NumberPath numbers;
+};
+
+// Writes the fields of `message` that may cross.
+void pass_headers(const sip::MessageView& message, const Crossing& crossing, sip::HeaderWriter& out);
 
 // Content-Type, Content-Disposition, Content-Language and Content-Encoding as received.
 void pass_content_headers(const sip::MessageView& message, sip::HeaderWriter& out);
 
-// A name-addr for the other leg: the display name, the user and, where it is one, the tel URI are kept; the
-// host becomes `host`, and parameters that are not the number's (user=phone stays) go. "anonymous.invalid"
-// stays.
-[[nodiscard]] std::string hide_host(std::string_view name_addr, std::string_view host);
-
 // The Reason field of a BYE or CANCEL (RFC 3326) as a header line, or nothing.
 [[nodiscard]] std::string reason_line(const sip::MessageView& message);
-
-// What the body is, by Content-Type.
-enum class Body { none, sdp, other };
-[[nodiscard]] Body body_kind(const sip::MessageView& message);
 
 // True when the request has no Accept or one that takes application/sdp (RFC 3261 20.1).
 [[nodiscard]] bool accepts_sdp(const sip::MessageView& request);

@@ -5,6 +5,7 @@
 
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/header_policy.h"
+#include "controlplane/b2bua/message_body.h"
 #include "controlplane/sip/nat.h"
 
 namespace sallyport::b2bua {
@@ -64,7 +65,6 @@ void CallManager::on_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageVie
     respond(id, crossing ? 200 : 481);
     if (!crossing) return;
     // BYEs that cross are both answered; one that comes while ours waits for the ACK takes its place.
-    if (leg.state == LegState::closing) transactions_->acknowledged(leg.invite_server);
     (void)step(leg, LegEvent::bye);
     return;
   }
@@ -150,28 +150,26 @@ void CallManager::relay_request(sip::ServerId id, Leg& leg, const sip::MessageVi
   Relay relay{.server = id, .from = leg.handle, .method = method, .server_cseq = request.cseq()};
   std::string body(method == Method::info ? request.body() : std::string_view{});
   if (method != Method::info && body_kind(request) == Body::sdp) {
-    auto text = call.offer_answer->offer(leg.side(), request.body(), policy_for(leg, request), now());
+    auto text =
+        call.offer_answer->offer(leg.side(), session_description(request), policy_for(leg, request), now());
     count_address_policy(leg.peer, call.offer_answer->last_actions());
     if (!text) {
       const LocalError error = media_error(text.error().fault);
       return (void)refuse(id, leg.peer, error, {}, error == LocalError::sdp_fault ? text.error().detail : "");
     }
-    body = std::move(*text);
+    body = with_session_description(request, std::move(*text));
     relay.has_offer = true;
   }
-  relay.client_cseq = other.dialog->next_cseq();
-  const int hops = request.index->max_forwards < 0 ? 70 : std::min(request.index->max_forwards, 255);
-  std::string lines;
-  sip::HeaderWriter out(lines);
-  other.dialog->write_headers(out, method, relay.client_cseq, static_cast<unsigned>(hops - 1));
+  relay.max_forwards = static_cast<unsigned>(
+      (request.index->max_forwards < 0 ? 70 : std::min(request.index->max_forwards, 255)) - 1);
+  sip::HeaderWriter out(relay.lines);
   if (method != Method::info) write_contact(other, out);
   out.line(HeaderId::user_agent, kProduct);
-  pass_headers(request, other.path.local.address.to_uri_text(), out);
+  pass_to(leg, other, request, out);
   if (method == Method::info) pass_content_headers(request, out);
-  if (relay.has_offer) out.line(HeaderId::content_type, "application/sdp");
-  const sip::RequestDraft draft{
-      .method = method, .request_uri = other.dialog->request_uri(), .headers = lines, .body = body};
-  const auto client = transactions_->start(draft, dialog_path(other), token(Purpose::relay, other.handle));
+  if (relay.has_offer) write_body_type(request, out);
+  relay.body = std::move(body);
+  const auto client = send_relay(other, relay);
   if (!client) {
     if (relay.has_offer) call.offer_answer->withdraw();
     return (void)refuse(id, leg.peer, LocalError::capacity);
@@ -179,6 +177,23 @@ void CallManager::relay_request(sip::ServerId id, Leg& leg, const sip::MessageVi
   relay.client = *client;
   transactions_->set_token(id, token(Purpose::relay, leg.handle));
   call.relays.push_back(std::move(relay));
+}
+
+// The request inside the dialog, the first time or once more with credentials.
+std::optional<sip::ClientId> CallManager::send_relay(Leg& to, Relay& relay) {
+  relay.client_cseq = to.dialog->next_cseq();
+  const std::string uri(to.dialog->request_uri());
+  const std::string credentials = authorization(to, sip::method_name(relay.method), uri, relay.body);
+  if (relay.method == Method::invite) to.authorization = credentials;
+  std::string lines;
+  sip::HeaderWriter out(lines);
+  to.dialog->write_headers(out, relay.method, relay.client_cseq, relay.max_forwards);
+  out.raw(credentials).raw(relay.lines);
+  const sip::RequestDraft draft{
+      .method = relay.method, .request_uri = uri, .headers = lines, .body = relay.body};
+  const auto client = transactions_->start(draft, dialog_path(to), token(Purpose::relay, to.handle));
+  if (!client) return std::nullopt;
+  return *client;
 }
 
 void CallManager::on_relay_response(Leg& leg, sip::ClientId id, const sip::MessageView& response) {
@@ -199,6 +214,7 @@ void CallManager::on_relay_response(Leg& leg, sip::ClientId id, const sip::Messa
     return;
   }
   if (status < 300) return relay_succeeded(leg, *relay, response);
+  if (relayed_again(leg, *relay, response)) return;
   response_map::Input input = heard(leg, call.other(leg)->peer, response);
   input.in_dialog = true;
   input.exhausted = true;
@@ -217,9 +233,9 @@ void CallManager::relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView
   std::expected<std::string, media::MediaError> text;
   const bool carries_sdp = relay.method != Method::info && body_kind(response) == Body::sdp;
   if (carries_sdp && relay.has_offer) {
-    text = engine.answer(leg.side(), response.body(), policy_for(leg, response), false);
+    text = engine.answer(leg.side(), session_description(response), policy_for(leg, response), false);
   } else if (carries_sdp && relay.method == Method::invite) {
-    text = engine.offer(leg.side(), response.body(), policy_for(leg, response), now());
+    text = engine.offer(leg.side(), session_description(response), policy_for(leg, response), now());
     relay.ack_waits = text.has_value();
   }
   if (carries_sdp) count_address_policy(leg.peer, engine.last_actions());
@@ -234,11 +250,12 @@ void CallManager::relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView
     engine.withdraw();
     return hang_up(call, stats::EndedBy::sallyport, LocalError::answer_refused);
   }
-  if (text) body = std::move(*text);
+  if (text) body = with_session_description(response, std::move(*text));
   std::string lines = response_headers(back, response, carries_sdp);
   (void)transactions_->respond(
       relay.server,
       {.status = response.status(), .phrase = response.reason_phrase(), .headers = lines, .body = body});
+  if (relay.method == Method::invite) back.unacknowledged.push_back({relay.server_cseq, relay.server});
   relay.to_tag = response.to_tag();
   relay.answered = true;
   if (relay.method != Method::invite) drop_relay(call, relay.client);
@@ -284,8 +301,13 @@ void CallManager::on_ack(const sip::Arrival& arrival) {
       arrival.verdict == dp::SteerVerdict::by_tag ? find_leg(arrival.slot, arrival.generation) : nullptr;
   if (leg == nullptr || peer_of(ack.path) != leg->peer) return;
   Call& call = *leg->call;
+  std::erase_if(leg->unacknowledged, [&](const Unacknowledged& open) {
+    if (open.cseq != ack.cseq()) return false;
+    transactions_->acknowledged(open.invite);
+    return true;
+  });
+  mark(call);
   if (leg->role == LegRole::uas && ack.cseq() == leg->invite_cseq) {
-    transactions_->acknowledged(leg->invite_server);
     const LegAction action = step(*leg, LegEvent::ack);
     carry_out(*leg, action, {});
     if (action == LegAction::report && call.late_offer && call.b != nullptr) {
@@ -296,7 +318,6 @@ void CallManager::on_ack(const sip::Arrival& arrival) {
   } else {
     for (Relay& relay : call.relays) {
       if (relay.from != leg->handle || relay.server_cseq != ack.cseq() || !relay.answered) continue;
-      transactions_->acknowledged(relay.server);
       const Relay copy = relay;
       drop_relay(call, copy.client);
       Relay done = copy;
@@ -314,7 +335,7 @@ void CallManager::relay_ack(Leg& from, Relay& relay, const sip::MessageView& ack
   std::expected<std::string, media::MediaError> text{
       std::unexpected(media::MediaError{media::MediaFault::answer, {}})};
   if (body_kind(ack) == Body::sdp) {
-    text = call.offer_answer->answer(from.side(), ack.body(), policy_for(from, ack), false);
+    text = call.offer_answer->answer(from.side(), session_description(ack), policy_for(from, ack), false);
     count_address_policy(from.peer, call.offer_answer->last_actions());
   }
   send_ack(to, relay.client, relay.client_cseq, relay.to_tag, text ? *text : std::string{});

@@ -2,6 +2,7 @@
 // A call comes in: what is refused at the door, admission, route.
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/header_policy.h"
+#include "controlplane/b2bua/message_body.h"
 #include "controlplane/sip/nat.h"
 #include "dataplane/sip/uri.h"
 
@@ -83,8 +84,13 @@ void CallManager::on_invite(sip::ServerId id, const sip::MessageView& invite) {
   a.invite_cseq = invite.cseq();
   if (sip::nat_evident(invite)) a.dialog->set_nat_source(invite.path.remote);
 
-  const auto uri = sip::parse_uri(invite.request_uri());
-  routing::RouteChoice choice = services_.router.route(*from, uri->user, random_(), services_.health, now());
+  // Routes are matched with the number as the caller's peer means it.
+  const routing::NumberPath heard_as(services_.config, *from, std::nullopt, config::kNoIndex);
+  const std::string called = heard_as.uri(routing::Party::called, invite.request_uri());
+  const auto uri = sip::parse_uri(called);
+  routing::RouteChoice choice =
+      services_.router.route(*from, uri ? uri->user : std::string_view{}, random_(), services_.health, now());
+  call->route = choice.route;
   if (choice.candidates.empty()) return fail_call(*call, LocalError::no_route);
   call->candidates = std::move(choice.candidates);
   call->late_offer = body_kind(invite) == Body::none;
@@ -97,6 +103,7 @@ void CallManager::on_invite(sip::ServerId id, const sip::MessageView& invite) {
   // Session identifiers stay below 2^62 (RFC 3264 5: what a signed 64-bit reader takes).
   call->offer_answer = std::make_unique<media::OfferAnswer>(
       *call->media, std::array<std::uint64_t, 2>{random_() >> 2, random_() >> 2});
+  call->offer_answer->set_codecs(media::Leg::a, &codecs_[*from]);
   response_map::Input nobody;
   nobody.local = LocalError::peer_down;
   next_attempt(*call, nobody);

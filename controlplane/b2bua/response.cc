@@ -5,6 +5,7 @@
 
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/header_policy.h"
+#include "controlplane/b2bua/message_body.h"
 #include "controlplane/response_map/reason.h"
 #include "controlplane/sip/nat.h"
 
@@ -49,7 +50,7 @@ void CallManager::on_invite_response(Leg& leg, const sip::MessageView& response)
     on_provisional(leg, response);
   } else if (status < 300) {
     on_success(leg, response);
-  } else {
+  } else if (!invited_again(leg, response)) {
     on_rejected(leg, response);
   }
 }
@@ -124,14 +125,15 @@ std::optional<std::string> CallManager::cross_body(Leg& leg, const sip::MessageV
   const bool is_provisional = response.status() < 200;
   std::expected<std::string, media::MediaError> text;
   if (engine.offered_by(media::Leg::a)) {
-    text = engine.answer(media::Leg::b, response.body(), policy_for(leg, response), is_provisional);
+    text = engine.answer(media::Leg::b, session_description(response), policy_for(leg, response),
+                         is_provisional);
   } else if (!is_provisional && call.late_offer) {
-    text = engine.offer(media::Leg::b, response.body(), policy_for(leg, response), now());
+    text = engine.offer(media::Leg::b, session_description(response), policy_for(leg, response), now());
   } else {
     return std::string{};  // an unreliable 18x is no place for an offer (RFC 3261 13.2.1)
   }
   count_address_policy(leg.peer, engine.last_actions());
-  if (text) return *text;
+  if (text) return with_session_description(response, std::move(*text));
   const LocalError error = media_error(text.error().fault);
   const bool refused = error == LocalError::private_media || error == LocalError::refused_address;
   refuse_answer(leg, refused ? LocalError::answer_refused : error);
@@ -150,8 +152,8 @@ std::string CallManager::response_headers(const Leg& to, const sip::MessageView&
   write_contact(to, out);
   write_capabilities(out);
   out.line(HeaderId::server, kProduct);
-  pass_headers(response, to.path.local.address.to_uri_text(), out);
-  if (with_sdp) out.line(HeaderId::content_type, "application/sdp");
+  if (const Leg* from = to.call->other(to)) pass_to(*from, to, response, out);
+  if (with_sdp) write_body_type(response, out);
   return lines;
 }
 
@@ -165,6 +167,7 @@ void CallManager::answer_caller(Leg& leg, const sip::MessageView& response, cons
   (void)transactions_->respond(
       a.invite_server,
       {.status = verdict.code, .phrase = verdict.phrase, .to_tag = a.tag, .headers = headers, .body = body});
+  a.unacknowledged.push_back({a.invite_cseq, a.invite_server});
   call.answered = true;
   call.answered_ns = now();
   call.record.answered_ns = wall_now_ns();
@@ -253,6 +256,7 @@ std::optional<sip::Dialog> CallManager::acknowledge_stray(sip::ClientId id,
                                                           const sip::MessageView& response) {
   auto dialog = sip::Dialog::uac(response.header(HeaderId::from), response.call_id(), response);
   if (!dialog) return std::nullopt;
+  if (sip::nat_evident(response)) dialog->set_nat_source(response.path.remote);
   std::string lines;
   sip::HeaderWriter out(lines);
   dialog->write_headers(out, Method::ack, response.cseq());
@@ -285,6 +289,7 @@ void CallManager::send_ack(Leg& leg, sip::ClientId invite, std::uint32_t cseq, s
   std::string lines;
   sip::HeaderWriter out(lines);
   leg.dialog->write_headers(out, Method::ack, cseq);
+  out.raw(leg.authorization);
   if (!body.empty()) out.line(HeaderId::content_type, "application/sdp");
   const sip::RequestDraft ack{
       .method = Method::ack, .request_uri = leg.dialog->request_uri(), .headers = lines, .body = body};

@@ -106,6 +106,9 @@ std::expected<std::string, MediaError> OfferAnswer::offer(Leg from, std::string_
   if (description->streams().size() < agreed_.size()) {
     return std::unexpected(MediaError{MediaFault::sdp, "fewer streams than before (RFC 3264 8)"});
   }
+  if (!sdp::codecs_left(*description, codec_rules(other(from), true))) {
+    return std::unexpected(MediaError{MediaFault::no_codec, "no codec is left"});
+  }
   if (!open_streams(*description, now_ns)) {
     return std::unexpected(MediaError{MediaFault::no_ports, "no media port is free"});
   }
@@ -122,7 +125,7 @@ std::expected<std::string, MediaError> OfferAnswer::offer(Leg from, std::string_
   offerer_ = from;
   state_ = State::offered;
   had_answer_ = false;
-  return write(*offer_, other(from));
+  return write(*offer_, other(from), true);
 }
 
 std::expected<std::string, MediaError> OfferAnswer::answer(Leg from, std::string_view body,
@@ -137,10 +140,15 @@ std::expected<std::string, MediaError> OfferAnswer::answer(Leg from, std::string
   if (!negotiated) {
     return std::unexpected(MediaError{MediaFault::answer, std::string(sdp::name(negotiated.error().fault))});
   }
+  sdp::Plan chosen;
+  if (!sdp::apply_codecs(description, codec_rules(offerer_, false), chosen)) {
+    return std::unexpected(MediaError{MediaFault::no_codec, "no codec is left"});
+  }
+  chosen.streams.resize(negotiated->size());
   for (std::size_t i = 0; i < negotiated->size(); ++i) {
     const sdp::NegotiatedStream& settled = (*negotiated)[i];
     if (!session_.is_open(i)) continue;
-    if (settled.refused) {
+    if (settled.refused || chosen.streams[i].refused) {
       // A later answer to the same offer may still take the stream.
       if (!provisional) session_.close(i);
       continue;
@@ -148,6 +156,10 @@ std::expected<std::string, MediaError> OfferAnswer::answer(Leg from, std::string
     RemoteMedia answerer = remote_of(description.streams()[i], verdict->streams[i]);
     RemoteMedia offerer = offered_[i];
     answerer.rtcp_mux = offerer.rtcp_mux = settled.rtcp_mux;
+    if (settled.rtcp_mux) {
+      answerer.rtcp = answerer.rtp;
+      offerer.rtcp = offerer.rtp;
+    }
     if (answerer.kind == dp::FlowKind::rtp) {
       answerer.payload_types = settled.from_answerer;
       offerer.payload_types = settled.from_offerer;
@@ -161,7 +173,7 @@ std::expected<std::string, MediaError> OfferAnswer::answer(Leg from, std::string
     session_.set_remote(offerer_, i, offerer);
   }
   session_.commit();
-  std::string text = write(description, offerer_);
+  std::string text = write(description, offerer_, false);
   had_answer_ = true;
   if (!provisional) settle();
   return text;
@@ -215,6 +227,9 @@ std::expected<std::string, MediaError> OfferAnswer::offer_again(Nanoseconds now_
   if (state_ != State::offered) return std::unexpected(MediaError{MediaFault::state, "no offer is open"});
   session_.close_all();
   had_answer_ = false;
+  if (!sdp::codecs_left(*offer_, codec_rules(other(offerer_), true))) {
+    return std::unexpected(MediaError{MediaFault::no_codec, "no codec is left"});
+  }
   if (!open_streams(*offer_, now_ns)) {
     return std::unexpected(MediaError{MediaFault::no_ports, "no media port is free"});
   }
@@ -222,10 +237,15 @@ std::expected<std::string, MediaError> OfferAnswer::offer_again(Nanoseconds now_
     if (session_.is_open(i)) session_.set_remote(offerer_, i, offered_[i]);
   }
   session_.commit();
-  return write(*offer_, other(offerer_));
+  return write(*offer_, other(offerer_), true);
 }
 
-std::string OfferAnswer::write(const sdp::Description& description, Leg to) {
+sdp::CodecRules OfferAnswer::codec_rules(Leg to, bool is_offer) const {
+  const auto reader = static_cast<std::size_t>(to);
+  return {.writer = codecs_[1 - reader], .reader = codecs_[reader], .is_offer = is_offer};
+}
+
+std::string OfferAnswer::write(const sdp::Description& description, Leg to, bool is_offer) {
   const auto side = static_cast<std::size_t>(to);
   sdp::Plan plan;
   plan.session_id = session_id_[side];
@@ -241,6 +261,7 @@ std::string OfferAnswer::write(const sdp::Description& description, Leg to) {
     plan.streams.push_back(stream);
   }
   if (!plan.address) plan.address = session_.leg(to).address;
+  (void)sdp::apply_codecs(description, codec_rules(to, is_offer), plan);
   std::string text = sdp::rewrite(description, plan);
   // RFC 3264 8: the version rises by one with every change and only then.
   const std::uint64_t hash = std::hash<std::string>{}(text);

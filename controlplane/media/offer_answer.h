@@ -24,6 +24,7 @@
 
 #include "controlplane/media/media_session.h"
 #include "sdp_rewriter/address_policy.h"
+#include "sdp_rewriter/codec_policy.h"
 #include "sdp_rewriter/description.h"
 #include "sdp_rewriter/rewrite.h"
 
@@ -34,6 +35,7 @@ enum class MediaFault : std::uint8_t {
   too_many_streams,
   private_address,  // the policy refused a private address
   refused_address,  // loopback, multicast, own address...: refused whatever the policy
+  no_codec,         // the codec policy leaves none
   no_ports,
   answer,  // does not fit the offer
   state    // an offer while another one is open, or an answer to none
@@ -52,6 +54,11 @@ class OfferAnswer {
   // `session_ids`: for the o= line towards leg A and leg B.
   OfferAnswer(MediaSession& session, std::array<std::uint64_t, 2> session_ids)
       : session_(session), session_id_(session_ids) {}
+
+  // What that leg may say and hear; nullptr: anything. It outlives this.
+  void set_codecs(Leg leg, const sdp::CodecPolicy* policy) {
+    codecs_[static_cast<std::size_t>(leg)] = policy;
+  }
 
   enum class State : std::uint8_t { idle, offered, stable };
   [[nodiscard]] State state() const { return state_; }
@@ -89,11 +96,13 @@ class OfferAnswer {
   [[nodiscard]] std::expected<sdp::Verdict, MediaError> read(sdp::Description& into, std::string_view body,
                                                              const sdp::PolicyInput& policy);
   [[nodiscard]] bool open_streams(const sdp::Description& offer, Nanoseconds now_ns);
-  [[nodiscard]] std::string write(const sdp::Description& description, Leg to);
+  [[nodiscard]] std::string write(const sdp::Description& description, Leg to, bool is_offer);
+  [[nodiscard]] sdp::CodecRules codec_rules(Leg to, bool is_offer) const;
   void remember_agreed();
 
   MediaSession& session_;
   std::array<std::uint64_t, 2> session_id_;
+  std::array<const sdp::CodecPolicy*, 2> codecs_{};
   std::array<std::uint64_t, 2> version_{};
   std::array<std::uint64_t, 2> written_{};  // hash of the last text towards each leg
   State state_ = State::idle;

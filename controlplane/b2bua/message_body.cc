@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/b2bua/message_body.h"
+
+#include "controlplane/sip/multipart.h"
+
+namespace sallyport::b2bua {
+
+using sip::HeaderId;
+
+namespace {
+
+std::optional<sip::BodyPart> find(const sip::MessageView& message) {
+  return sip::find_session_description(message.header(HeaderId::content_type), message.body());
+}
+
+}  // namespace
+
+Body body_kind(const sip::MessageView& message) {
+  if (message.body().empty()) return Body::none;
+  return find(message) ? Body::sdp : Body::other;
+}
+
+std::string_view session_description(const sip::MessageView& message) {
+  const auto part = find(message);
+  return part ? part->content : std::string_view{};
+}
+
+std::string with_session_description(const sip::MessageView& message, std::string sdp) {
+  if (!sip::is_multipart(message.header(HeaderId::content_type))) return sdp;
+  const auto part = find(message);
+  return part ? sip::replace_content(message.body(), *part, sdp) : sdp;
+}
+
+void write_body_type(const sip::MessageView& message, sip::HeaderWriter& out) {
+  const std::string_view type = message.header(HeaderId::content_type);
+  if (!sip::is_multipart(type)) {
+    out.line(HeaderId::content_type, "application/sdp");
+    return;
+  }
+  out.line(HeaderId::mime_version, "1.0");  // RFC 3261 20.24
+  out.line(HeaderId::content_type, type);
+}
+
+}  // namespace sallyport::b2bua
