@@ -61,6 +61,7 @@ struct Controlplane {
   std::vector<unsigned> cores;  // shard n is pinned to cores[n % size]; empty: any core that does not poll
   Nanoseconds drain_ns = 30 * kSecond;
   std::uint32_t max_calls = 50'000;  // at once, in the process; the shards share it equally
+  std::uint32_t max_connections = 8192;  // of SIP over TCP and TLS, in the process
   SipTimers sip;
 };
 
@@ -88,7 +89,7 @@ struct Realm {
                                   // SIP address, and all of them carry media
   std::vector<IpAddress> gateways;     // each within one of `addresses`
   std::uint16_t sip_udp = 5060;        // 0: none
-  std::uint16_t sip_tcp = 0;           // 0: none. The exception path lets TCP to it through to the kernel
+  std::uint16_t sip_tcp = 0;           // 0: none. On every address of the realm
   std::uint16_t media_first = 20'000;  // even
   std::uint16_t media_last = 59'999;   // odd
   MediaPolicy media;
@@ -102,10 +103,11 @@ struct Realm {
 // ---- peers
 // -------------------------------------------------------------------------------------------------------
 
-enum class Transport : std::uint8_t { udp };
+// As sip::Transport, number by number.
+enum class Transport : std::uint8_t { udp, tcp, tls };
 
 struct Target {
-  Endpoint endpoint;  // port 5060 when the URI has none
+  Endpoint endpoint;  // port 5060 when the URI has none, 5061 over TLS
   Transport transport = Transport::udp;
   std::string uri;  // as written
 };
@@ -117,6 +119,9 @@ struct Limits {
   Nanoseconds duration_ns = kSecond * 12 * 3600;  // answer to end
   std::uint32_t calls = 0;                        // at once, both directions; 0: no limit
   std::uint32_t rate = 0;                         // new calls a second, both directions; 0: no limit
+  // Over TCP and TLS, at once, that the peer opened; of one address of its. More are closed at accept.
+  std::uint32_t connections = 1000;
+  std::uint32_t connections_per_source = 100;
 };
 
 struct Peer {

@@ -111,6 +111,7 @@ void read_controlplane(MapReader& top, Draft& draft) {
   draft.shard_cores = read_cores(reader, controlplane.cores);
   reader.duration("drain", controlplane.drain_ns, 0, kDay);
   reader.number("max_calls", controlplane.max_calls, 1, 10'000'000);
+  reader.number("max_connections", controlplane.max_connections, 1, 1'000'000);
   read_sip_timers(reader, controlplane.sip);
   reader.finish();
 }

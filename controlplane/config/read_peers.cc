@@ -22,6 +22,12 @@ bool equals_nocase(std::string_view a, std::string_view lower) {
   return std::equal(a.begin(), a.end(), lower.begin(), lower.end(), same);
 }
 
+std::optional<Transport> transport_of(std::string_view text) {
+  if (equals_nocase(text, "udp")) return Transport::udp;
+  if (equals_nocase(text, "tcp")) return Transport::tcp;
+  return std::nullopt;
+}
+
 // A fault's text, or empty. What a target's URI may hold beside its address.
 std::string judge_target(const sip::Uri& uri) {
   if (uri.scheme == sip::Scheme::sips) return "sips targets are not available yet";
@@ -31,8 +37,7 @@ std::string judge_target(const sip::Uri& uri) {
   sip::ParamReader params(uri.parameters);
   while (const auto param = params.next()) {
     if (!equals_nocase(param->name, "transport")) return "unknown parameter " + in_quotes(param->name);
-    if (!equals_nocase(param->value, "udp"))
-      return "transport " + in_quotes(param->value) + " is not available yet: udp";
+    if (!transport_of(param->value)) return "transport " + in_quotes(param->value) + " is none of udp and tcp";
   }
   return params.well_formed() ? "" : "malformed parameters";
 }
@@ -58,7 +63,11 @@ std::optional<Target> read_target(const Value& item) {
     item.fault("{} cannot be a target", address.to_text());
     return std::nullopt;
   }
-  return Target{{address, uri->port == 0 ? kSipPort : uri->port}, Transport::udp, std::move(*text)};
+  // RFC 3263 4.1: an address without a transport is reached by UDP.
+  const auto param = sip::find_param(uri->parameters, "transport");
+  const Transport transport = param ? transport_of(param->value).value_or(Transport::udp) : Transport::udp;
+  const std::uint16_t port = uri->port == 0 ? kSipPort : uri->port;
+  return Target{{address, port}, transport, std::move(*text)};
 }
 
 void read_targets(MapReader& reader, Peer& peer, Draft::PeerPlaces& places) {
@@ -120,6 +129,8 @@ void read_limits(MapReader& reader, Limits& limits) {
   map.duration("duration", limits.duration_ns, 100 * kMillisecond, 30 * kDay);
   map.number("calls", limits.calls, 1, 10'000'000);
   map.number("rate", limits.rate, 1, 1'000'000);
+  map.number("connections", limits.connections, 1, 1'000'000);
+  map.number("connections_per_source", limits.connections_per_source, 1, 1'000'000);
   map.finish();
 }
 

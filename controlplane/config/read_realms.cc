@@ -81,8 +81,6 @@ void read_gateways(MapReader& reader, Realm& realm, Draft::RealmPlaces& places) 
   }
 }
 
-// Only UDP is SIP's so far. TCP to `tcp` is let through to the kernel by the exception path; nothing of
-// Sallyport listens there yet.
 void read_sip(MapReader& reader, Realm& realm, Draft::RealmPlaces& places) {
   places.sip_udp = realm.at;
   const auto value = reader.get("sip");

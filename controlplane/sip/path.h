@@ -18,6 +18,13 @@ enum class Transport : std::uint8_t { udp, tcp, tls };
 [[nodiscard]] constexpr std::string_view transport_name(Transport transport) {
   return transport == Transport::udp ? "UDP" : transport == Transport::tcp ? "TCP" : "TLS";
 }
+// RFC 3261 19.1.2.
+[[nodiscard]] constexpr std::uint16_t default_port(Transport transport) {
+  return transport == Transport::tls ? 5061 : 5060;
+}
+
+// Path::peer where nothing but the source address says who it is.
+inline constexpr std::uint16_t kPeerByAddress = 0xffff;
 
 // Where a message came from, or goes: the realm that it passes, our endpoint and theirs.
 struct Path {
@@ -26,6 +33,7 @@ struct Path {
   std::uint16_t realm = 0;
   Transport transport = Transport::udp;
   std::uint32_t connection = 0;  // of a stream transport: its handle; 0: none, or whichever leads there
+  std::uint16_t peer = kPeerByAddress;  // whom the connection's certificate has named (config::PeerIndex)
 
   friend bool operator==(const Path&, const Path&) = default;
 };

@@ -40,7 +40,7 @@ std::expected<std::size_t, Fault> body_length(std::string_view header) {
 
 }  // namespace
 
-std::expected<std::size_t, Fault> find_message_end(std::string_view octets, std::size_t max_bytes) {
+std::expected<std::size_t, Fault> find_message_size(std::string_view octets, std::size_t max_bytes) {
   const std::size_t limit = std::min(max_bytes, kMaxMessageBytes);
   const std::size_t end = octets.substr(0, limit).find("\r\n\r\n");
   if (end == std::string_view::npos) {
@@ -52,7 +52,12 @@ std::expected<std::size_t, Fault> find_message_end(std::string_view octets, std:
   if (!body) return std::unexpected(body.error());
   const std::size_t total = header + *body;
   if (total > limit) return std::unexpected(Fault::message_too_large);
-  return octets.size() >= total ? total : std::size_t{0};
+  return total;
+}
+
+std::expected<std::size_t, Fault> find_message_end(std::string_view octets, std::size_t max_bytes) {
+  const auto size = find_message_size(octets, max_bytes);
+  return !size || octets.size() >= *size ? size : std::size_t{0};
 }
 
 }  // namespace sallyport::sip

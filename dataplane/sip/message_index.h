@@ -111,5 +111,7 @@ enum class Framing : std::uint8_t { datagram, stream };
 // fault that makes the stream unusable (no or bad Content-Length, header section over `max_bytes`).
 // Leading CRLFs must have been skipped by the caller.
 [[nodiscard]] std::expected<std::size_t, Fault> find_message_end(std::string_view octets, std::size_t max_bytes);
+// The same as soon as the header section is whole: octets of the message that begins there, its body come or not.
+[[nodiscard]] std::expected<std::size_t, Fault> find_message_size(std::string_view octets, std::size_t max_bytes);
 
 }  // namespace sallyport::sip

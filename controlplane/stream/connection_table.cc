@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/stream/connection_table.h"
+
+namespace sallyport::stream {
+
+namespace {
+
+template <typename Map, typename Key>
+std::uint32_t value_of(const Map& map, const Key& key) {
+  const auto found = map.find(key);
+  return found == map.end() ? 0 : found->second;
+}
+
+template <typename Map, typename Key>
+void decrement(Map& map, const Key& key) {
+  const auto found = map.find(key);
+  if (found != map.end() && --found->second == 0) map.erase(found);
+}
+
+}  // namespace
+
+std::size_t ConnectionTable::WayHash::operator()(const Way& way) const {
+  const std::size_t transport = static_cast<std::size_t>(way.transport);
+  return (EndpointHash{}(way.remote) * 31 + IpAddressHash{}(way.local)) * 31 + transport;
+}
+
+Connection& ConnectionTable::add(std::unique_ptr<Connection> connection) {
+  do {
+    ++last_id_;
+  } while (last_id_ == 0 || connections_.contains(last_id_));
+  Connection& added = *connection;
+  added.path.connection = last_id_;
+  connections_.emplace(last_id_, std::move(connection));
+  add_alias(added, added.path.remote);
+  return added;
+}
+
+void ConnectionTable::add_alias(Connection& connection, const Endpoint& remote) {
+  const Way way{connection.path.local.address, remote, connection.path.transport};
+  ways_[way] = connection.id();
+  names_[connection.id()].push_back(way);
+}
+
+void ConnectionTable::count(Connection& connection, config::PeerIndex peer) {
+  if (connection.counted) return;
+  connection.counted = true;
+  connection.peer = peer;
+  ++by_source_[connection.path.remote.address];
+  ++by_peer_[peer];
+}
+
+void ConnectionTable::remove(const Connection& connection) {
+  const std::uint32_t id = connection.id();
+  if (connection.counted) {
+    decrement(by_source_, connection.path.remote.address);
+    decrement(by_peer_, connection.peer);
+  }
+  for (const Way& way : names_[id]) {
+    const auto found = ways_.find(way);
+    if (found != ways_.end() && found->second == id) ways_.erase(found);
+  }
+  names_.erase(id);
+  connections_.erase(id);
+}
+
+Connection* ConnectionTable::find(std::uint32_t id) {
+  const auto found = connections_.find(id);
+  return found == connections_.end() ? nullptr : found->second.get();
+}
+
+Connection* ConnectionTable::find_way(const sip::Path& path) {
+  const auto found = ways_.find(way_of(path));
+  Connection* const connection = found == ways_.end() ? nullptr : find(found->second);
+  return connection != nullptr && connection->takes_messages() ? connection : nullptr;
+}
+
+std::uint32_t ConnectionTable::of_source(const IpAddress& source) const {
+  return value_of(by_source_, source);
+}
+
+std::uint32_t ConnectionTable::of_peer(config::PeerIndex peer) const {
+  return value_of(by_peer_, peer);
+}
+
+std::vector<std::uint32_t> ConnectionTable::ids() const {
+  std::vector<std::uint32_t> ids;
+  ids.reserve(connections_.size());
+  for (const auto& [id, connection] : connections_) ids.push_back(id);
+  return ids;
+}
+
+}  // namespace sallyport::stream

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// The stream transport's inside: one object, the stream thread's alone. Its acts stand in files of their own:
+// accept.cc (a connection comes), receive.cc (octets come), send.cc (a shard sends), core.cc (the loop,
+// deadlines, ends).
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controlplane/stream/connection_table.h"
+#include "controlplane/stream/delivery.h"
+#include "controlplane/stream/stream_transport.h"
+
+namespace sallyport::stream {
+
+class StreamTransport::Core {
+ public:
+  Core(const Options& options, const config::Config& config, const routing::PeerTable& peers,
+       WakeShard wake_shard);
+  ~Core();
+
+  [[nodiscard]] std::expected<void, std::string> open();
+  void turn(Nanoseconds now_ns, int timeout_ms);
+  void run();
+  void wake();
+  void stop();
+
+  [[nodiscard]] dp::RecordRing& commands(unsigned shard) { return *commands_[shard]; }
+  [[nodiscard]] dp::RecordRing& events(unsigned shard) { return delivery_.ring(shard); }
+  [[nodiscard]] const StreamCounters& counters() const { return counters_; }
+  [[nodiscard]] Endpoint listening_at(std::size_t index) const { return listening_.at(index).where.at; }
+
+ private:
+  struct Listening {
+    Listener where;
+    Fd fd;
+  };
+
+  // ---- core.cc
+  void dispatch(std::uint64_t tag, std::uint32_t events);
+  void on_connection(Connection& connection, std::uint32_t events);
+  void watch(Connection& connection);
+  void close(Connection& connection, Close reason);
+  // Only writes from now on: what waits, and the answer to come.
+  void begin_closing(Connection& connection, Close reason);
+  void sweep();
+  [[nodiscard]] std::optional<Close> overdue(const Connection& connection) const;
+  [[nodiscard]] int wait_ms(int timeout_ms);
+  void note_open() { counters_.open.set(table_.size()); }
+
+  // ---- accept.cc
+  void accept_all(std::size_t listening);
+  void accept_one(const Listening& listening, Accepted accepted);
+  // Why this source may not have one more connection, or nothing. `peer`: kNoIndex for an unknown source.
+  [[nodiscard]] std::optional<Close> judge_source(std::uint16_t realm, const IpAddress& source,
+                                                  config::PeerIndex peer) const;
+  [[nodiscard]] config::PeerIndex peer_at(std::uint16_t realm, const IpAddress& source) const;
+  void rest_listeners(bool rest);
+
+  // ---- receive.cc
+  void read(Connection& connection);
+  void process(Connection& connection);
+  // False: the shard's ring is full, the message stays.
+  [[nodiscard]] bool process_message(Connection& connection, std::string_view octets);
+  void note_alias(Connection& connection, std::string_view octets);
+  void stall(Connection& connection);
+  void retry_stalled();
+
+  // ---- send.cc
+  void take_commands();
+  void send(Outgoing message);
+  [[nodiscard]] Connection* connection_for(const sip::Path& path);
+  [[nodiscard]] Connection* open_connection(const sip::Path& path);
+  void connected(Connection& connection);
+  void flush(Connection& connection);
+  void give_up(const Outgoing& message);
+  void resend_waiting();
+
+  Options options_;
+  const config::Config& config_;
+  const routing::PeerTable& peers_;
+  WakeShard wake_shard_;
+  StreamCounters counters_;
+  Delivery delivery_;
+  std::vector<std::unique_ptr<dp::RecordRing>> commands_;
+  std::vector<Listening> listening_;
+  ConnectionTable table_;
+  std::vector<std::uint32_t> stalled_;  // connections that a full ring holds
+  std::deque<Outgoing> waiting_;        // for another connection, after theirs broke
+  std::vector<char> scratch_;
+  Fd epoll_;
+  Fd bell_;
+  Nanoseconds now_ns_ = 0;
+  Nanoseconds swept_ns_ = 0;
+  bool listeners_rest_ = false;
+  std::atomic<bool> sleeping_{false};
+  std::atomic<bool> stop_{false};
+};
+
+}  // namespace sallyport::stream
