@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole calls through the shipped worker and shard."""
+from . import build
+
+TARGETS = ["calls_bench"]
+GROUPS = [("identifiers (AES, SipHash)", ["siphash", "SipHash", "IdentifierCodec", "aesni", "EVP_", "CRYPTO", "ossl"]),
+          ("SIP read", ["sallyport::sip::parse", "sallyport::sip::scan", "sallyport::sip::read_", "ParamReader",
+                        "sallyport::sip::(anonymous namespace)::Scanner", "ValueReader", "header_from", "iequals"]),
+          ("SIP written", ["Writer", "compose", "sip::Message"]),
+          ("SDP", ["sallyport::sdp"]),
+          ("transactions, timers", ["Transaction", "TimerWheel", "Server", "Client"]),
+          ("call logic", ["sallyport::b2bua"]),
+          ("media, ports", ["sallyport::media"]),
+          ("worker", ["sallyport::dp"]),
+          ("allocation", ["malloc", "free", "operator new", "operator delete", "cfree"]),
+          ("copies", ["memcpy", "memmove", "memset", "memcmp"]),
+          ("endpoints of the bench", ["sallyport::perf"])]
+
+
+def run(book, short, profile):
+    bench = build.binary("calls_bench")
+    total = {"worker_us": [], "shard_us": [], "call_us": []}
+    for _ in range(2 if short else 5):
+        for key, samples in build.series([bench, "rate", 5_000 if short else 20_000]).items():
+            total[key] += samples
+    book.figure("calls: worker", "us a call", total["worker_us"])
+    book.figure("calls: shard", "us a call", total["shard_us"])
+    book.limit("calls: worker and shard, busy CPU", "us", total["call_us"], "at most 25 us", most=25)
+    held = 10_000 if short else 100_000
+    memory = build.series([bench, "hold", held])
+    book.figure("calls: flow table's part of a held call", "bytes", memory["flow_bytes_a_call"])
+    book.figure("calls: while transactions still linger", "bytes", memory["bytes_a_call_while_placing"])
+    book.limit(f"calls: memory for each of {held:,} held", "bytes", memory["bytes_a_call"], "at most 4,096 bytes",
+               most=4096)
+    if profile:
+        book.profile("calls, by sampling", build.profile([bench, "rate", 20_000], GROUPS))
