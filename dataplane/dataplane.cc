@@ -183,7 +183,9 @@ std::expected<void, std::string> RunningDataplane::start_memory() {
   eal.cores = options_.cores;
   eal.main_cores = cores_left(cores_at_start_, options_.cores);
   eal.hugepages = choice->hugepages;
-  eal.megabytes = static_cast<unsigned>(need >> 20);
+  // Ordinary memory comes in pages of 4 KiB, and no mbuf may lie across two: one a page. It is taken from the kernel
+  // page by page as it is used, so the rest costs nothing.
+  eal.megabytes = static_cast<unsigned>((choice->hugepages ? need : 3 * need) >> 20);
   eal.extra = options_.eal_extra;
   for (const Device& device : devices_) {
     if (device.kind == DeviceKind::pci) eal.pci.push_back(device.name);

@@ -214,8 +214,9 @@ std::expected<void, std::string> Port::set_up_queues(unsigned queues) {
   pool_ = rte_pktmbuf_pool_create(pool_name.c_str(), pool_size(queues), 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
                                   socket_);
   if (pool_ == nullptr) {
-    return fault(std::string("no memory for its packets (") + rte_strerror(rte_errno) +
-                 "): free or reserve more hugepages, or configure fewer cores");
+    const char* const hint = rte_eal_has_hugepages() != 0 ? "): free or reserve more hugepages, or configure fewer cores"
+                                                          : "): free memory, or configure fewer cores";
+    return fault(std::string("no memory for its packets (") + rte_strerror(rte_errno) + hint);
   }
   std::uint16_t rx = kDescriptors;
   std::uint16_t tx = kDescriptors;
