@@ -14,8 +14,6 @@ CallManager::CallManager(const Services& services)
       legs_(4 * (services.admission.max_calls() + 1024)),
       random_(services.seed) {
   for (const config::Realm& realm : services.config.realms) {
-    const IpAddress v4 = realm.address(Family::v4);
-    agents_.push_back((v4 ? v4 : realm.address(Family::v6)).to_uri_text());
     for (const Prefix& prefix : realm.addresses) own_addresses_.push_back(prefix.address);
   }
   for (const config::Peer& peer : services.config.peers) {
@@ -256,7 +254,8 @@ void CallManager::on_request(sip::ServerId id, const sip::Arrival& arrival) {
   if (arrival.verdict == dp::SteerVerdict::by_tag) {
     Leg* leg = find_leg(arrival.slot, arrival.generation);
     // The tag finds the leg; the source is held against the leg's peer, not against the first packet.
-    if (leg == nullptr || !leg->dialog || peer_of(request.path) != leg->peer) {
+    if (leg == nullptr || !leg->dialog || !leg->dialog->matches(request) ||
+        peer_of(request.path) != leg->peer) {
       respond(id, 481);
     } else {
       on_in_dialog(id, *leg, request);

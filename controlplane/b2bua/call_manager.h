@@ -187,8 +187,8 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   std::uint16_t refuse(sip::ServerId id, config::PeerIndex to, response_map::LocalError error,
                        std::string_view headers = {}, std::string_view phrase = {});
   void write_capabilities(sip::HeaderWriter& out) const;
-  // Warning, Reason and Retry-After of a verdict.
-  [[nodiscard]] std::string verdict_headers(const response_map::Verdict& verdict) const;
+  // Warning, Reason and Retry-After of a verdict. The Warning names us as the leg on `path` knows us.
+  [[nodiscard]] static std::string verdict_headers(const response_map::Verdict& verdict, const sip::Path& path);
 
   // ---- record.cc
   void write_record(Call& call);
@@ -216,7 +216,6 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   sip::Slab<Call> calls_;
   sip::Slab<Leg> legs_;
   std::vector<Handle> touched_;      // calls that may be over
-  std::vector<std::string> agents_;  // by realm: our host in a Warning
   std::vector<IpAddress> own_addresses_;
   std::vector<HeaderPolicy> headers_;     // by peer
   std::vector<sdp::CodecPolicy> codecs_;  // by peer

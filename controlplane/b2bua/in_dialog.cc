@@ -210,7 +210,8 @@ void CallManager::on_relay_response(Leg& leg, sip::ClientId id, const sip::Messa
   if (status <= 100) return;
   leg.last_code = status;
   if (status < 200) {
-    if (relay->method == Method::invite) respond(relay->server, status, {}, response.reason_phrase());
+    const auto verdict = services_.maps.map(heard(leg, call.other(leg)->peer, response));
+    if (relay->method == Method::invite && verdict.forward) respond(relay->server, verdict.code, {}, verdict.phrase);
     return;
   }
   if (status < 300) return relay_succeeded(leg, *relay, response);
@@ -252,9 +253,9 @@ void CallManager::relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView
   }
   if (text) body = with_session_description(response, std::move(*text));
   std::string lines = response_headers(back, response, carries_sdp);
+  const auto verdict = services_.maps.map(heard(leg, back.peer, response));
   (void)transactions_->respond(
-      relay.server,
-      {.status = response.status(), .phrase = response.reason_phrase(), .headers = lines, .body = body});
+      relay.server, {.status = verdict.code, .phrase = verdict.phrase, .headers = lines, .body = body});
   if (relay.method == Method::invite) back.unacknowledged.push_back({relay.server_cseq, relay.server});
   relay.to_tag = response.to_tag();
   relay.answered = true;
@@ -267,7 +268,7 @@ void CallManager::relay_refused(Leg& leg, Relay relay, const response_map::Verdi
   if (relay.has_offer) call.offer_answer->withdraw();
   // RFC 4320 4.1 forbids 408 to a non-INVITE; the transaction still needs its end.
   const bool sendable = relay.method == Method::invite || verdict.code != 408;
-  respond(relay.server, sendable ? verdict.code : 504, verdict_headers(verdict),
+  respond(relay.server, sendable ? verdict.code : 504, verdict_headers(verdict, call.other(leg)->path),
           sendable ? verdict.phrase : "");
   count_mapped(call, verdict);
   if (verdict.ends == response_map::Ends::dialog || verdict.ends == response_map::Ends::usage) {
@@ -300,6 +301,7 @@ void CallManager::on_ack(const sip::Arrival& arrival) {
   Leg* leg =
       arrival.verdict == dp::SteerVerdict::by_tag ? find_leg(arrival.slot, arrival.generation) : nullptr;
   if (leg == nullptr || peer_of(ack.path) != leg->peer) return;
+  if (!leg->dialog || !leg->dialog->matches(ack)) return;
   Call& call = *leg->call;
   std::erase_if(leg->unacknowledged, [&](const Unacknowledged& open) {
     if (open.cseq != ack.cseq()) return false;

@@ -60,12 +60,7 @@ void CallManager::on_invite(sip::ServerId id, const sip::MessageView& invite) {
   if (!from) return respond(id, 403);
   if (refused_at_the_door(id, invite, *from)) return;
   const policy::Admit admit = services_.admission.begin_call(*from, now());
-  if (!admit) {
-    std::string lines;
-    sip::HeaderWriter(lines).line(HeaderId::retry_after, static_cast<std::uint64_t>(std::max<Nanoseconds>(
-                                                             1, admit.retry_after_ns / kSecond)));
-    return refuse_attempt(id, *from, local_error_of(admit.refusal), lines);
-  }
+  if (!admit) return refuse_attempt(id, *from, local_error_of(admit.refusal));
   Call* call = new_call(*from, id, invite);
   if (call == nullptr) {
     services_.admission.end_call(*from);

@@ -17,11 +17,11 @@ void CallManager::respond(sip::ServerId id, std::uint16_t status, std::string_vi
   (void)transactions_->respond(id, {.status = status, .phrase = phrase, .headers = headers});
 }
 
-std::string CallManager::verdict_headers(const response_map::Verdict& verdict) const {
+std::string CallManager::verdict_headers(const response_map::Verdict& verdict, const sip::Path& path) {
   std::string lines;
   sip::HeaderWriter out(lines);
   if (verdict.warning != 0)
-    out.line(HeaderId::warning, response_map::warning_value(verdict.warning, agents_.front()));
+    out.line(HeaderId::warning, response_map::warning_value(verdict.warning, path.local.address.to_uri_text()));
   if (verdict.q850 != 0) out.line(HeaderId::reason, response_map::q850_reason(verdict.q850));
   if (verdict.retry_after_s != 0) out.line(HeaderId::retry_after, std::uint64_t{verdict.retry_after_s});
   return lines;
@@ -35,7 +35,8 @@ std::uint16_t CallManager::refuse(sip::ServerId id, config::PeerIndex to, LocalE
   input.exhausted = true;
   if (to != config::kNoIndex) input.send = services_.config.peers[to].map_send;
   const response_map::Verdict verdict = services_.maps.map(input);
-  std::string lines = verdict_headers(verdict);
+  const sip::StoredMessage* request = transactions_->request_of(id);
+  std::string lines = verdict_headers(verdict, request != nullptr ? request->view().path : sip::Path{});
   lines += headers;
   respond(id, verdict.code, lines, verdict.phrase);
   return verdict.code;

@@ -221,7 +221,7 @@ void CallManager::refuse_caller(Call& call, const response_map::Verdict& verdict
   if (call.over) return;
   call.over = true;
   Leg& a = *call.a;
-  const std::string headers = verdict_headers(verdict);
+  const std::string headers = verdict_headers(verdict, a.path);
   (void)step(a, LegEvent::failure);
   (void)transactions_->respond(
       a.invite_server,

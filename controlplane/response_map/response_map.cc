@@ -144,7 +144,13 @@ bool is_a_peers_503(const Input& input, const Passage& passage) {
   return peers && passage.code == 503 && !passage.code_by_rule && (input.exhausted || input.in_dialog);
 }
 
+// RFC 5626 11.6: 430 is between proxies; an endpoint must never see it.
+bool is_a_lost_flow(const Input& input, const Passage& passage) {
+  return passage.code == 430 && !passage.code_by_rule && (input.exhausted || input.in_dialog);
+}
+
 void finish(const Input& input, Passage& passage, Verdict& verdict) {
+  if (is_a_lost_flow(input, passage)) passage.become(400);
   if (is_a_peers_503(input, passage)) {
     passage.become(500);
     verdict.decided = {.by = Decision::By::rfc3261_503};

@@ -39,6 +39,10 @@ class Dialog {
   [[nodiscard]] std::expected<void, DialogFault> confirm(const MessageView& response);
   void confirm() { state_ = DialogState::confirmed; }
 
+  // Call-ID and both tags are this dialog's (12.2.2); ours is compared by whoever found the dialog by it.
+  [[nodiscard]] bool matches(const MessageView& request) const {
+    return request.call_id() == call_id_ && request.from_tag() == remote_tag();
+  }
   // A request of the peer's inside the dialog: CSeq must grow (ACK and CANCEL are not held against it).
   [[nodiscard]] std::expected<void, DialogFault> accept_request(const MessageView& request);
   // Target refresh (12.2): takes the Contact of a re-INVITE, UPDATE (request or 2xx). No Contact: unchanged.

@@ -430,5 +430,35 @@ TEST_F(CallTest, The_end_of_the_process_ends_what_is_up_and_what_is_not) {
   EXPECT_EQ(bench.records.records.size(), 2u);
 }
 
+TEST_F(CallTest, A_request_with_our_tag_but_another_Call_ID_or_From_tag_is_no_part_of_the_dialog) {
+  establish();
+  for (const auto& [what, instead] : {std::pair{"caller-1@198.51.100.20", "other-call"}, std::pair{";tag=fa1", ";tag=other"}}) {
+    std::string bye = make_in_dialog("BYE", invite, ok, 2, std::string("z9hG4bK") + instead[1]);
+    bye.replace(bye.find(what), std::string_view(what).size(), instead);
+    bench.receive("access", kCaller, bye);
+    EXPECT_TRUE(bench.take_one("SIP/2.0 481").is("SIP/2.0 481")) << instead;
+    EXPECT_EQ(bench.flows.size(), 4u) << "the call goes on";
+  }
+  caller_hangs_up();
+  bench.expect_nothing_left();
+}
+
+TEST_F(CallTest, A_Warning_names_us_as_the_side_that_reads_it_knows_us) {
+  bench.receive("core", kCarrierA,
+                make_invite({.via = "192.0.2.10:5060", .contact = "<sip:c@192.0.2.10>", .body = sdp("10.3.3.3", 4000)}));
+  const Sent refused = bench.take_one("SIP/2.0 488");
+  EXPECT_TRUE(refused.header("Warning").starts_with("301 192.0.2.1 ")) << refused.text;
+  EXPECT_EQ(refused.text.find("198.51.100.1 "), std::string::npos);
+}
+
+TEST_F(CallTest, A_refusal_while_draining_has_one_Retry_After) {
+  bench.shard().manager().drain();
+  bench.receive("access", kCaller, make_invite());
+  const Sent refused = bench.take_one("SIP/2.0 503");
+  const auto at = refused.text.find("Retry-After: ");
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_EQ(refused.text.find("Retry-After: ", at + 1), std::string::npos) << refused.text;
+}
+
 }  // namespace
 }  // namespace sallyport::shard
