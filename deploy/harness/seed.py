@@ -4,7 +4,7 @@ import random
 
 # (code, phrase, what the caller hears): rows of the vendor table that no route is worth retrying for.
 VENDOR = [(406, "No codecs match", 488), (415, "No Media", 488), (403, "No Such User", 404),
-          (480, "Invalid Phone Number", 484), (404, "Unknown user account", 404), (499, "Codec Mismatch", 488)]
+          (480, "Invalid Phone Number", 484), (404, "Unknown user account", 403), (499, "Codec Mismatch", 488)]
 BUSY = ["Busy Here", "Busy", "User Busy", "Subscriber is busy"]
 PRIVATE = ["Private IP Address", "Private Address Refused", "No Private Media Here", "Use A Public Address"]
 PRIVATE_NETS = ["10.77.{}.{}", "192.168.{}.{}", "172.20.{}.{}", "100.80.{}.{}", "169.254.{}.{}"]
