@@ -3,6 +3,7 @@
 // only.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #if defined(__SSE2__)
@@ -31,15 +32,16 @@ namespace sallyport::sip {
 }
 
 // The first ':' in [p, end), or `end`: near the start of nearly every line, so a call would cost more than
-// the search.
-[[nodiscard]] inline const char* find_colon(const char* p, const char* end) {
+// the search. Octets up to `readable` may be looked at too.
+[[nodiscard]] inline const char* find_colon(const char* p, const char* end, const char* readable) {
 #if defined(__SSE2__)
   const __m128i colon = _mm_set1_epi8(':');
-  for (; end - p >= 16; p += 16) {
+  for (; p < end && readable - p >= 16; p += 16) {
     const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     const int hits = _mm_movemask_epi8(_mm_cmpeq_epi8(v, colon));
-    if (hits != 0) return p + std::countr_zero(static_cast<unsigned>(hits));
+    if (hits != 0) return std::min(end, p + std::countr_zero(static_cast<unsigned>(hits)));
   }
+  if (p >= end) return end;
 #endif
   while (p != end && *p != ':') ++p;
   return p;

@@ -89,7 +89,7 @@ class Scanner {
       return;
     }
     if (next_ == nullptr) return;  // the message ends within this line: too_short
-    const char* colon = find_colon(begin, line.end);
+    const char* colon = find_colon(begin, line.end, end());
     const char* name_end = colon;
     while (name_end != begin && (name_end[-1] == ' ' || name_end[-1] == '\t')) --name_end;
     if (colon == line.end || name_end == begin) {

@@ -50,7 +50,7 @@ bool read_userinfo(Cursor& cursor, Uri& uri) {
 
 bool read_hostport(Cursor& cursor, Uri& uri) {
   uri.host = cursor.take_host();
-  if (!is_host(uri.host)) return false;
+  if (!is_taken_host(uri.host)) return false;
   if (!cursor.accept(':')) return true;
   return read_port(cursor.take_run(kDigit), uri.port);
 }
@@ -128,9 +128,11 @@ std::expected<Uri, Fault> parse_uri(std::string_view text) {
 }
 
 bool is_host(std::string_view host) {
-  if (host.empty()) return false;
-  if (host.front() != '[') return all_of(host, kHost);
-  return host_address(host).is_v6();
+  return is_taken_host(host) && (host.front() == '[' || all_of(host, kHost));
+}
+
+bool is_taken_host(std::string_view host) {
+  return !host.empty() && (host.front() != '[' || host_address(host).is_v6());
 }
 
 IpAddress host_address(std::string_view host) {

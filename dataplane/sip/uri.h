@@ -33,6 +33,8 @@ struct Uri {
 
 // True for a host name, an IPv4address or an IPv6reference (with its brackets, and an address inside).
 [[nodiscard]] bool is_host(std::string_view host);
+// The same for what Cursor::take_host has taken, whose characters have been looked at.
+[[nodiscard]] bool is_taken_host(std::string_view host);
 
 // The host as an address where it is one (brackets taken off), else an IpAddress of no family.
 [[nodiscard]] IpAddress host_address(std::string_view host);

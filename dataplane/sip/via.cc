@@ -26,7 +26,7 @@ bool read_sent_protocol(Cursor& cursor, Via& via) {
 bool read_sent_by(Cursor& cursor, Via& via) {
   cursor.skip_lws();
   via.host = cursor.take_host();
-  if (!is_host(via.host)) return false;
+  if (!is_taken_host(via.host)) return false;
   if (!cursor.accept_separator(':')) return true;
   return read_port(cursor.take_run(kDigit), via.port);
 }
@@ -38,16 +38,24 @@ bool read_rport(const Param& param, Via& via) {
 }
 
 bool read_param(const Param& param, Via& via) {
-  if (iequals(param.name, "branch")) {
-    // Twice would mean one thing to us and another to the next hop (RFC 3261 7.3.1).
-    const bool once = via.branch.empty();
-    via.branch = param.value;
-    return once && all_of(param.value, kToken);
+  switch (param.name.size()) {
+    case 5:
+      if (iequals(param.name, "rport")) return read_rport(param, via);
+      if (iequals(param.name, "maddr")) via.maddr = param.value;
+      return true;
+    case 6: {
+      if (!iequals(param.name, "branch")) return true;
+      // Twice would mean one thing to us and another to the next hop (RFC 3261 7.3.1).
+      const bool once = via.branch.empty();
+      via.branch = param.value;
+      return once && all_of(param.value, kToken);
+    }
+    case 8:
+      if (iequals(param.name, "received")) via.received = param.value;
+      return true;
+    default:
+      return true;
   }
-  if (iequals(param.name, "rport")) return read_rport(param, via);
-  if (iequals(param.name, "received")) via.received = param.value;
-  if (iequals(param.name, "maddr")) via.maddr = param.value;
-  return true;
 }
 
 bool read_params(Cursor& cursor, Via& via) {

@@ -10,7 +10,8 @@ PEERS = ["sofia-sip", "libosip2", "libre"]
 def run(book, short, profile):
     rounds = 10 if short else 60
     series = build.series([build.binary("sip_parse_bench"), MESSAGES, rounds])
-    names = {"index": "index for steering (scan)", "sip": "SIP, every structured field read",
+    names = {"index": "index for steering (scan)", "parse": "SIP, every structured field checked (parse)",
+             "sip": "SIP, every structured field read",
              "full": "SIP and SDP, every structured field read", **{peer: f"{peer}, SIP and SDP" for peer in PEERS}}
     for key, name in names.items():
         book.figure(f"parser: {name}", "ns", series[key])

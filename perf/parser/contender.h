@@ -19,6 +19,7 @@ struct Contender {
 };
 
 extern const Contender kIndex;  // ours: what steering needs
+extern const Contender kParse;  // ours: what a worker does, every structured field checked
 extern const Contender kSip;    // ours: every structured field read, without SDP
 extern const Contender kFull;   // ours: every structured field read, and the SDP
 extern const Contender kSofia;

@@ -18,7 +18,7 @@
 namespace sallyport::perf {
 namespace {
 
-const Contender* const kAll[] = {&kIndex, &kSip, &kFull, &kSofia, &kOsip, &kRe};
+const Contender* const kAll[] = {&kIndex, &kParse, &kSip, &kFull, &kSofia, &kOsip, &kRe};
 
 std::vector<std::string> load(const char* folder) {
   std::vector<std::filesystem::path> paths;

@@ -71,8 +71,16 @@ bool parse_index(std::string_view message) {
   return good;
 }
 
+bool parse_checked(std::string_view message) {
+  const bool good = sip::parse(message, sip::Framing::datagram, index_of);
+  keep(index_of);
+  return good;
+}
+
+// scan() and not parse(): what parse() does more is to read the structured fields for their faults alone, and
+// here each is read for its value.
 bool parse_sip(std::string_view message) {
-  if (!sip::parse(message, sip::Framing::datagram, index_of)) return false;
+  if (!sip::scan(message, sip::Framing::datagram, index_of)) return false;
   const auto uri = sip::parse_uri(index_of.request_uri.in(message));
   if (!uri) return false;
   structured.request_uri = *uri;
@@ -157,6 +165,7 @@ Reading read_full(std::string_view message) {
 }  // namespace
 
 const Contender kIndex{"index", parse_index, nullptr};
+const Contender kParse{"parse", parse_checked, nullptr};
 const Contender kSip{"sip", parse_sip, nullptr};
 const Contender kFull{"full", parse_full, read_full};
 
