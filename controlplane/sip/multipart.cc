@@ -83,16 +83,16 @@ std::optional<BodyPart> split_part(std::string_view text) {
     const std::size_t end = text.find('\n', line);
     const std::string_view content = text.substr(line, end == std::string_view::npos ? end : end - line);
     if (content.empty() || content == "\r") {
-      return BodyPart{text.substr(0, line),
-                      end == std::string_view::npos ? std::string_view{} : text.substr(end + 1)};
+      const bool has_content = end != std::string_view::npos;
+      return BodyPart{text.substr(0, line), text.substr(has_content ? end + 1 : text.size()), has_content};
     }
     const bool is_field = content.find(':') != std::string_view::npos;
     const bool is_fold = line != 0 && (content.front() == ' ' || content.front() == '\t');
     if (!is_field && !is_fold) return std::nullopt;
-    if (end == std::string_view::npos) return BodyPart{text, text.substr(text.size())};
+    if (end == std::string_view::npos) return BodyPart{text, text.substr(text.size()), false};
     line = end + 1;
   }
-  return BodyPart{text, text.substr(text.size())};
+  return BodyPart{text, text.substr(text.size()), false};
 }
 
 bool is_plainly_encoded(const BodyPart& part) {
@@ -115,7 +115,7 @@ std::optional<BodyPart> find_in(std::string_view content_type, std::string_view 
     const std::string_view type = part_header(part, "Content-Type");
     std::optional<BodyPart> here;
     if (iequals(media_type(type), "application/sdp")) {
-      if (is_session(part) && is_plainly_encoded(part)) here = part;
+      if (part.has_content && is_session(part) && is_plainly_encoded(part)) here = part;
     } else if (is_multipart(type) && depth < kDeepest) {
       here = find_in(type, part.content, depth + 1);
     }

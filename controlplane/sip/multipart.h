@@ -31,6 +31,7 @@ enum class MultipartFault : std::uint8_t {
 struct BodyPart {
   std::string_view headers;  // the lines, with their ends; without the blank line
   std::string_view content;
+  bool has_content = true;  // false: the header lines end with the part, so nothing can stand behind them
 };
 
 inline constexpr std::size_t kMaxBodyParts = 32;

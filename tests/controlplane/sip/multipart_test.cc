@@ -94,6 +94,8 @@ INSTANTIATE_TEST_SUITE_P(
                      "--b--",
                  "1"},
         FindCase{"none_without_content_type", "multipart/mixed;boundary=b", part("", "1") + "--b--", "none"},
+        FindCase{"none_in_a_part_that_ends_with_its_header", "multipart/mixed;boundary=b",
+                 "--b\r\nX:3\r\n" + kType + "--b--", "none"},
         FindCase{"none_in_another_type", "application/isup", "x", "none"},
         FindCase{"none_without_boundary", "multipart/mixed", part(kType, "1") + "--b--", "none"},
         FindCase{"none_with_an_empty_boundary", "multipart/mixed;boundary=\"\"", part(kType, "1") + "--b--",
