@@ -110,7 +110,6 @@ CallManager::Attempt CallManager::try_target(Call& call, routing::TargetId targe
     (void)step(*leg, LegEvent::failure);
     return {false, id.error() == sip::TransactionError::full ? LocalError::capacity : LocalError::internal};
   }
-  if (!peer.credentials.empty()) leg->invite_body = *body;
   services_.wheel.start(leg->wait, peer.limits.setup_ns);
   call.record.to_peer = peer.name;
   call.record.to_realm = realm.name;
@@ -163,6 +162,20 @@ std::expected<std::string, media::MediaError> CallManager::offer_for(Call& call,
   return text;
 }
 
+bool CallManager::invite_once_more(Leg& leg) {
+  const Call& call = *leg.call;
+  ++leg.invite_cseq;
+  leg.dialog.reset();  // what was early belonged to the INVITE that was refused
+  leg.dialog_invite = {};
+  leg.forks.clear();
+  if (!send_invite(leg, call.late_offer ? std::string{} : call.offer_answer->told(media::Leg::b)))
+    return false;
+  leg.heard = false;
+  services_.health.answered(leg.target);
+  services_.wheel.start(leg.wait, services_.config.peers[leg.peer].limits.setup_ns);
+  return true;
+}
+
 std::string CallManager::invite_headers(Call& call, Leg& leg, std::string_view uri, bool with_sdp) {
   const sip::MessageView invite = call.invite.view();
   const std::string host = leg.path.local.address.to_uri_text();
@@ -180,6 +193,12 @@ std::string CallManager::invite_headers(Call& call, Leg& leg, std::string_view u
   out.line(HeaderId::max_forwards, static_cast<std::uint64_t>(hops - 1));
   write_contact(leg, out);
   write_capabilities(out);
+  // RFC 3262 is offered whatever the caller knows, since we can acknowledge by ourselves; but an offer in a
+  // reliable 18x needs an answer in a PRACK, and that is the caller's.
+  const bool reliable = !call.late_offer || call.a->supports_100rel;
+  out.line(HeaderId::supported, reliable ? "100rel, timer, 199" : "timer, 199");
+  if (call.a->requires_100rel) out.line(HeaderId::require, "100rel");
+  ask_session(leg, out);
   out.line(HeaderId::user_agent, kProduct);
   pass_headers(invite, crossing, out);
   if (with_sdp) write_body_type(invite, out);

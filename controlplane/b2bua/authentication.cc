@@ -34,21 +34,13 @@ bool CallManager::answers_challenge(Leg& leg, const sip::MessageView& response) 
 bool CallManager::invited_again(Leg& leg, const sip::MessageView& response) {
   const bool waits = leg.state == LegState::inviting || leg.state == LegState::early;
   if (!waits || leg.call->over || !answers_challenge(leg, response)) return false;
-  ++leg.invite_cseq;
-  leg.dialog.reset();  // what was early belonged to the INVITE that was refused
-  if (!send_invite(leg, leg.invite_body)) return false;
-  leg.heard = false;
-  services_.health.answered(leg.target);
-  services_.wheel.start(leg.wait, services_.config.peers[leg.peer].limits.setup_ns);
-  return true;
+  return invite_once_more(leg);
 }
 
 bool CallManager::relayed_again(Leg& leg, Relay& relay, const sip::MessageView& response) {
   if (leg.call->over || !leg.dialog || !answers_challenge(leg, response)) return false;
-  const auto client = send_relay(leg, relay);
-  if (!client) return false;
-  relay.client = *client;
-  return true;
+  // A PRACK stands in the dialog of its response, and is not worth it.
+  return relay.client_method != sip::Method::prack && send_relay(leg, relay);
 }
 
 }  // namespace sallyport::b2bua

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "controlplane/b2bua/leg_machine.h"
+#include "controlplane/b2bua/reliable.h"
+#include "controlplane/b2bua/session_timer.h"
 #include "controlplane/media/media_session.h"
 #include "controlplane/media/offer_answer.h"
 #include "controlplane/response_map/response_map.h"
@@ -34,7 +36,29 @@ struct Handle {
 };
 
 // Timers of a leg and of a call, by the name that a sip::Timer carries.
-enum class CallTimer : std::uint8_t { setup, ring, duration, nat_keepalive };
+enum class CallTimer : std::uint8_t {
+  setup,
+  ring,
+  duration,
+  nat_keepalive,
+  reliable_resend,
+  reliable_expire,
+  session_refresh,
+  session_expiry
+};
+
+// What is known of a dialog while its INVITE goes on, the first or a later one.
+struct InviteDialog {
+  std::uint32_t rseq = 0;  // of the last reliable provisional response, in order (RFC 3262 4)
+  bool settled = false;    // its SDP came reliably: a later one of the same INVITE counts for nothing
+  sip::StoredMessage sdp;  // the last response that brought SDP
+};
+
+// An early dialog of another fork than the one that the leg speaks with (RFC 3261 12.1.2).
+struct Fork {
+  sip::Dialog dialog;
+  InviteDialog invite;
+};
 
 // A 2xx of ours to an INVITE without its ACK so far.
 struct Unacknowledged {
@@ -48,27 +72,37 @@ struct Leg {
   LegRole role = LegRole::uas;
   LegState state = LegState::inviting;
   config::PeerIndex peer = config::kNoIndex;
-  routing::TargetId target;       // UAC
-  sip::Path path;                 // of the INVITE; UAS: where it came from
-  sip::ServerId invite_server;    // UAS
-  sip::ClientId invite_client;    // UAC
-  std::uint32_t invite_cseq = 0;  // of the INVITE, for its ACK
-  std::string tag;                // ours
-  std::string call_id;            // of this leg
-  std::string from;               // UAC: the From value of our INVITE, tag included
-  std::optional<sip::Dialog> dialog;
+  routing::TargetId target;           // UAC
+  sip::Path path;                     // of the INVITE; UAS: where it came from
+  sip::ServerId invite_server;        // UAS
+  sip::ClientId invite_client;        // UAC
+  std::uint32_t invite_cseq = 0;      // of the INVITE, for its ACK
+  std::string tag;                    // ours
+  std::string call_id;                // of this leg
+  std::string from;                   // UAC: the From value of our INVITE, tag included
+  std::optional<sip::Dialog> dialog;  // UAC, early: of the fork whose SDP came last
+  InviteDialog dialog_invite;
+  std::vector<Fork> forks;       // UAC: the other early dialogs
+  bool supports_100rel = false;  // said in the last INVITE from this leg, as is the next
+  bool requires_100rel = false;
+  bool supports_199 = false;
+  bool allows_update = false;          // the last Allow from this leg lists UPDATE
+  bool offer_pending = false;          // it awaits the answer to the offer of its INVITE, reliably
+  sip::StoredMessage held;             // UAC: a 2xx that waits until the other leg has sent its PRACK
+  std::unique_ptr<Reliable> reliable;  // from the first INVITE with 100rel on
+  SessionTimer session;
   std::uint16_t last_code = 0;
-  bool admitted = false;      // holds a place of its peer
-  bool attempt_open = false;  // UAC: counted as an attempt, not yet as answered or failed
-  bool heard = false;         // UAC: a response above 100 has come
+  bool admitted = false;                       // holds a place of its peer
+  bool attempt_open = false;                   // UAC: counted as an attempt, not yet as answered or failed
+  bool heard = false;                          // UAC: a response above 100 has come
   std::vector<Unacknowledged> unacknowledged;  // an ended leg stays until these are acknowledged or given up
-  sip::Timer wait;            // setup, then ring
+  sip::Timer wait;                             // setup, then ring
   sip::Timer keepalive;
   sip::Authenticator authenticator;  // of challenges that its peer sends
-  std::string invite_body;           // UAC whose peer may challenge: of our INVITE, to send it again
   std::string authorization;         // of our last INVITE: its ACK repeats it (RFC 3261 22.1)
 
   [[nodiscard]] media::Leg side() const { return role == LegRole::uas ? media::Leg::a : media::Leg::b; }
+  [[nodiscard]] bool is_up() const { return state == LegState::answered || state == LegState::confirmed; }
   [[nodiscard]] bool is_over() const { return state == LegState::ended; }
   [[nodiscard]] bool may_go() const { return is_over() && unacknowledged.empty(); }
 };
@@ -77,15 +111,19 @@ struct Leg {
 struct Relay {
   sip::ServerId server;
   sip::ClientId client;
-  Handle from;  // the leg that sent it to us
-  sip::Method method = sip::Method::none;
-  std::uint32_t server_cseq = 0;  // theirs, of `server`
-  std::uint32_t client_cseq = 0;  // ours, of `client`
-  bool has_offer = false;         // the request carried an offer
-  bool answered = false;          // a re-INVITE: 2xx has gone on, the ACK is awaited
-  bool ack_waits = false;         // the other leg's ACK waits for this one's: it brings the answer
-  std::string to_tag;             // of that 2xx
-  std::string lines;              // of the request, behind what its dialog and its credentials say
+  Handle from;                                    // the leg that sent it to us
+  sip::Method method = sip::Method::none;         // of `server`
+  sip::Method client_method = sip::Method::none;  // an UPDATE may go on as a re-INVITE, a PRACK as an UPDATE
+  std::uint32_t server_cseq = 0;                  // theirs, of `server`
+  std::uint32_t client_cseq = 0;                  // ours, of `client`
+  bool has_offer = false;                         // the request carried an offer
+  bool answered = false;                          // a re-INVITE: 2xx has gone on, the ACK is awaited
+  bool ack_waits = false;   // the other leg's ACK waits for this one's: it brings the answer
+  std::string to_tag;       // of that 2xx
+  unsigned too_small = 0;   // 422s that it has met
+  sip::StoredMessage held;  // a 2xx that waits for the PRACK of the leg that asked
+  std::string lines;        // of the request, behind what its dialog and its credentials say
+  std::string sdp;          // of its offer
   std::string body;
   unsigned max_forwards = 70;
 };
@@ -107,7 +145,8 @@ struct Call {
   bool admitted = false;
   bool answered = false;       // 2xx has gone to the caller
   bool over = false;           // the caller has a final failure, or a leg was hung up
-  bool late_offer = false;     // the INVITE had no SDP: B's ACK waits for A's
+  bool late_offer = false;     // the INVITE had no SDP
+  bool ack_waits = false;      // the 2xx brought an offer: B's ACK waits for A's
   Nanoseconds started_ns = 0;  // monotonic
   Nanoseconds ringing_ns = 0;
   Nanoseconds answered_ns = 0;

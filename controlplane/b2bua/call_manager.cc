@@ -36,6 +36,9 @@ CallManager::~CallManager() {
   legs_.for_each([](Leg& leg) {
     leg.wait.stop();
     leg.keepalive.stop();
+    leg.session.refresh.stop();
+    leg.session.expiry.stop();
+    leg.reliable.reset();
   });
   calls_.for_each([](Call& call) {
     // The process ends: what the workers were not asked to remove ends with them.
@@ -114,6 +117,8 @@ Leg* CallManager::new_leg(Call& call, LegRole role, config::PeerIndex peer) {
   const std::uint64_t cookie = token(Purpose::invite, leg->handle);
   leg->wait.bind(*this, static_cast<std::uint8_t>(CallTimer::setup), cookie);
   leg->keepalive.bind(*this, static_cast<std::uint8_t>(CallTimer::nat_keepalive), cookie);
+  leg->session.refresh.bind(*this, static_cast<std::uint8_t>(CallTimer::session_refresh), cookie);
+  leg->session.expiry.bind(*this, static_cast<std::uint8_t>(CallTimer::session_expiry), cookie);
   call.legs.push_back(leg);
   return leg;
 }
@@ -121,6 +126,9 @@ Leg* CallManager::new_leg(Call& call, LegRole role, config::PeerIndex peer) {
 void CallManager::leg_ended(Leg& leg) {
   leg.wait.stop();
   leg.keepalive.stop();
+  stop_session(leg);
+  stop_reliable(leg);
+  leg.held = {};
   if (leg.admitted) services_.admission.end_leg(leg.peer);
   leg.admitted = false;
   mark(*leg.call);
@@ -254,8 +262,7 @@ void CallManager::on_request(sip::ServerId id, const sip::Arrival& arrival) {
   if (arrival.verdict == dp::SteerVerdict::by_tag) {
     Leg* leg = find_leg(arrival.slot, arrival.generation);
     // The tag finds the leg; the source is held against the leg's peer, not against the first packet.
-    if (leg == nullptr || !leg->dialog || !leg->dialog->matches(request) ||
-        peer_of(request.path) != leg->peer) {
+    if (leg == nullptr || !leg->dialog || peer_of(request.path) != leg->peer) {
       respond(id, 481);
     } else {
       on_in_dialog(id, *leg, request);
@@ -279,7 +286,8 @@ void CallManager::on_response(sip::ClientId id, std::uint64_t token, const sip::
     const bool success =
         response.status() >= 200 && response.status() < 300 && response.method() == sip::Method::invite;
     if (success && purpose == Purpose::invite) end_fork(id, response);
-    if (success && purpose == Purpose::relay) (void)acknowledge_stray(id, response);  // its BYE has been sent
+    if (success && (purpose == Purpose::relay || purpose == Purpose::refresh))
+      (void)acknowledge_stray(id, response);  // its BYE has been sent
     return;
   }
   const bool challenges = response.status() == 401 || response.status() == 407;
@@ -288,7 +296,9 @@ void CallManager::on_response(sip::ClientId id, std::uint64_t token, const sip::
     on_invite_response(*leg, response);
   } else if (purpose == Purpose::relay) {
     on_relay_response(*leg, id, response);
-  } else if (response.status() >= 200) {
+  } else if (purpose == Purpose::refresh) {
+    on_refresh_response(*leg, id, response);
+  } else if (response.status() >= 200 && purpose != Purpose::prack) {
     if (purpose == Purpose::bye && challenges && leg->dialog && answers_challenge(*leg, response)) {
       send_bye(*leg, {});
     } else if (purpose == Purpose::bye) {
@@ -328,6 +338,10 @@ void CallManager::on_failure(sip::ClientId id, std::uint64_t token, sip::ClientF
       // RFC 5057: a timeout ends the dialog; an unreachable host may come back while media says so.
       if (failure == sip::ClientFailure::timeout) hang_up(*leg->call, stats::EndedBy::sallyport, error);
       break;
+    case Purpose::refresh:
+      on_refresh_failure(*leg, id, error);
+      break;
+    case Purpose::prack:  // whoever waits for it repeats his response, or gives up
     case Purpose::probe:
       break;
   }
@@ -353,6 +367,15 @@ void CallManager::on_server_done(sip::ServerId id, std::uint64_t token, sip::Ser
   sweep();
 }
 
+// limits.setup or limits.ring.
+void CallManager::on_target_timeout(Leg& leg) {
+  response_map::Input input;
+  input.local = leg.heard ? response_map::LocalError::ring_timeout : response_map::LocalError::setup_timeout;
+  if (!leg.heard) services_.health.failed(leg.target, now());
+  hang_up_leg(leg, {});
+  attempt_failed(leg, input);
+}
+
 void CallManager::on_timer(sip::Timer& timer) {
   using response_map::LocalError;
   const auto name = static_cast<CallTimer>(timer.name());
@@ -364,14 +387,24 @@ void CallManager::on_timer(sip::Timer& timer) {
   }
   Leg* leg = leg_of(timer.cookie());
   if (leg == nullptr) return;
-  if (name == CallTimer::nat_keepalive) {
-    send_keepalive(*leg);
-  } else {
-    response_map::Input input;
-    input.local = leg->heard ? LocalError::ring_timeout : LocalError::setup_timeout;
-    if (!leg->heard) services_.health.failed(leg->target, now());
-    hang_up_leg(*leg, {});
-    attempt_failed(*leg, input);
+  switch (name) {
+    case CallTimer::nat_keepalive:
+      send_keepalive(*leg);
+      break;
+    case CallTimer::reliable_resend:
+      on_reliable_timer(*leg, ReliableEvent::resend);
+      break;
+    case CallTimer::reliable_expire:
+      on_reliable_timer(*leg, ReliableEvent::expire);
+      break;
+    case CallTimer::session_refresh:
+      session_event(*leg, SessionEvent::due);
+      break;
+    case CallTimer::session_expiry:
+      session_event(*leg, SessionEvent::expire);
+      break;
+    default:
+      on_target_timeout(*leg);
   }
   sweep();
 }

@@ -2,8 +2,10 @@
 // Theory of operation. The core above the transactions on one shard: it owns the shard's calls and legs,
 // hears of requests and responses from the transaction layer and of flows from the workers, and lets each
 // event take one step of a leg's machine. The acts stand in files of their own: invite.cc (a call comes in),
-// attempt.cc (a target is tried), response.cc (it answers), hang_up.cc (a call ends), in_dialog.cc
-// (re-INVITE, UPDATE, INFO), out_of_dialog.cc (OPTIONS and what is refused), probe.cc (is a target alive).
+// attempt.cc (a target is tried), response.cc (it answers), hang_up.cc (a call ends),
+// provisional.cc (18x, forks, 199), reliable.cc and prack.cc (100rel), in_dialog.cc and relay.cc (re-INVITE,
+// UPDATE, INFO), glare.cc (what may not be asked now), refresh.cc (session timers), out_of_dialog.cc (OPTIONS
+// and what is refused), probe.cc (is a target alive).
 #pragma once
 
 #include <cstdint>
@@ -65,8 +67,10 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void on_failure(sip::ClientId id, std::uint64_t token, sip::ClientFailure failure) override;
   void on_timer(sip::Timer& timer) override;
 
+  void on_target_timeout(Leg& leg);
+
   // What a transaction of ours was for; the token carries it with the leg's handle.
-  enum class Purpose : std::uint8_t { invite, bye, relay, keepalive, probe };
+  enum class Purpose : std::uint8_t { invite, bye, relay, keepalive, probe, prack, refresh };
   [[nodiscard]] static std::uint64_t token(Purpose purpose, Handle leg);
   [[nodiscard]] static Purpose purpose_of(std::uint64_t token);
   [[nodiscard]] Leg* leg_of(std::uint64_t token);
@@ -102,6 +106,8 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void count_failed(Call& call, std::uint16_t code);
   // The SDP for that leg, empty for a late offer.
   [[nodiscard]] std::expected<std::string, media::MediaError> offer_for(Call& call, Leg& leg);
+  // The INVITE once more on the same leg, with the next CSeq: what the target objected to has been put right.
+  [[nodiscard]] bool invite_once_more(Leg& leg);
   [[nodiscard]] std::string invite_headers(Call& call, Leg& leg, std::string_view uri, bool with_sdp);
   void write_contact(const Leg& leg, sip::HeaderWriter& out) const;
   [[nodiscard]] static response_map::LocalError media_error(media::MediaFault fault);
@@ -122,8 +128,10 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
 
   // ---- response.cc
   void on_invite_response(Leg& leg, const sip::MessageView& response);
-  void on_provisional(Leg& leg, const sip::MessageView& response);
   void on_success(Leg& leg, const sip::MessageView& response);
+  // The 2xx may go to the caller.
+  void finish_success(Leg& leg, const sip::MessageView& response);
+  [[nodiscard]] bool confirm_dialog(Leg& leg, const sip::MessageView& response);
   void on_rejected(Leg& leg, const sip::MessageView& response);
   // A 2xx to an INVITE that no leg waits for, of another fork: ACK and BYE.
   void end_fork(sip::ClientId id, const sip::MessageView& response);
@@ -134,8 +142,9 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   [[nodiscard]] std::optional<std::string> cross_body(Leg& leg, const sip::MessageView& response);
   // The call fails on what the target's SDP says, or does not say.
   void refuse_answer(Leg& leg, response_map::LocalError error);
-  void answer_caller(Leg& leg, const sip::MessageView& response, const std::string& body);
-  [[nodiscard]] std::string response_headers(const Leg& to, const sip::MessageView& response, bool with_sdp);
+  void answer_caller(Leg& leg, const sip::MessageView& response, std::string body);
+  [[nodiscard]] std::string response_headers(const Leg& to, const sip::MessageView& response,
+                                             std::string& sdp);
   // An attempt is over without an answer: the next target, or the caller hears of it.
   void attempt_failed(Leg& leg, response_map::Input failure);
   void refuse_caller(Call& call, const response_map::Verdict& verdict);
@@ -145,6 +154,82 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void send_ack(Leg& leg, sip::ClientId invite, std::uint32_t cseq, std::string_view to_tag,
                 std::string_view body);
   void count_mapped(const Call& call, const response_map::Verdict& verdict);
+
+  // ---- provisional.cc
+  // An INVITE on its way through: `asker` has sent it to us, `answerer` has got it from us.
+  struct InviteCrossing {
+    Leg& asker;
+    Leg& answerer;
+    sip::ServerId server;
+    sip::ClientId client;
+    std::uint32_t server_cseq = 0;
+    bool is_first = true;  // it began the call
+    bool has_offer = false;
+  };
+  struct EarlySdp {
+    std::string body;     // for the asker
+    bool offers = false;  // it is an offer
+  };
+  void on_provisional(Leg& leg, const sip::MessageView& response);
+  void open_early_dialog(Leg& leg, const sip::MessageView& response);
+  void choose_fork(Leg& leg, std::string_view remote_tag);
+  [[nodiscard]] static bool is_next_reliable(InviteDialog& dialog, std::uint32_t rseq);
+  void cross_provisional(const InviteCrossing& crossing, const sip::MessageView& response);
+  void note_ringing(Leg& leg);
+  void forward_provisional(const InviteCrossing& crossing, const response_map::Verdict& verdict,
+                           const sip::MessageView& response, EarlySdp sdp, std::optional<OwedPrack> owed);
+  [[nodiscard]] std::optional<EarlySdp> cross_early_sdp(const InviteCrossing& crossing,
+                                                        const sip::MessageView& response, bool reliable);
+  void refuse_early_sdp(const InviteCrossing& crossing, const media::MediaError& fault);
+  void on_early_dialog_terminated(const InviteCrossing& crossing, const sip::MessageView& response,
+                                  const std::optional<OwedPrack>& owed);
+  bool apply_fork_sdp(Leg& leg);
+  // Supported, Require and Allow of what the leg has said.
+  void note_100rel(Leg& leg, const sip::MessageView& invite);
+  void note_capabilities(Leg& leg, const sip::MessageView& message);
+
+  // ---- reliable.cc: reliable provisional responses to the leg's INVITE
+  ReliableAction reliable_event(Leg& leg, ReliableEvent event);
+  void begin_reliable(Leg& leg, sip::ServerId invite, std::uint32_t cseq);
+  void send_reliably(Leg& leg, sip::ServerId invite, std::uint32_t cseq, ReliableResponse response);
+  void transmit_reliably(Leg& leg);
+  void repeat_reliably(Leg& leg);
+  void stop_reliable(Leg& leg);
+  void reliable_final(Leg& leg, sip::ServerId invite);
+  void on_reliable_timer(Leg& leg, ReliableEvent event);
+  void reject_unacknowledged(Leg& leg);
+  [[nodiscard]] bool holds_success(const Leg& leg, sip::ServerId invite) const;
+  [[nodiscard]] bool is_answered_reliably(const Leg& leg) const;
+
+  // ---- prack.cc
+  // The dialog of the leg with that tag of the far end's, an early one of a fork too.
+  [[nodiscard]] static sip::Dialog* dialog_with(Leg& leg, std::string_view remote_tag);
+  [[nodiscard]] static InviteDialog* invite_dialog(Leg& leg, std::string_view remote_tag);
+  // `relay`: the request that waits for its answer, if one does.
+  bool send_prack(Leg& leg, const OwedPrack& owed, std::string_view body, Relay* relay);
+  void on_prack(sip::ServerId id, Leg& leg, const sip::MessageView& prack);
+  void acknowledge_far_end(sip::ServerId id, Leg& leg, const ReliableResponse& done,
+                           const sip::MessageView& prack);
+  void take_prack_answer(sip::ServerId id, Leg& leg, const ReliableResponse& done,
+                         const sip::MessageView& prack);
+  void release_held(Leg& leg);
+
+  // ---- refresh.cc: session timers
+  void ask_session(Leg& leg, sip::HeaderWriter& out);
+  void session_answered(Leg& leg, const sip::MessageView& response);
+  [[nodiscard]] bool refused_session(sip::ServerId id, const Leg& leg, const sip::MessageView& request);
+  void agree_session(Leg& leg, const sip::MessageView& request, sip::HeaderWriter& out);
+  [[nodiscard]] bool raise_session(Leg& leg, const sip::MessageView& response);
+  void session_event(Leg& leg, SessionEvent event);
+  void stop_session(Leg& leg);
+  void send_refresh(Leg& leg);
+  void on_refresh_response(Leg& leg, sip::ClientId id, const sip::MessageView& response);
+  void on_refresh_failure(Leg& leg, sip::ClientId id, response_map::LocalError error);
+
+  // ---- glare.cc
+  [[nodiscard]] std::uint16_t glare(const Leg& leg, const Leg& other, sip::Method method,
+                                    bool has_offer) const;
+  void refuse_glare(sip::ServerId id, std::uint16_t status);
 
   // ---- hang_up.cc
   // Ends both legs as far as they are up. `reason`: header lines for BYE and CANCEL; without, the error's
@@ -165,19 +250,31 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void on_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageView& request);
   void relay_request(sip::ServerId id, Leg& leg, const sip::MessageView& request);
   [[nodiscard]] bool refused_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageView& request);
-  void on_relay_response(Leg& leg, sip::ClientId id, const sip::MessageView& response);
-  void on_relay_failure(Leg& leg, sip::ClientId id, sip::ClientFailure failure);
-  [[nodiscard]] std::optional<sip::ClientId> send_relay(Leg& to, Relay& relay);
-  void relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView& response);
-  void relay_refused(Leg& leg, Relay relay, const response_map::Verdict& verdict);
-  void relay_ack(Leg& from, Relay& relay, const sip::MessageView& ack);
-  [[nodiscard]] Relay* find_relay(Call& call, sip::ClientId id);
-  void drop_relay(Call& call, sip::ClientId id);
-  void end_relays(Call& call);
-  void on_missing_ack(Leg& leg, sip::ServerId invite);
+  [[nodiscard]] static bool is_reachable(const Leg* leg);
+  void answer_refresh(sip::ServerId id, Leg& leg, const sip::MessageView& update);
   [[nodiscard]] sip::Path dialog_path(const Leg& leg) const;
+  [[nodiscard]] static sip::Path path_in(const Leg& leg, const sip::Dialog& dialog);
   void send_keepalive(Leg& leg);
   void start_keepalive(Leg& leg);
+
+  // ---- relay.cc
+  // Makes the request of `relay` for that leg out of `request`, and sends it.
+  [[nodiscard]] bool start_relay(Leg& to, Relay& relay, const sip::MessageView& request);
+  // Sends it, the first time or once more with credentials.
+  [[nodiscard]] bool send_relay(Leg& to, Relay& relay);
+  [[nodiscard]] std::expected<std::string, media::MediaError> cross_relay_sdp(
+      Leg& leg, Relay& relay, const sip::MessageView& response);
+  void withdraw_offer(const Relay& relay);
+  void on_relay_response(Leg& leg, sip::ClientId id, const sip::MessageView& response);
+  void on_relay_failure(Leg& leg, sip::ClientId id, sip::ClientFailure failure);
+  // Sends it, the first time or once more with credentials.
+  void relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView& response);
+  void relay_refused(Leg& leg, const Relay& relay, const response_map::Verdict& verdict);
+  void relay_ack(Leg& from, const Relay& relay, const sip::MessageView& ack);
+  [[nodiscard]] Relay* find_relay(Call& call, sip::ClientId id);
+  [[nodiscard]] static Relay take_relay(Call& call, sip::ClientId id);
+  void end_relays(Call& call);
+  void on_missing_ack(Leg& leg, sip::ServerId invite);
 
   // ---- out_of_dialog.cc
   void on_out_of_dialog(sip::ServerId id, const sip::MessageView& request);
@@ -210,6 +307,10 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   [[nodiscard]] std::string mint(steer::TokenKind kind, Handle handle) const;
 
   static constexpr std::string_view kProduct = "Sallyport";
+  static constexpr std::string_view kSupported = "100rel, timer";
+  static constexpr std::size_t kMostForks = 16;
+  static constexpr std::size_t kMostQueued = 32;  // reliable provisional responses that wait
+  static constexpr unsigned kMostTooSmall = 2;  // 422s to one request
 
   Services services_;
   sip::TransactionLayer* transactions_ = nullptr;

@@ -44,6 +44,7 @@ void CallManager::carry_out(Leg& leg, LegAction action, std::string_view reason)
 void CallManager::send_bye(Leg& leg, std::string_view reason) {
   leg.wait.stop();
   leg.keepalive.stop();
+  stop_session(leg);
   std::string lines;
   sip::HeaderWriter out(lines);
   leg.dialog->write_headers(out, Method::bye, leg.dialog->next_cseq());
@@ -59,6 +60,7 @@ void CallManager::send_bye(Leg& leg, std::string_view reason) {
 void CallManager::hang_up_leg(Leg& leg, std::string_view reason) {
   leg.wait.stop();
   leg.keepalive.stop();
+  stop_session(leg);
   carry_out(leg, step(leg, LegEvent::hang_up), reason);
 }
 
@@ -75,14 +77,15 @@ void CallManager::note_end(Call& call, stats::EndedBy by, LocalError error) {
 void CallManager::hang_up(Call& call, stats::EndedBy by, LocalError error, std::string_view reason) {
   if (call.over) return;
   std::string own;
-  if (error != LocalError::none) {
+  const bool unanswered = call.a->state == LegState::inviting || call.a->state == LegState::early;
+  if (error != LocalError::none || unanswered) {
     response_map::Input input;
-    input.local = error;
+    // The callee hung up on an answer that the caller was still to hear of.
+    input.local = error != LocalError::none ? error : LocalError::answer_fault;
     input.exhausted = true;
     input.send = services_.config.peers[call.from].map_send;
     const response_map::Verdict verdict = services_.maps.map(input);
-    const LegState caller = call.a->state;
-    if (caller == LegState::inviting || caller == LegState::early) refuse_caller(call, verdict);
+    if (unanswered) refuse_caller(call, verdict);
     if (reason.empty() && verdict.q850 != 0) {
       sip::HeaderWriter(own).line(HeaderId::reason, response_map::q850_reason(verdict.q850));
       reason = own;

@@ -117,11 +117,20 @@ bool accepts_sdp(const sip::MessageView& request) {
   return accepts;
 }
 
+namespace {
+// Extensions that we serve on each leg by ourselves (RFC 3262, 4028, 6228). Proxy-Require asks more than
+// that.
+bool is_served(HeaderId field, std::string_view tag) {
+  if (field != HeaderId::require) return false;
+  return sip::iequals(tag, "100rel") || sip::iequals(tag, "timer") || sip::iequals(tag, "199");
+}
+}  // namespace
+
 std::string unsupported_tags(const sip::MessageView& request) {
   std::string tags;
   for (const HeaderId id : {HeaderId::require, HeaderId::proxy_require}) {
     sip::for_each_value(request, id, [&](std::string_view tag) {
-      if (tag.empty()) return;
+      if (tag.empty() || is_served(id, tag)) return;
       if (!tags.empty()) tags += ", ";
       tags += tag;
     });

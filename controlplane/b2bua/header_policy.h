@@ -81,7 +81,7 @@ void pass_content_headers(const sip::MessageView& message, sip::HeaderWriter& ou
 // True when the request has no Accept or one that takes application/sdp (RFC 3261 20.1).
 [[nodiscard]] bool accepts_sdp(const sip::MessageView& request);
 
-// The option tags of Require and Proxy-Require that Sallyport does not carry through: all of them.
+// The option tags of Require and Proxy-Require that Sallyport does not serve.
 [[nodiscard]] std::string unsupported_tags(const sip::MessageView& request);
 
 }  // namespace sallyport::b2bua

@@ -14,52 +14,22 @@ using response_map::LocalError;
 using sip::HeaderId;
 using sip::Method;
 
-sip::Path CallManager::dialog_path(const Leg& leg) const {
+sip::Path CallManager::path_in(const Leg& leg, const sip::Dialog& dialog) {
   sip::Path path = leg.path;
   // A next hop that is a name stays with the address that the dialog began with.
-  if (leg.dialog) {
-    if (const auto hop = leg.dialog->next_hop();
-        hop && hop->address.family() == path.local.address.family()) {
-      path.remote = *hop;
-    }
+  if (const auto hop = dialog.next_hop(); hop && hop->address.family() == path.local.address.family()) {
+    path.remote = *hop;
   }
   return path;
 }
 
-Relay* CallManager::find_relay(Call& call, sip::ClientId id) {
-  const auto it = std::ranges::find_if(call.relays, [&](const Relay& relay) { return relay.client == id; });
-  return it == call.relays.end() ? nullptr : &*it;
-}
-
-void CallManager::drop_relay(Call& call, sip::ClientId id) {
-  std::erase_if(call.relays, [&](const Relay& relay) { return relay.client == id; });
-}
-
-// RFC 3261 15.1.2: what still waits for an answer gets 487 when the dialog ends.
-void CallManager::end_relays(Call& call) {
-  for (const Relay& relay : call.relays) {
-    if (!relay.answered) respond(relay.server, 487);
-    if (relay.method == Method::invite) transactions_->cancel(relay.client);
-    // A 2xx that waits for the ACK from the other side gets one now: none will come.
-    Leg* asker = find_leg(relay.from.slot, relay.from.generation);
-    Leg* answerer = asker != nullptr ? call.other(*asker) : nullptr;
-    if (relay.ack_waits && answerer != nullptr && !answerer->is_over()) {
-      send_ack(*answerer, relay.client, relay.client_cseq, relay.to_tag, {});
-    }
-  }
-  call.relays.clear();
-}
-
-// RFC 3261 14.2: no ACK to the 2xx of a re-INVITE ends the session as for the first INVITE. (A failure's ACK
-// is the transaction's business: its relay is gone already.)
-void CallManager::on_missing_ack(Leg& leg, sip::ServerId invite) {
-  const auto waits = [&](const Relay& relay) { return relay.server == invite && relay.answered; };
-  if (std::ranges::any_of(leg.call->relays, waits)) {
-    hang_up(*leg.call, stats::EndedBy::sallyport, LocalError::ack_timeout);
-  }
+sip::Path CallManager::dialog_path(const Leg& leg) const {
+  return leg.dialog ? path_in(leg, *leg.dialog) : leg.path;
 }
 
 void CallManager::on_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageView& request) {
+  sip::Dialog* dialog = dialog_with(leg, request.from_tag());
+  if (dialog == nullptr || !dialog->matches(request)) return respond(id, 481);
   if (leg.is_over() || leg.state == LegState::ending || leg.state == LegState::closing) {
     const bool crossing = request.method() == Method::bye && !leg.is_over();
     respond(id, crossing ? 200 : 481);
@@ -68,21 +38,27 @@ void CallManager::on_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageVie
     (void)step(leg, LegEvent::bye);
     return;
   }
-  if (const auto accepted = leg.dialog->accept_request(request); !accepted) {
+  if (const auto accepted = dialog->accept_request(request); !accepted) {
     return respond(id, sip::status_of(accepted.error()));
   }
+  note_capabilities(leg, request);
   std::string lines;
   sip::HeaderWriter out(lines);
+  const bool current = leg.dialog && dialog == &*leg.dialog;
   switch (request.method()) {
     case Method::bye:
-      return on_bye(id, leg, request);
+      return current ? on_bye(id, leg, request) : respond(id, 481);
     case Method::options:
       write_capabilities(out);
+      out.line(HeaderId::supported, kSupported);
       return respond(id, 200, lines);
+    case Method::prack:
+      return on_prack(id, leg, request);
     case Method::invite:
     case Method::update:
     case Method::info:
-      return relay_request(id, leg, request);
+      // Of the forks, the one that the caller hears is the one that may change something.
+      return current ? relay_request(id, leg, request) : respond(id, 491);
     case Method::other:
       write_capabilities(out);
       return respond(id, 501, lines);
@@ -92,64 +68,68 @@ void CallManager::on_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageVie
   }
 }
 
+// The dialog stands on that leg, so far that a request may be sent inside it.
+bool CallManager::is_reachable(const Leg* leg) {
+  if (leg == nullptr || !leg->dialog || leg->dialog->remote_target().empty()) return false;
+  return leg->state == LegState::early || leg->state == LegState::answered ||
+         leg->state == LegState::confirmed;
+}
+
 bool CallManager::refused_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageView& request) {
-  Call& call = *leg.call;
-  const Leg* other = call.other(leg);
+  const Leg* other = leg.call->other(leg);
   const bool is_invite = request.method() == Method::invite;
+  const bool has_sdp = body_kind(request) == Body::sdp && request.method() != Method::info;
   std::string lines;
   sip::HeaderWriter out(lines);
   if (request.index->max_forwards == 0) {
     refuse(id, leg.peer, LocalError::too_many_hops);
-    return true;
-  }
-  if (const std::string tags = unsupported_tags(request); !tags.empty()) {
+  } else if (const std::string tags = unsupported_tags(request); !tags.empty()) {
     out.line(HeaderId::unsupported, tags);
     refuse(id, leg.peer, LocalError::bad_extension, lines);
-    return true;
-  }
-  const bool carries_sdp = body_kind(request) == Body::sdp && request.method() != Method::info;
-  if ((is_invite || request.method() == Method::update) && body_kind(request) == Body::other) {
+  } else if (request.method() != Method::info && body_kind(request) == Body::other) {
     out.line(HeaderId::accept, "application/sdp");
     refuse(id, leg.peer, LocalError::unsupported_media, lines);
+  } else if (request.method() != Method::info && refused_session(id, leg, request)) {
     return true;
-  }
-  const auto busy = [&](const Relay& relay) {
-    return relay.method == Method::invite ||
-           (relay.method == Method::update && relay.has_offer && !relay.answered);
-  };
-  for (const Relay& relay : call.relays) {
-    if (!(is_invite || carries_sdp) || !busy(relay)) continue;
-    // RFC 3261 14.2, RFC 3311 5.2: his own is still open: 500 with Retry-After; ours is: 491.
-    if (relay.from == leg.handle) {
-      out.line(HeaderId::retry_after, std::uint64_t{random_() % 10});
-      respond(id, 500, lines);
-    } else {
-      respond(id, 491);
-    }
-    return true;
-  }
-  const bool settled =
-      leg.state == LegState::confirmed && other != nullptr && other->state == LegState::confirmed;
-  if (!settled) {
+  } else if (is_invite && (leg.state == LegState::inviting || leg.state == LegState::early)) {
+    refuse_glare(id, 500);  // RFC 3261 14.2: the first INVITE has no final response yet
+  } else if (is_invite &&
+             (leg.state != LegState::confirmed || other == nullptr || other->state != LegState::confirmed)) {
     respond(id, 491);
-    return true;
+  } else if ((has_sdp || request.method() == Method::info) && !is_reachable(other)) {
+    respond(id, 491);
+  } else {
+    return false;
   }
-  return false;
+  return true;
 }
 
 void CallManager::relay_request(sip::ServerId id, Leg& leg, const sip::MessageView& request) {
   if (refused_in_dialog(id, leg, request)) return;
   Call& call = *leg.call;
-  Leg& other = *call.other(leg);
   const Method method = request.method();
+  const bool has_offer = method != Method::info && body_kind(request) == Body::sdp;
   if (method != Method::info) {
+    const Leg* other = call.other(leg);
+    const std::uint16_t status = other == nullptr ? 0 : glare(leg, *other, method, has_offer);
+    if (status != 0) return refuse_glare(id, status);
     if (!leg.dialog->refresh_target(request)) return respond(id, 400, {}, "Bad Contact header field");
     const bool nat = leg.dialog->nat_source() || sip::nat_evident(request);
     if (request.has(HeaderId::contact) && nat) leg.dialog->set_nat_source(request.path.remote);
   }
-  Relay relay{.server = id, .from = leg.handle, .method = method, .server_cseq = request.cseq()};
-  std::string body(method == Method::info ? request.body() : std::string_view{});
-  if (method != Method::info && body_kind(request) == Body::sdp) {
+  // What refreshes this dialog alone is this dialog's business (RFC 3311 5, RFC 4028).
+  if (method == Method::update && !has_offer) return answer_refresh(id, leg, request);
+  Leg& other = *call.other(leg);
+  Relay relay{.server = id, .from = leg.handle, .method = method, .client_method = method};
+  relay.server_cseq = request.cseq();
+  relay.has_offer = has_offer;
+  if (method == Method::update && !other.allows_update) {
+    // That side does not know UPDATE: a re-INVITE says the same, once its dialog is up.
+    if (leg.state != LegState::confirmed || other.state != LegState::confirmed) return respond(id, 488);
+    if (glare(leg, other, Method::invite, true) != 0) return respond(id, 491);
+    relay.client_method = Method::invite;
+  }
+  if (has_offer) {
     auto text =
         call.offer_answer->offer(leg.side(), session_description(request), policy_for(leg, request), now());
     count_address_policy(leg.peer, call.offer_answer->last_actions());
@@ -157,194 +137,31 @@ void CallManager::relay_request(sip::ServerId id, Leg& leg, const sip::MessageVi
       const LocalError error = media_error(text.error().fault);
       return (void)refuse(id, leg.peer, error, {}, error == LocalError::sdp_fault ? text.error().detail : "");
     }
-    body = with_session_description(request, std::move(*text));
-    relay.has_offer = true;
+    relay.sdp = std::move(*text);
   }
-  relay.max_forwards = static_cast<unsigned>(
-      (request.index->max_forwards < 0 ? 70 : std::min(request.index->max_forwards, 255)) - 1);
-  sip::HeaderWriter out(relay.lines);
-  if (method != Method::info) write_contact(other, out);
-  out.line(HeaderId::user_agent, kProduct);
-  pass_to(leg, other, request, out);
-  if (method == Method::info) pass_content_headers(request, out);
-  if (relay.has_offer) write_body_type(request, out);
-  relay.body = std::move(body);
-  const auto client = send_relay(other, relay);
-  if (!client) {
-    if (relay.has_offer) call.offer_answer->withdraw();
+  if (method == Method::invite) {
+    note_100rel(leg, request);
+    leg.offer_pending = has_offer;
+  }
+  if (relay.client_method == Method::invite) other.dialog_invite = {};
+  if (!start_relay(other, relay, request)) {
+    withdraw_offer(relay);
+    leg.offer_pending = false;
     return (void)refuse(id, leg.peer, LocalError::capacity);
   }
-  relay.client = *client;
   transactions_->set_token(id, token(Purpose::relay, leg.handle));
   call.relays.push_back(std::move(relay));
 }
 
-// The request inside the dialog, the first time or once more with credentials.
-std::optional<sip::ClientId> CallManager::send_relay(Leg& to, Relay& relay) {
-  relay.client_cseq = to.dialog->next_cseq();
-  const std::string uri(to.dialog->request_uri());
-  const std::string credentials = authorization(to, sip::method_name(relay.method), uri, relay.body);
-  if (relay.method == Method::invite) to.authorization = credentials;
+// UPDATE without SDP.
+void CallManager::answer_refresh(sip::ServerId id, Leg& leg, const sip::MessageView& update) {
   std::string lines;
   sip::HeaderWriter out(lines);
-  to.dialog->write_headers(out, relay.method, relay.client_cseq, relay.max_forwards);
-  out.raw(credentials).raw(relay.lines);
-  const sip::RequestDraft draft{
-      .method = relay.method, .request_uri = uri, .headers = lines, .body = relay.body};
-  const auto client = transactions_->start(draft, dialog_path(to), token(Purpose::relay, to.handle));
-  if (!client) return std::nullopt;
-  return *client;
-}
-
-void CallManager::on_relay_response(Leg& leg, sip::ClientId id, const sip::MessageView& response) {
-  Call& call = *leg.call;
-  Relay* relay = find_relay(call, id);
-  const std::uint16_t status = response.status();
-  if (relay == nullptr) {
-    // The call has ended meanwhile; RFC 3261 13.2.2.4 wants the ACK all the same.
-    if (status >= 200 && status < 300 && response.method() == Method::invite && leg.dialog) {
-      send_ack(leg, id, response.cseq(), response.to_tag(), {});
-    }
-    return;
-  }
-  if (status <= 100) return;
-  leg.last_code = status;
-  if (status < 200) {
-    const auto verdict = services_.maps.map(heard(leg, call.other(leg)->peer, response));
-    if (relay->method == Method::invite && verdict.forward) respond(relay->server, verdict.code, {}, verdict.phrase);
-    return;
-  }
-  if (status < 300) return relay_succeeded(leg, *relay, response);
-  if (relayed_again(leg, *relay, response)) return;
-  response_map::Input input = heard(leg, call.other(leg)->peer, response);
-  input.in_dialog = true;
-  input.exhausted = true;
-  const Relay copy = *relay;
-  drop_relay(call, id);
-  relay_refused(leg, copy, services_.maps.map(input));
-}
-
-void CallManager::relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView& response) {
-  Call& call = *leg.call;
-  if (relay.answered) return;  // the transaction layer repeats the ACK by itself
-  Leg& back = *call.other(leg);
-  media::OfferAnswer& engine = *call.offer_answer;
-  if (relay.method != Method::info) (void)leg.dialog->refresh_target(response);
-  std::string body;
-  std::expected<std::string, media::MediaError> text;
-  const bool carries_sdp = relay.method != Method::info && body_kind(response) == Body::sdp;
-  if (carries_sdp && relay.has_offer) {
-    text = engine.answer(leg.side(), session_description(response), policy_for(leg, response), false);
-  } else if (carries_sdp && relay.method == Method::invite) {
-    text = engine.offer(leg.side(), session_description(response), policy_for(leg, response), now());
-    relay.ack_waits = text.has_value();
-  }
-  if (carries_sdp) count_address_policy(leg.peer, engine.last_actions());
-  if (relay.has_offer && !carries_sdp)
-    text = std::unexpected(media::MediaError{media::MediaFault::answer, {}});
-  const bool refused = !text && (carries_sdp || relay.has_offer);
-  if (relay.method == Method::invite && (refused || !relay.ack_waits)) {
-    send_ack(leg, relay.client, relay.client_cseq, response.to_tag(), {});
-  }
-  if (refused) {
-    // The far end has changed its session, and we cannot follow: no state is left that both sides share.
-    engine.withdraw();
-    return hang_up(call, stats::EndedBy::sallyport, LocalError::answer_refused);
-  }
-  if (text) body = with_session_description(response, std::move(*text));
-  std::string lines = response_headers(back, response, carries_sdp);
-  const auto verdict = services_.maps.map(heard(leg, back.peer, response));
-  (void)transactions_->respond(
-      relay.server, {.status = verdict.code, .phrase = verdict.phrase, .headers = lines, .body = body});
-  if (relay.method == Method::invite) back.unacknowledged.push_back({relay.server_cseq, relay.server});
-  relay.to_tag = response.to_tag();
-  relay.answered = true;
-  if (relay.method != Method::invite) drop_relay(call, relay.client);
-}
-
-void CallManager::relay_refused(Leg& leg, Relay relay, const response_map::Verdict& verdict) {
-  Call& call = *leg.call;
-  const LocalError why = verdict.local != LocalError::none ? verdict.local : LocalError::not_in_dialog;
-  if (relay.has_offer) call.offer_answer->withdraw();
-  // RFC 4320 4.1 forbids 408 to a non-INVITE; the transaction still needs its end.
-  const bool sendable = relay.method == Method::invite || verdict.code != 408;
-  respond(relay.server, sendable ? verdict.code : 504, verdict_headers(verdict, call.other(leg)->path),
-          sendable ? verdict.phrase : "");
-  count_mapped(call, verdict);
-  if (verdict.ends == response_map::Ends::dialog || verdict.ends == response_map::Ends::usage) {
-    hang_up(call, stats::EndedBy::sallyport, why);
-  }
-}
-
-void CallManager::on_relay_failure(Leg& leg, sip::ClientId id, sip::ClientFailure failure) {
-  Call& call = *leg.call;
-  const Relay* found = find_relay(call, id);
-  if (found == nullptr) return;
-  const Relay relay = *found;
-  drop_relay(call, id);
-  response_map::Input input;
-  input.local = failure == sip::ClientFailure::transport   ? LocalError::transport_failure
-                : failure == sip::ClientFailure::cancelled ? LocalError::cancelled
-                                                           : LocalError::transaction_timeout;
-  input.invite = relay.method == Method::invite;
-  input.in_dialog = true;
-  input.exhausted = true;
-  input.send = services_.config.peers[call.other(leg)->peer].map_send;
-  relay_refused(leg, relay, services_.maps.map(input));
-  // RFC 3261 12.2.1.2: no answer at all ends the dialog.
-  if (failure == sip::ClientFailure::timeout)
-    hang_up(call, stats::EndedBy::sallyport, LocalError::transaction_timeout);
-}
-
-void CallManager::on_ack(const sip::Arrival& arrival) {
-  const sip::MessageView& ack = arrival.message;
-  Leg* leg =
-      arrival.verdict == dp::SteerVerdict::by_tag ? find_leg(arrival.slot, arrival.generation) : nullptr;
-  if (leg == nullptr || peer_of(ack.path) != leg->peer) return;
-  if (!leg->dialog || !leg->dialog->matches(ack)) return;
-  Call& call = *leg->call;
-  std::erase_if(leg->unacknowledged, [&](const Unacknowledged& open) {
-    if (open.cseq != ack.cseq()) return false;
-    transactions_->acknowledged(open.invite);
-    return true;
-  });
-  mark(call);
-  if (leg->role == LegRole::uas && ack.cseq() == leg->invite_cseq) {
-    const LegAction action = step(*leg, LegEvent::ack);
-    carry_out(*leg, action, {});
-    if (action == LegAction::report && call.late_offer && call.b != nullptr) {
-      Relay initial{.client = call.b->invite_client, .client_cseq = call.b->invite_cseq};
-      initial.to_tag = call.b->dialog->remote_tag();
-      if (step(*call.b, LegEvent::ack) == LegAction::send_ack) relay_ack(*leg, initial, ack);
-    }
-  } else {
-    for (Relay& relay : call.relays) {
-      if (relay.from != leg->handle || relay.server_cseq != ack.cseq() || !relay.answered) continue;
-      const Relay copy = relay;
-      drop_relay(call, copy.client);
-      Relay done = copy;
-      if (done.ack_waits) relay_ack(*leg, done, ack);
-      break;
-    }
-  }
-  sweep();
-}
-
-// The answer to an offer of a 2xx comes in the ACK (RFC 3261 13.2.1).
-void CallManager::relay_ack(Leg& from, Relay& relay, const sip::MessageView& ack) {
-  Call& call = *from.call;
-  Leg& to = *call.other(from);
-  std::expected<std::string, media::MediaError> text{
-      std::unexpected(media::MediaError{media::MediaFault::answer, {}})};
-  if (body_kind(ack) == Body::sdp) {
-    text = call.offer_answer->answer(from.side(), session_description(ack), policy_for(from, ack), false);
-    count_address_policy(from.peer, call.offer_answer->last_actions());
-  }
-  send_ack(to, relay.client, relay.client_cseq, relay.to_tag, text ? *text : std::string{});
-  if (!text) {
-    call.offer_answer->withdraw();
-    hang_up(call, stats::EndedBy::sallyport, LocalError::answer_fault);
-  }
+  write_contact(leg, out);
+  write_capabilities(out);
+  out.line(HeaderId::supported, kSupported);
+  agree_session(leg, update, out);
+  respond(id, 200, lines);
 }
 
 // A request inside the dialog makes the endpoint answer, and its answer keeps the NAT's binding open in both

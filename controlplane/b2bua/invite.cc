@@ -46,6 +46,12 @@ bool CallManager::refused_at_the_door(sip::ServerId id, const sip::MessageView& 
   } else if (body_kind(invite) == Body::other || invite.has(HeaderId::content_encoding)) {
     out.line(HeaderId::accept, "application/sdp");
     refuse_attempt(id, from, LocalError::unsupported_media, lines);
+  } else if (const SessionAnswer timer =
+                 answer_session(session_fields(invite), services_.config.peers[from].session_timer);
+             timer.too_small) {
+    out.line(HeaderId::min_se, std::uint64_t{timer.min_se_s});
+    respond(id, 422, lines, "Session Interval Too Small");
+    count_refused(from, 422);
   } else if (!accepts_sdp(invite)) {
     respond(id, 406);
     count_refused(from, 406);
@@ -89,6 +95,9 @@ void CallManager::on_invite(sip::ServerId id, const sip::MessageView& invite) {
   if (choice.candidates.empty()) return fail_call(*call, LocalError::no_route);
   call->candidates = std::move(choice.candidates);
   call->late_offer = body_kind(invite) == Body::none;
+  a.offer_pending = !call->late_offer;
+  note_100rel(a, invite);
+  note_capabilities(a, invite);
 
   const dp::FlowOwner owner{
       .call_slot = call->handle.slot, .call_generation = call->handle.generation, .shard = services_.shard};

@@ -41,4 +41,14 @@ void write_body_type(const sip::MessageView& message, sip::HeaderWriter& out) {
   out.line(HeaderId::content_type, type);
 }
 
+std::string write_session(const sip::MessageView& message, std::string sdp, sip::HeaderWriter& out) {
+  if (sdp.empty()) return sdp;
+  if (body_kind(message) == Body::sdp) {
+    write_body_type(message, out);
+    return with_session_description(message, std::move(sdp));
+  }
+  out.line(HeaderId::content_type, "application/sdp");
+  return sdp;
+}
+
 }  // namespace sallyport::b2bua

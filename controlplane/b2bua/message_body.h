@@ -20,6 +20,10 @@ enum class Body { none, sdp, other };
 
 // The body of `message` with `sdp` in the place of its session description, and the Content-Type of that.
 [[nodiscard]] std::string with_session_description(const sip::MessageView& message, std::string sdp);
+// Both: the Content-Type line, and the body. `message` brought the description, or brings none and `sdp`
+// stands alone.
+[[nodiscard]] std::string write_session(const sip::MessageView& message, std::string sdp,
+                                        sip::HeaderWriter& out);
 void write_body_type(const sip::MessageView& message, sip::HeaderWriter& out);
 
 }  // namespace sallyport::b2bua

@@ -43,7 +43,7 @@ std::uint16_t CallManager::refuse(sip::ServerId id, config::PeerIndex to, LocalE
 }
 
 void CallManager::write_capabilities(sip::HeaderWriter& out) const {
-  out.line(HeaderId::allow, "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO");
+  out.line(HeaderId::allow, "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO");
   out.line(HeaderId::accept, "application/sdp");
 }
 
@@ -76,6 +76,7 @@ void CallManager::on_out_of_dialog(sip::ServerId id, const sip::MessageView& req
   }
   if (services_.admission.draining()) return (void)refuse(id, from, LocalError::draining);
   write_capabilities(out);
+  out.line(HeaderId::supported, "100rel, timer, 199");
   respond(id, 200, lines);
 }
 

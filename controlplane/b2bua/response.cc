@@ -55,85 +55,90 @@ void CallManager::on_invite_response(Leg& leg, const sip::MessageView& response)
   }
 }
 
-void CallManager::on_provisional(Leg& leg, const sip::MessageView& response) {
-  Call& call = *leg.call;
-  if (step(leg, LegEvent::provisional) != LegAction::report || call.over) return;
-  if (!leg.heard) {
-    leg.heard = true;
-    services_.health.answered(leg.target);
-    services_.wheel.start(leg.wait, services_.config.peers[leg.peer].limits.ring_ns);
-  }
-  if (!leg.dialog && !response.to_tag().empty()) {
-    if (auto dialog = sip::Dialog::uac(leg.from, leg.call_id, response)) leg.dialog = std::move(*dialog);
-  }
-  const auto body = cross_body(leg, response);
-  if (!body) return;
-  const response_map::Verdict verdict = services_.maps.map(heard(leg, call.from, response));
-  if (!verdict.forward) return;
-  if (call.ringing_ns == 0) {
-    call.ringing_ns = now();
-    call.record.ringing_ns = wall_now_ns();
-    services_.statistics.peer(leg.peer).post_dial_delay.observe(now() - call.started_ns);
-  }
-  count_mapped(call, verdict);
-  const std::string headers = response_headers(*call.a, response, !body->empty());
-  (void)transactions_->respond(call.a->invite_server, {.status = verdict.code,
-                                                       .phrase = verdict.phrase,
-                                                       .to_tag = call.a->tag,
-                                                       .headers = headers,
-                                                       .body = *body});
-  (void)step(*call.a, LegEvent::provisional);
-}
-
 void CallManager::on_success(Leg& leg, const sip::MessageView& response) {
   Call& call = *leg.call;
   const bool another_fork = leg.dialog && leg.dialog->state() == sip::DialogState::confirmed &&
-                            leg.dialog->remote_tag() != response.to_tag();
+                            !sip::iequals(leg.dialog->remote_tag(), response.to_tag());
   if (another_fork) return end_fork(leg.invite_client, response);
   const LegAction action = step(leg, LegEvent::success);
   if (action == LegAction::ignore) return;
-  auto dialog = sip::Dialog::uac(leg.from, leg.call_id, response);
-  if (!dialog) {
+  if (!confirm_dialog(leg, response)) {
     // A 2xx without a usable Contact: nothing can be sent inside that dialog, not even a BYE.
     (void)step(leg, action == LegAction::ack_and_bye ? LegEvent::done : LegEvent::bye);
     response_map::Input input;
     input.local = LocalError::answer_fault;
     return attempt_failed(leg, input);
   }
-  leg.dialog = std::move(*dialog);
-  if (sip::nat_evident(response)) leg.dialog->set_nat_source(response.path.remote);
+  note_capabilities(leg, response);
   leg.wait.stop();
   services_.health.answered(leg.target);
   if (action == LegAction::ack_and_bye) return carry_out(leg, action, {});
   if (call.over) return hang_up_leg(leg, {});
-  const auto body = cross_body(leg, response);
-  if (!body) return;
-  if (body->empty()) {
-    // RFC 3261 13.2.1: a 2xx brings the answer, or to an INVITE without SDP the offer; it may be missing only
-    // where a 18x has brought it (RFC 6337 2.2).
-    if (!call.offer_answer->has_answer()) return refuse_answer(leg, LocalError::answer_fault);
-    call.offer_answer->settle();
+  if (holds_success(*call.a, call.a->invite_server)) {
+    leg.held = sip::StoredMessage(services_.buffers, response);
+    return;
   }
-  answer_caller(leg, response, *body);
-  if (!call.late_offer) carry_out(leg, step(leg, LegEvent::ack), {});
+  finish_success(leg, response);
 }
 
+// The 2xx picks one of the early dialogs (RFC 3261 13.2.2.4); the others are over.
+bool CallManager::confirm_dialog(Leg& leg, const sip::MessageView& response) {
+  const bool current = leg.dialog && sip::iequals(leg.dialog->remote_tag(), response.to_tag());
+  const bool known = dialog_with(leg, response.to_tag()) != nullptr;
+  if (known) {
+    choose_fork(leg, response.to_tag());
+    if (!leg.dialog->confirm(response)) return false;
+  } else {
+    auto dialog = sip::Dialog::uac(leg.from, leg.call_id, response);
+    if (!dialog) return false;
+    leg.dialog = std::move(*dialog);
+    leg.dialog_invite = {};
+  }
+  if (!current && known) (void)apply_fork_sdp(leg);
+  leg.forks.clear();
+  if (sip::nat_evident(response)) leg.dialog->set_nat_source(response.path.remote);
+  return true;
+}
+
+void CallManager::finish_success(Leg& leg, const sip::MessageView& response) {
+  Call& call = *leg.call;
+  media::OfferAnswer& engine = *call.offer_answer;
+  auto body = cross_body(leg, response);
+  if (!body) return;
+  const bool settled = leg.dialog_invite.settled;
+  if (body->empty() && !settled) {
+    // RFC 3261 13.2.1: a 2xx brings the answer, or to an INVITE without SDP the offer; it may be missing only
+    // where a 18x has brought it (RFC 6337 2.2).
+    if (!leg.dialog_invite.sdp) return refuse_answer(leg, LocalError::answer_fault);
+    engine.settle();
+  }
+  engine.end_forks();
+  call.ack_waits = call.late_offer && !settled;
+  // He who heard the answer in an unreliable 18x hears it again; he who acknowledged it does not.
+  if (!call.late_offer) *body = call.a->offer_pending ? engine.told(media::Leg::a) : std::string{};
+  leg.dialog_invite = {};
+  session_answered(leg, response);
+  answer_caller(leg, response, *body);
+  if (!call.ack_waits) carry_out(leg, step(leg, LegEvent::ack), {});
+}
+
+// The SDP of a 2xx on leg B, for the caller; nullopt: it was refused, and the call is being ended.
 std::optional<std::string> CallManager::cross_body(Leg& leg, const sip::MessageView& response) {
   Call& call = *leg.call;
-  if (body_kind(response) != Body::sdp) return std::string{};
+  if (body_kind(response) != Body::sdp || leg.dialog_invite.settled) return std::string{};
   media::OfferAnswer& engine = *call.offer_answer;
-  const bool is_provisional = response.status() < 200;
   std::expected<std::string, media::MediaError> text;
   if (engine.offered_by(media::Leg::a)) {
-    text = engine.answer(media::Leg::b, session_description(response), policy_for(leg, response),
-                         is_provisional);
-  } else if (!is_provisional && call.late_offer) {
+    text = engine.answer(media::Leg::b, session_description(response), policy_for(leg, response), false);
+  } else if (call.late_offer && engine.state() == media::OfferAnswer::State::idle) {
     text = engine.offer(media::Leg::b, session_description(response), policy_for(leg, response), now());
+  } else if (!call.late_offer) {
+    text = engine.fork_answer(media::Leg::b, session_description(response), policy_for(leg, response));
   } else {
-    return std::string{};  // an unreliable 18x is no place for an offer (RFC 3261 13.2.1)
+    return std::string{};
   }
   count_address_policy(leg.peer, engine.last_actions());
-  if (text) return with_session_description(response, std::move(*text));
+  if (text) return *text;
   const LocalError error = media_error(text.error().fault);
   const bool refused = error == LocalError::private_media || error == LocalError::refused_address;
   refuse_answer(leg, refused ? LocalError::answer_refused : error);
@@ -146,23 +151,27 @@ void CallManager::refuse_answer(Leg& leg, LocalError error) {
   fail_call(*leg.call, error);
 }
 
-std::string CallManager::response_headers(const Leg& to, const sip::MessageView& response, bool with_sdp) {
+std::string CallManager::response_headers(const Leg& to, const sip::MessageView& response, std::string& sdp) {
   std::string lines;
   sip::HeaderWriter out(lines);
   write_contact(to, out);
   write_capabilities(out);
+  out.line(HeaderId::supported, kSupported);
   out.line(HeaderId::server, kProduct);
   if (const Leg* from = to.call->other(to)) pass_to(*from, to, response, out);
-  if (with_sdp) write_body_type(response, out);
+  sdp = write_session(response, std::move(sdp), out);
   return lines;
 }
 
-void CallManager::answer_caller(Leg& leg, const sip::MessageView& response, const std::string& body) {
+void CallManager::answer_caller(Leg& leg, const sip::MessageView& response, std::string body) {
   Call& call = *leg.call;
   Leg& a = *call.a;
   a.dialog->confirm();
   const response_map::Verdict verdict = services_.maps.map(heard(leg, call.from, response));
-  const std::string headers = response_headers(a, response, !body.empty());
+  std::string headers = response_headers(a, response, body);
+  sip::HeaderWriter out(headers);
+  agree_session(a, call.invite.view(), out);
+  reliable_final(a, a.invite_server);
   (void)step(a, LegEvent::success);
   (void)transactions_->respond(
       a.invite_server,
@@ -189,6 +198,11 @@ void CallManager::answer_caller(Leg& leg, const sip::MessageView& response, cons
 }
 
 void CallManager::on_rejected(Leg& leg, const sip::MessageView& response) {
+  const bool asking = leg.state == LegState::inviting || leg.state == LegState::early;
+  if (response.status() == 422 && asking && !leg.call->over && raise_session(leg, response) &&
+      invite_once_more(leg)) {
+    return;
+  }
   const std::uint32_t retry_after_s = retry_after_of(response);
   if (response.status() == 503 && retry_after_s != 0) {
     services_.health.retry_after(leg.target, retry_after_s * kSecond, now());
@@ -202,8 +216,12 @@ void CallManager::on_rejected(Leg& leg, const sip::MessageView& response) {
 void CallManager::attempt_failed(Leg& leg, response_map::Input failure) {
   Call& call = *leg.call;
   if (call.over || &leg != call.b) return;
+  end_relays(call);  // an UPDATE or PRACK on its way to the target, or from it
   failure.send = services_.config.peers[call.from].map_send;
-  failure.exhausted = call.next_candidate >= call.candidates.size();
+  // An answer that the caller has acknowledged binds him to our ports: no other target can take its place.
+  const bool bound = call.late_offer ? call.offer_answer->state() != media::OfferAnswer::State::idle
+                                     : is_answered_reliably(*call.a);
+  failure.exhausted = bound || call.next_candidate >= call.candidates.size();
   const response_map::Verdict verdict = services_.maps.map(failure);
   stats::AttemptRecord& attempt = call.record.attempts.back();
   attempt.received = verdict.received;
@@ -219,9 +237,11 @@ void CallManager::attempt_failed(Leg& leg, response_map::Input failure) {
 
 void CallManager::refuse_caller(Call& call, const response_map::Verdict& verdict) {
   if (call.over) return;
+  end_relays(call);
   call.over = true;
   Leg& a = *call.a;
   const std::string headers = verdict_headers(verdict, a.path);
+  reliable_final(a, a.invite_server);
   (void)step(a, LegEvent::failure);
   (void)transactions_->respond(
       a.invite_server,

@@ -14,6 +14,7 @@
 
 #include "controlplane/config/fault.h"
 #include "controlplane/config/peer_policy.h"
+#include "controlplane/config/session_timers.h"
 #include "dataplane/base/address.h"
 #include "dataplane/base/clock.h"
 
@@ -133,6 +134,7 @@ struct Peer {
   std::vector<Prefix> trusted_private;
   Nanoseconds probe_ns = 0;  // OPTIONS to each target; 0: none
   Limits limits;
+  SessionTimers session_timer;
   MapIndex map_receive = kNoIndex;  // cleans what this peer says
   MapIndex map_send = kNoIndex;     // adapts what this peer hears
   bool trusted = false;             // of our trust domain (RFC 3325): tells and is told asserted identities

@@ -54,6 +54,7 @@ void read_operations(MapReader& top, Draft& draft);  // metrics, status, admin, 
 // private_media, nat_keepalive, and latch, latch_mask and idle_timeout of `media` (nullptr: absent), for
 // realm and peer.
 void read_media_policy(MapReader& owner, MapReader* media, MediaPolicy& policy);
+void read_session_timers(MapReader& peer_reader, SessionTimers& timers);
 
 // trusted, numbers, codecs, headers, credentials and redirects of a peer; numbers of a route.
 void read_policies(MapReader& peer_reader, Peer& peer);

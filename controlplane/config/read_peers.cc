@@ -180,6 +180,7 @@ void read_peer(const Value::Named& named, Draft& draft) {
   read_trusted(reader, peer);
   reader.duration_or_off("probe", peer.probe_ns, kSecond, kDay);
   read_limits(reader, peer.limits);
+  read_session_timers(reader, peer.session_timer);
   read_map_use(reader, draft, peer);
   read_policies(reader, peer);
   const bool says_nothing = !reader.get("match") && !reader.get("targets");

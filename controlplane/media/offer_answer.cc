@@ -113,48 +113,50 @@ std::expected<std::string, MediaError> OfferAnswer::offer(Leg from, std::string_
     return std::unexpected(MediaError{MediaFault::no_ports, "no media port is free"});
   }
   const bool first = state_ == State::idle;
-  offered_.clear();
-  for (std::size_t i = 0; i < description->streams().size(); ++i) {
-    offered_.push_back(remote_of(description->streams()[i], verdict->streams[i]));
-    latched_[static_cast<std::size_t>(from)] |= offered_[i].latch != dp::LatchMode::off;
+  before_ = told_;
+  open_ = {std::move(description), {}, from, first};
+  for (std::size_t i = 0; i < open_.description->streams().size(); ++i) {
+    open_.media.push_back(remote_of(open_.description->streams()[i], verdict->streams[i]));
+    latched_[index(from)] |= open_.media[i].latch != dp::LatchMode::off;
     const bool is_new = i >= agreed_.size() || !agreed_[i].open;
-    if ((first || is_new) && session_.is_open(i)) session_.set_remote(from, i, offered_[i]);
+    if ((first || is_new) && session_.is_open(i)) session_.set_remote(from, i, open_.media[i]);
   }
   session_.commit();
-  offer_ = std::move(description);
-  offerer_ = from;
   state_ = State::offered;
   had_answer_ = false;
-  return write(*offer_, other(from), true);
+  return write(*open_.description, other(from), true);
 }
 
-std::expected<std::string, MediaError> OfferAnswer::answer(Leg from, std::string_view body,
-                                                           const sdp::PolicyInput& policy, bool provisional) {
-  if (state_ != State::offered || from == offerer_) {
-    return std::unexpected(MediaError{MediaFault::state, "no offer is open"});
-  }
+std::expected<std::string, MediaError> OfferAnswer::apply(const Offer& offer, std::string_view body,
+                                                          const sdp::PolicyInput& policy) {
   sdp::Description description;
   const auto verdict = read(description, body, policy);
   if (!verdict) return std::unexpected(verdict.error());
-  const auto negotiated = sdp::negotiate(*offer_, description);
+  const auto negotiated = sdp::negotiate(*offer.description, description);
   if (!negotiated) {
     return std::unexpected(MediaError{MediaFault::answer, std::string(sdp::name(negotiated.error().fault))});
   }
   sdp::Plan chosen;
-  if (!sdp::apply_codecs(description, codec_rules(offerer_, false), chosen)) {
+  if (!sdp::apply_codecs(description, codec_rules(offer.from, false), chosen)) {
     return std::unexpected(MediaError{MediaFault::no_codec, "no codec is left"});
   }
   chosen.streams.resize(negotiated->size());
+  const Leg from = other(offer.from);
+  refused_.assign(negotiated->size(), false);
   for (std::size_t i = 0; i < negotiated->size(); ++i) {
     const sdp::NegotiatedStream& settled = (*negotiated)[i];
     if (!session_.is_open(i)) continue;
-    if (settled.refused || chosen.streams[i].refused) {
-      // A later answer to the same offer may still take the stream.
-      if (!provisional) session_.close(i);
-      continue;
-    }
+    refused_[i] = settled.refused || chosen.streams[i].refused;
+    if (refused_[i]) continue;
     RemoteMedia answerer = remote_of(description.streams()[i], verdict->streams[i]);
-    RemoteMedia offerer = offered_[i];
+    RemoteMedia offerer = offer.media[i];
+    if (&offer == &first_ && i < agreed_.size() && agreed_[i].open) {
+      // An offer since then may have moved the one who made the first.
+      const RemoteMedia& now = agreed_[i].remote[index(offer.from)];
+      offerer.rtp = now.rtp;
+      offerer.rtcp = now.rtcp;
+      offerer.latch = now.latch;
+    }
     answerer.rtcp_mux = offerer.rtcp_mux = settled.rtcp_mux;
     if (settled.rtcp_mux) {
       answerer.rtcp = answerer.rtp;
@@ -164,42 +166,102 @@ std::expected<std::string, MediaError> OfferAnswer::answer(Leg from, std::string
       answerer.payload_types = settled.from_answerer;
       offerer.payload_types = settled.from_offerer;
     }
-    latched_[static_cast<std::size_t>(from)] |= answerer.latch != dp::LatchMode::off;
+    latched_[index(from)] |= answerer.latch != dp::LatchMode::off;
     answerer.may_send = sdp::sends(settled.answerer);
     answerer.may_receive = sdp::receives(settled.answerer);
     offerer.may_send = sdp::sends(settled.offerer);
     offerer.may_receive = sdp::receives(settled.offerer);
     session_.set_remote(from, i, answerer);
-    session_.set_remote(offerer_, i, offerer);
+    session_.set_remote(offer.from, i, offerer);
   }
   session_.commit();
-  std::string text = write(description, offerer_, false);
+  return write(description, offer.from, false);
+}
+
+std::expected<std::string, MediaError> OfferAnswer::answer(Leg from, std::string_view body,
+                                                           const sdp::PolicyInput& policy, bool provisional) {
+  if (state_ != State::offered || from == open_.from) {
+    return std::unexpected(MediaError{MediaFault::state, "no offer is open"});
+  }
+  auto text = apply(open_, body, policy);
+  if (!text) return text;
   had_answer_ = true;
   if (!provisional) settle();
+  return text;
+}
+
+std::expected<std::string, MediaError> OfferAnswer::fork_answer(Leg from, std::string_view body,
+                                                                const sdp::PolicyInput& policy) {
+  if (state_ == State::offered && open_.first) return answer(from, body, policy, true);
+  if (state_ != State::stable || !first_.description || first_.from == from) {
+    return std::unexpected(MediaError{MediaFault::state, "no first offer is kept"});
+  }
+  auto text = apply(first_, body, policy);
+  if (text) remember_agreed();
   return text;
 }
 
 void OfferAnswer::settle() {
   if (state_ != State::offered) return;
   state_ = State::stable;
-  offer_.reset();
-  offered_.clear();
   had_answer_ = false;
+  before_ = {};
+  if (open_.first && forks_) {
+    first_ = std::move(open_);
+  } else {
+    close_refused();
+  }
+  open_ = {};
   remember_agreed();
+}
+
+void OfferAnswer::end_forks() {
+  forks_ = false;
+  first_ = {};
+  if (state_ != State::stable) return;
+  close_refused();
+  remember_agreed();
+}
+
+void OfferAnswer::close_refused() {
+  for (std::size_t i = 0; i < refused_.size(); ++i) {
+    if (refused_[i]) session_.close(i);
+  }
+  refused_.clear();
 }
 
 void OfferAnswer::remember_agreed() {
   agreed_.assign(session_.stream_count(), {});
   for (std::size_t i = 0; i < agreed_.size(); ++i) {
-    agreed_[i].open = session_.is_open(i);
+    agreed_[i].open = session_.is_open(i) && !(i < refused_.size() && refused_[i]);
     if (agreed_[i].open) agreed_[i].remote = {session_.remote(Leg::a, i), session_.remote(Leg::b, i)};
   }
 }
 
+void OfferAnswer::readdress(Leg from, std::string_view body, const sdp::PolicyInput& policy) {
+  if (state_ != State::stable) return;
+  sdp::Description description;
+  const auto verdict = read(description, body, policy);
+  if (!verdict) return;
+  for (std::size_t i = 0; i < description.streams().size() && i < agreed_.size(); ++i) {
+    if (!agreed_[i].open || description.streams()[i].disabled()) continue;
+    const RemoteMedia said = remote_of(description.streams()[i], verdict->streams[i]);
+    RemoteMedia remote = session_.remote(from, i);
+    remote.rtp = said.rtp;
+    remote.rtcp = said.rtcp;
+    remote.latch = said.latch;
+    session_.set_remote(from, i, remote);
+  }
+  session_.commit();
+  remember_agreed();
+}
+
 void OfferAnswer::withdraw() {
   if (state_ != State::offered) return;
-  offer_.reset();
-  offered_.clear();
+  open_ = {};
+  told_ = std::move(before_);
+  before_ = {};
+  refused_.clear();
   had_answer_ = false;
   state_ = agreed_.empty() ? State::idle : State::stable;
   for (std::size_t i = 0; i < session_.stream_count(); ++i) {
@@ -216,40 +278,48 @@ void OfferAnswer::withdraw() {
 
 void OfferAnswer::forget() {
   session_.close_all();
-  offer_.reset();
-  offered_.clear();
+  open_ = {};
+  first_ = {};
   agreed_.clear();
+  refused_.clear();
   had_answer_ = false;
   state_ = State::idle;
 }
 
 std::expected<std::string, MediaError> OfferAnswer::offer_again(Nanoseconds now_ns) {
+  if (state_ == State::stable && first_.description) {
+    // An earlier target had answered for good; its answer goes with it.
+    open_ = std::move(first_);
+    first_ = {};
+    agreed_.clear();
+    state_ = State::offered;
+  }
   if (state_ != State::offered) return std::unexpected(MediaError{MediaFault::state, "no offer is open"});
   session_.close_all();
+  refused_.clear();
   had_answer_ = false;
-  if (!sdp::codecs_left(*offer_, codec_rules(other(offerer_), true))) {
+  if (!sdp::codecs_left(*open_.description, codec_rules(other(open_.from), true))) {
     return std::unexpected(MediaError{MediaFault::no_codec, "no codec is left"});
   }
-  if (!open_streams(*offer_, now_ns)) {
+  if (!open_streams(*open_.description, now_ns)) {
     return std::unexpected(MediaError{MediaFault::no_ports, "no media port is free"});
   }
-  for (std::size_t i = 0; i < offered_.size(); ++i) {
-    if (session_.is_open(i)) session_.set_remote(offerer_, i, offered_[i]);
+  for (std::size_t i = 0; i < open_.media.size(); ++i) {
+    if (session_.is_open(i)) session_.set_remote(open_.from, i, open_.media[i]);
   }
   session_.commit();
-  return write(*offer_, other(offerer_), true);
+  return write(*open_.description, other(open_.from), true);
 }
 
 sdp::CodecRules OfferAnswer::codec_rules(Leg to, bool is_offer) const {
-  const auto reader = static_cast<std::size_t>(to);
-  return {.writer = codecs_[1 - reader], .reader = codecs_[reader], .is_offer = is_offer};
+  return {.writer = codecs_[index(other(to))], .reader = codecs_[index(to)], .is_offer = is_offer};
 }
 
-std::string OfferAnswer::write(const sdp::Description& description, Leg to, bool is_offer) {
-  const auto side = static_cast<std::size_t>(to);
+std::string OfferAnswer::render(const sdp::Description& description, Leg to, bool is_offer,
+                                std::uint64_t version) const {
   sdp::Plan plan;
-  plan.session_id = session_id_[side];
-  plan.session_version = version_[side];
+  plan.session_id = session_id_[index(to)];
+  plan.session_version = version;
   for (std::size_t i = 0; i < description.streams().size(); ++i) {
     sdp::StreamPlan stream;
     stream.refused = !session_.is_open(i) || description.streams()[i].disabled();
@@ -262,16 +332,18 @@ std::string OfferAnswer::write(const sdp::Description& description, Leg to, bool
   }
   if (!plan.address) plan.address = session_.leg(to).address;
   (void)sdp::apply_codecs(description, codec_rules(to, is_offer), plan);
-  std::string text = sdp::rewrite(description, plan);
-  // RFC 3264 8: the version rises by one with every change and only then.
-  const std::uint64_t hash = std::hash<std::string>{}(text);
-  if (written_[side] != 0 && written_[side] != hash) {
-    plan.session_version = ++version_[side];
-    text = sdp::rewrite(description, plan);
-    written_[side] = std::hash<std::string>{}(text);
-  } else {
-    written_[side] = hash;
+  return sdp::rewrite(description, plan);
+}
+
+// RFC 3264 8: the version rises by one with every change and only then.
+std::string OfferAnswer::write(const sdp::Description& description, Leg to, bool is_offer) {
+  Told& told = told_[index(to)];
+  std::string text = render(description, to, is_offer, told.version);
+  if (!told.text.empty() && text != told.text) {
+    told.version = ++top_version_[index(to)];
+    text = render(description, to, is_offer, told.version);
   }
+  told.text = text;
   return text;
 }
 

@@ -12,6 +12,8 @@
 //
 // The first offer opens ports and flows before it leaves; a later one changes flows only with its answer, so
 // the session goes on untouched until then. Each leg has an o= line of its own with a version of its own.
+// Forks: until end_forks() the first offer is kept, since another early dialog may answer it once more, also
+// after one has done so for good (in a reliable 18x): the media goes to the one that answered last.
 #pragma once
 
 #include <array>
@@ -62,8 +64,7 @@ class OfferAnswer {
 
   enum class State : std::uint8_t { idle, offered, stable };
   [[nodiscard]] State state() const { return state_; }
-  [[nodiscard]] Leg offerer() const { return offerer_; }
-  [[nodiscard]] bool offered_by(Leg leg) const { return state_ == State::offered && offerer_ == leg; }
+  [[nodiscard]] bool offered_by(Leg leg) const { return state_ == State::offered && open_.from == leg; }
 
   // An offer from that leg. The text for the other leg, or what is wrong (then nothing has changed).
   [[nodiscard]] std::expected<std::string, MediaError> offer(Leg from, std::string_view body,
@@ -73,6 +74,20 @@ class OfferAnswer {
   [[nodiscard]] std::expected<std::string, MediaError> answer(Leg from, std::string_view body,
                                                               const sdp::PolicyInput& policy,
                                                               bool provisional);
+  // Another early dialog answers the first offer: its media takes the place of the other's. The text for the
+  // offerer, who may be past hearing it.
+  [[nodiscard]] std::expected<std::string, MediaError> fork_answer(Leg from, std::string_view body,
+                                                                   const sdp::PolicyInput& policy);
+  // The 2xx has come: no other dialog answers the first offer any more.
+  void end_forks();
+  // The answer to a refresh of ours that offered what was agreed already (RFC 4028 7.4): only where that leg
+  // wants its media may be new.
+  void readdress(Leg from, std::string_view body, const sdp::PolicyInput& policy);
+  // What that leg was told last, and what of it is agreed. Empty: nothing yet.
+  [[nodiscard]] const std::string& told(Leg leg) const { return told_[index(leg)].text; }
+  [[nodiscard]] const std::string& agreed(Leg leg) const {
+    return state_ == State::offered ? before_[index(leg)].text : told_[index(leg)].text;
+  }
   // A 18x has answered the open offer.
   [[nodiscard]] bool has_answer() const { return state_ == State::offered && had_answer_; }
   // The 2xx came without an SDP of its own: what the 18x said holds (RFC 6337 2.2).
@@ -93,23 +108,42 @@ class OfferAnswer {
     bool open = false;
     std::array<RemoteMedia, 2> remote;
   };
+  struct Offer {
+    std::unique_ptr<sdp::Description> description;
+    std::vector<RemoteMedia> media;  // what it says of the offerer
+    Leg from = Leg::a;
+    bool first = false;
+  };
+  struct Told {
+    std::string text;
+    std::uint64_t version = 0;
+  };
+  static constexpr std::size_t index(Leg leg) { return static_cast<std::size_t>(leg); }
   [[nodiscard]] std::expected<sdp::Verdict, MediaError> read(sdp::Description& into, std::string_view body,
                                                              const sdp::PolicyInput& policy);
   [[nodiscard]] bool open_streams(const sdp::Description& offer, Nanoseconds now_ns);
   [[nodiscard]] std::string write(const sdp::Description& description, Leg to, bool is_offer);
   [[nodiscard]] sdp::CodecRules codec_rules(Leg to, bool is_offer) const;
+  [[nodiscard]] std::string render(const sdp::Description& description, Leg to, bool is_offer,
+                                   std::uint64_t version) const;
+  // Reads an answer to `offer`, sets the flows by it and writes it for the offerer.
+  [[nodiscard]] std::expected<std::string, MediaError> apply(const Offer& offer, std::string_view body,
+                                                             const sdp::PolicyInput& policy);
+  void close_refused();
   void remember_agreed();
 
   MediaSession& session_;
   std::array<std::uint64_t, 2> session_id_;
   std::array<const sdp::CodecPolicy*, 2> codecs_{};
-  std::array<std::uint64_t, 2> version_{};
-  std::array<std::uint64_t, 2> written_{};  // hash of the last text towards each leg
+  std::array<std::uint64_t, 2> top_version_{};  // the highest that each leg has seen
+  std::array<Told, 2> told_;
+  std::array<Told, 2> before_;  // told_ as it was before the open offer
   State state_ = State::idle;
-  Leg offerer_ = Leg::a;
   bool had_answer_ = false;  // a provisional answer to the open offer
-  std::unique_ptr<sdp::Description> offer_;
-  std::vector<RemoteMedia> offered_;  // what the open offer says of the offerer
+  bool forks_ = true;        // other dialogs may answer the first offer
+  Offer open_;
+  Offer first_;                // kept for the other dialogs once it is answered for good
+  std::vector<bool> refused_;  // streams, by the last answer
   std::vector<Agreed> agreed_;
   StreamActions actions_;
   std::array<bool, 2> latched_{};

@@ -37,6 +37,7 @@ enum class LocalError : std::uint8_t {
   duration_limit,        // limits.duration
   transaction_timeout,   // Timer B or F
   ack_timeout,           // no ACK to a 2xx (RFC 3261 13.3.1.4)
+  prack_timeout,         // no PRACK to a reliable provisional response (RFC 3262 3)
   session_expired,       // RFC 4028
   // signalling
   transport_failure,     // refused by the transport or by ICMP

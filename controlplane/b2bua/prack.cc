@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// PRACK (RFC 3262): one comes for a response of ours, one goes out for a response of theirs.
+#include "controlplane/b2bua/call_manager.h"
+#include "controlplane/b2bua/header_policy.h"
+#include "controlplane/b2bua/message_body.h"
+
+namespace sallyport::b2bua {
+
+using response_map::LocalError;
+using sip::HeaderId;
+using sip::Method;
+
+sip::Dialog* CallManager::dialog_with(Leg& leg, std::string_view remote_tag) {
+  if (leg.dialog && sip::iequals(leg.dialog->remote_tag(), remote_tag)) return &*leg.dialog;
+  for (Fork& fork : leg.forks) {
+    if (sip::iequals(fork.dialog.remote_tag(), remote_tag)) return &fork.dialog;
+  }
+  return nullptr;
+}
+
+InviteDialog* CallManager::invite_dialog(Leg& leg, std::string_view remote_tag) {
+  if (leg.dialog && sip::iequals(leg.dialog->remote_tag(), remote_tag)) return &leg.dialog_invite;
+  for (Fork& fork : leg.forks) {
+    if (sip::iequals(fork.dialog.remote_tag(), remote_tag)) return &fork.invite;
+  }
+  return nullptr;
+}
+
+bool CallManager::send_prack(Leg& leg, const OwedPrack& owed, std::string_view body, Relay* relay) {
+  sip::Dialog* dialog = dialog_with(leg, owed.tag);
+  if (dialog == nullptr) return false;
+  std::string lines;
+  sip::HeaderWriter out(lines);
+  const std::uint32_t cseq = dialog->next_cseq();
+  dialog->write_headers(out, Method::prack, cseq);
+  out.line(HeaderId::rack, {std::to_string(owed.rseq), " ", std::to_string(owed.invite_cseq), " INVITE"});
+  out.line(HeaderId::user_agent, kProduct);
+  out.raw(authorization(leg, "PRACK", dialog->request_uri(), body));
+  if (!body.empty()) out.line(HeaderId::content_type, "application/sdp");
+  const sip::RequestDraft prack{
+      .method = Method::prack, .request_uri = dialog->request_uri(), .headers = lines, .body = body};
+  const Purpose purpose = relay != nullptr ? Purpose::relay : Purpose::prack;
+  const auto client = transactions_->start(prack, path_in(leg, *dialog), token(purpose, leg.handle));
+  if (!client) return false;
+  if (relay != nullptr) {
+    relay->client = *client;
+    relay->client_method = Method::prack;
+    relay->client_cseq = cseq;
+  }
+  return true;
+}
+
+// What the leg has to acknowledge there now that this leg has done so here.
+void CallManager::on_prack(sip::ServerId id, Leg& leg, const sip::MessageView& prack) {
+  const auto rack = parse_rack(prack.header(HeaderId::rack));
+  if (!rack) return respond(id, 400, {}, "Missing or bad RAck header field");
+  const bool fits =
+      leg.reliable && leg.reliable->rseq == rack->rseq && leg.reliable->invite_cseq == rack->cseq;
+  // A number that is not out leaves the machine alone: the PRACK of another response.
+  const ReliableAction action = fits ? reliable_event(leg, ReliableEvent::prack) : ReliableAction::refuse;
+  Reliable* reliable = leg.reliable.get();
+  if (action == ReliableAction::advance) {
+    const ReliableResponse done = std::move(reliable->queue.front());
+    reliable->queue.erase(reliable->queue.begin());
+    reliable->resend.stop();
+    reliable->expire.stop();
+    if (!done.body.empty() && !done.offers) leg.offer_pending = false;
+    acknowledge_far_end(id, leg, done, prack);
+    if (leg.is_over() || leg.call->over) return;
+    if (!reliable->queue.empty() && reliable_event(leg, ReliableEvent::send) == ReliableAction::transmit) {
+      transmit_reliably(leg);
+    }
+    return release_held(leg);
+  }
+  if (action == ReliableAction::accept && reliable->last) {
+    const ReliableResponse done = std::move(*reliable->last);
+    reliable->last.reset();
+    return acknowledge_far_end(id, leg, done, prack);
+  }
+  respond(id, 481);
+}
+
+// The PRACK goes from end to end, with its answer, or its offer. Without a reliable response there, an offer
+// goes as an UPDATE. What carries no offer is answered at once.
+void CallManager::acknowledge_far_end(sip::ServerId id, Leg& leg, const ReliableResponse& done,
+                                      const sip::MessageView& prack) {
+  Call& call = *leg.call;
+  Leg* other = call.other(leg);
+  const bool has_sdp = body_kind(prack) == Body::sdp;
+  if (done.offers) return take_prack_answer(id, leg, done, prack);
+  if (!has_sdp || other == nullptr) {
+    respond(id, 200);
+    if (done.owed && other != nullptr) (void)send_prack(*other, *done.owed, {}, nullptr);
+    return;
+  }
+  const auto refuse_offer = [&](std::uint16_t status) {
+    respond(id, status);  // the response is acknowledged all the same
+    if (done.owed) (void)send_prack(*other, *done.owed, {}, nullptr);
+  };
+  if (const std::uint16_t status = glare(leg, *other, Method::prack, true); status != 0)
+    return refuse_offer(488);
+  auto text = call.offer_answer->offer(leg.side(), session_description(prack), policy_for(leg, prack), now());
+  count_address_policy(leg.peer, call.offer_answer->last_actions());
+  if (!text) return refuse_offer(488);
+  Relay relay{.server = id, .from = leg.handle, .method = Method::prack, .server_cseq = prack.cseq()};
+  relay.has_offer = true;
+  relay.sdp = *text;
+  relay.client_method = Method::update;
+  const bool sent = done.owed ? send_prack(*other, *done.owed, *text, &relay)
+                              : other->allows_update && start_relay(*other, relay, prack);
+  if (!sent) {
+    call.offer_answer->withdraw();
+    return respond(id, 488);
+  }
+  transactions_->set_token(id, token(Purpose::relay, leg.handle));
+  call.relays.push_back(std::move(relay));
+}
+
+// The far end's 18x brought an offer, so this PRACK has to bring the answer (RFC 3262 5).
+void CallManager::take_prack_answer(sip::ServerId id, Leg& leg, const ReliableResponse& done,
+                                    const sip::MessageView& prack) {
+  Call& call = *leg.call;
+  std::expected<std::string, media::MediaError> text{
+      std::unexpected(media::MediaError{media::MediaFault::answer, {}})};
+  if (body_kind(prack) == Body::sdp) {
+    text = call.offer_answer->answer(leg.side(), session_description(prack), policy_for(leg, prack), false);
+    count_address_policy(leg.peer, call.offer_answer->last_actions());
+  }
+  if (!text) {
+    respond(id, 488);
+    call.offer_answer->withdraw();
+    return hang_up(call, stats::EndedBy::sallyport, LocalError::answer_fault);
+  }
+  respond(id, 200);
+  if (done.owed && call.other(leg) != nullptr) (void)send_prack(*call.other(leg), *done.owed, *text, nullptr);
+}
+
+// A 2xx that waited for the acknowledgement of the SDP before it (RFC 3262 3).
+void CallManager::release_held(Leg& leg) {
+  Call& call = *leg.call;
+  if (call.b != nullptr && call.b->held && leg.role == LegRole::uas &&
+      !holds_success(leg, leg.invite_server)) {
+    const sip::StoredMessage held = std::move(call.b->held);
+    call.b->held = {};
+    return finish_success(*call.b, held.view());
+  }
+  for (Relay& relay : call.relays) {
+    if (!relay.held || relay.from != leg.handle || holds_success(leg, relay.server)) continue;
+    const sip::StoredMessage held = std::move(relay.held);
+    relay.held = {};
+    return relay_succeeded(*call.other(leg), relay, held.view());
+  }
+}
+
+}  // namespace sallyport::b2bua

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Several early dialogs at the callee, one at the caller.
+#include "tests/controlplane/shard/phones_support.h"
+
+namespace sallyport::shard {
+namespace {
+
+class Forks : public BothWays {
+ protected:
+  // Early media of a fork, from a port of its own.
+  void progress(std::string_view tag, unsigned port, std::string_view more = {}) {
+    phones.answer(callee, callee.incoming, "183 Session Progress", sdp(callee.ip, port), more, tag);
+  }
+  [[nodiscard]] unsigned media_at() { return phones.flow(callee)->remote.port; }
+};
+INSTANTIATE_TEST_SUITE_P(Calls, Forks, ::testing::Bool(), direction_name);
+
+TEST_P(Forks, Early_media_comes_from_the_fork_that_spoke_last_and_the_caller_sees_one_dialog) {
+  phones.call(caller.sdp());
+  progress("one", 7000);
+  const Sent first = phones.expect(caller, "SIP/2.0 183");
+  EXPECT_EQ(media_at(), 7000u);
+  progress("two", 7002);
+  const Sent second = phones.expect(caller, "SIP/2.0 183");
+  EXPECT_EQ(media_at(), 7002u);
+  EXPECT_EQ(first.tag_of("To"), second.tag_of("To"));
+  EXPECT_EQ(first.header("Contact"), second.header("Contact"));
+  phones.answer(callee, callee.incoming, "180 Ringing", {}, {}, "three");
+  EXPECT_EQ(phones.expect(caller, "SIP/2.0 180").tag_of("To"), first.tag_of("To"));
+  EXPECT_EQ(media_at(), 7002u) << "a 180 without SDP takes no media";
+  progress("one", 7000);
+  EXPECT_EQ(media_at(), 7000u);
+  phones.answer(callee, callee.incoming, "486 Busy Here");
+  phones.expect(caller, "SIP/2.0 486");
+  bench.expect_nothing_left();
+}
+
+TEST_P(Forks, The_2xx_picks_the_dialog_and_its_media_even_without_SDP_of_its_own) {
+  phones.call(caller.sdp());
+  progress("one", 7000);
+  progress("two", 7002);
+  phones.forget();
+  callee.tag = "one";
+  phones.answer(callee, callee.incoming, "200 OK");
+  EXPECT_EQ(media_at(), 7000u);
+  const Sent ok = phones.expect(caller, "SIP/2.0 200");
+  EXPECT_FALSE(ok.body().empty()) << "an unreliable answer is repeated in the 2xx";
+  EXPECT_EQ(phones.expect(callee, "ACK ").tag_of("To"), "one");
+  phones.ack(caller, 1);
+  phones.end();
+}
+
+TEST_P(Forks, A_2xx_of_a_fork_never_heard_of_before_is_taken) {
+  phones.call(caller.sdp());
+  progress("one", 7000);
+  phones.forget();
+  phones.answer(callee, callee.incoming, "200 OK", sdp(callee.ip, 7004), {}, "three");
+  EXPECT_EQ(media_at(), 7004u);
+  phones.expect(caller, "SIP/2.0 200");
+  EXPECT_EQ(phones.expect(callee, "ACK ").tag_of("To"), "three");
+  phones.answer(callee, callee.incoming, "200 OK", sdp(callee.ip, 7000), {}, "one");
+  EXPECT_EQ(phones.expect(callee, "ACK ").tag_of("To"), "one");
+  const Sent bye = phones.expect(callee, "BYE ");
+  EXPECT_EQ(bye.tag_of("To"), "one");
+  phones.answer(callee, bye, "200 OK");
+  EXPECT_EQ(media_at(), 7004u);
+  EXPECT_FALSE(phones.heard(caller, "BYE "));
+  callee.tag = "three";
+  phones.ack(caller, 1);
+  phones.end();
+}
+
+TEST_P(Forks, A_199_ends_one_early_dialog_and_the_media_goes_back_to_the_other) {
+  const Sent invite = phones.call(caller.sdp(), "Supported: 199\r\n");
+  EXPECT_NE(invite.header("Supported").find("199"), std::string::npos);
+  progress("one", 7000);
+  progress("two", 7002);
+  phones.forget();
+  phones.answer(callee, callee.incoming, "199 Early Dialog Terminated", {}, {}, "two");
+  EXPECT_EQ(media_at(), 7000u);
+  EXPECT_FALSE(phones.heard(caller, "SIP/2.0 199")) << "his one dialog is alive";
+  phones.answer(callee, callee.incoming, "199 Early Dialog Terminated", {}, {}, "one");
+  EXPECT_TRUE(phones.heard(caller, "SIP/2.0 199")) << "the last one is gone";
+  phones.answer(callee, callee.incoming, "480 Temporarily Unavailable");
+  phones.expect(caller, "SIP/2.0 480");
+  bench.expect_nothing_left();
+}
+
+TEST_P(Forks, A_199_stays_here_when_the_caller_does_not_list_it) {
+  phones.call(caller.sdp());
+  progress("one", 7000);
+  phones.forget();
+  phones.answer(callee, callee.incoming, "199 Early Dialog Terminated", {}, {}, "one");
+  EXPECT_FALSE(phones.heard(caller, "SIP/2.0 199"));
+  phones.answer(callee, callee.incoming, "200 OK", callee.sdp());
+  phones.expect(caller, "SIP/2.0 200");
+  phones.expect(callee, "ACK ");
+  phones.ack(caller, 1);
+  phones.end();
+}
+
+}  // namespace
+}  // namespace sallyport::shard
