@@ -39,17 +39,18 @@ LocalError local_error_of(media::MediaFault fault) {
 
 // The user part, as it stands, at the target's host: what the next hop resolves is the host, and the number
 // is not ours to change here.
-std::string request_uri_for(std::string_view received, const Endpoint& target) {
+std::string request_uri_for(std::string_view received, const Endpoint& target, sip::Transport transport) {
   const auto uri = sip::parse_uri(received);
   std::string out = "sip:";
   if (uri && (uri->has_user || uri->scheme == sip::Scheme::tel)) out.append(uri->user).append("@");
-  out += target.port == 5060 ? target.address.to_uri_text() : target.to_text();
+  const bool standard = target.port == sip::default_port(transport);
+  out += standard ? target.address.to_uri_text() : target.to_text();
   if (uri) {
     const auto user = sip::find_param(uri->parameters, "user");
     const bool phone = uri->scheme == sip::Scheme::tel || (user && sip::iequals(user->value, "phone"));
     if (phone) out += ";user=phone";
   }
-  return out;
+  return out.append(transport_param(transport));
 }
 
 }  // namespace
@@ -78,7 +79,8 @@ void CallManager::next_attempt(Call& call, const response_map::Input& last_failu
 CallManager::Attempt CallManager::try_target(Call& call, routing::TargetId target) {
   const config::Peer& peer = services_.config.peers[target.peer];
   const config::Realm& realm = services_.config.realms[peer.realm];
-  const Endpoint remote = peer.targets[target.target].endpoint;
+  const config::Target& there = peer.targets[target.target];
+  const Endpoint remote = there.endpoint;
   const IpAddress local = realm.address(remote.address.family());
   if (!local) return {false, LocalError::transport_failure};
   if (!services_.admission.begin_leg(target.peer, now())) return {false, LocalError::call_limit};
@@ -89,7 +91,10 @@ CallManager::Attempt CallManager::try_target(Call& call, routing::TargetId targe
   }
   leg->admitted = true;
   leg->target = target;
-  leg->path = {.local = {local, realm.sip_udp}, .remote = remote, .realm = peer.realm};
+  leg->path = {.local = {local, realm.sip_port(there.transport)},
+               .remote = remote,
+               .realm = peer.realm,
+               .transport = static_cast<sip::Transport>(there.transport)};
   leg->call_id = mint(steer::TokenKind::call_id, leg->handle);
   leg->invite_cseq = 1;
   call.b = leg;
@@ -125,14 +130,16 @@ std::expected<sip::ClientId, sip::TransactionError> CallManager::send_invite(Leg
   Call& call = *leg.call;
   const sip::MessageView invite = call.invite.view();
   const std::string called = numbers(*call.a, leg).uri(routing::Party::called, invite.request_uri());
-  const std::string uri = request_uri_for(called, leg.path.remote);
+  const std::string uri = request_uri_for(called, leg.path.remote, leg.path.transport);
   const std::string body = sdp.empty() ? std::string{} : with_session_description(invite, sdp);
   std::string headers = invite_headers(call, leg, uri, !body.empty());
   leg.authorization = authorization(leg, "INVITE", uri, body);
   headers += leg.authorization;
   const sip::RequestDraft draft{
       .method = Method::invite, .request_uri = uri, .headers = headers, .body = body};
-  const auto id = transactions_->start(draft, leg.path, token(Purpose::invite, leg.handle));
+  const auto large = large_path(leg.peer, leg.path);
+  const auto id = transactions_->start(draft, leg.path, token(Purpose::invite, leg.handle), nullptr,
+                                       large ? &*large : nullptr);
   if (id) leg.invite_client = *id;
   return id;
 }
@@ -206,7 +213,7 @@ std::string CallManager::invite_headers(Call& call, Leg& leg, std::string_view u
 }
 
 void CallManager::write_contact(const Leg& leg, sip::HeaderWriter& out) const {
-  out.line(HeaderId::contact, {"<sip:", leg.path.local.to_text(), ">"});
+  out.line(HeaderId::contact, {"<sip:", leg.path.local.to_text(), transport_param(leg.path.transport), ">"});
 }
 
 }  // namespace sallyport::b2bua

@@ -162,6 +162,7 @@ void CallManager::close_media(Call& call) {
 // ---------------------------------------------------------------------------------------------------------
 
 std::optional<config::PeerIndex> CallManager::peer_of(const sip::Path& path) const {
+  if (path.peer != sip::kPeerByAddress) return path.peer;
   return services_.peers.find(path.realm, path.remote.address);
 }
 

@@ -137,7 +137,6 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void end_fork(sip::ClientId id, const sip::MessageView& response);
   [[nodiscard]] std::optional<sip::Dialog> acknowledge_stray(sip::ClientId id,
                                                              const sip::MessageView& response);
-  [[nodiscard]] static sip::Path stray_path(const sip::Dialog& dialog, const sip::MessageView& response);
   // The SDP of a response on leg B, for the caller; nullopt: it was refused, and the call is being ended.
   [[nodiscard]] std::optional<std::string> cross_body(Leg& leg, const sip::MessageView& response);
   // The call fails on what the target's SDP says, or does not say.
@@ -246,14 +245,18 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void close_media(Call& call);
   void note_end(Call& call, stats::EndedBy by, response_map::LocalError error);
 
+  // ---- paths.cc
+  [[nodiscard]] sip::Path dialog_path(const Leg& leg) const;
+  [[nodiscard]] sip::Path path_within(const sip::Dialog& dialog, const sip::Path& known) const;
+  // Where a request to that peer goes that is too large for `path`; nullopt: nowhere else.
+  [[nodiscard]] std::optional<sip::Path> large_path(config::PeerIndex peer, const sip::Path& path) const;
+
   // ---- in_dialog.cc
   void on_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageView& request);
   void relay_request(sip::ServerId id, Leg& leg, const sip::MessageView& request);
   [[nodiscard]] bool refused_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageView& request);
   [[nodiscard]] static bool is_reachable(const Leg* leg);
   void answer_refresh(sip::ServerId id, Leg& leg, const sip::MessageView& update);
-  [[nodiscard]] sip::Path dialog_path(const Leg& leg) const;
-  [[nodiscard]] static sip::Path path_in(const Leg& leg, const sip::Dialog& dialog);
   void send_keepalive(Leg& leg);
   void start_keepalive(Leg& leg);
 

@@ -14,19 +14,6 @@ using response_map::LocalError;
 using sip::HeaderId;
 using sip::Method;
 
-sip::Path CallManager::path_in(const Leg& leg, const sip::Dialog& dialog) {
-  sip::Path path = leg.path;
-  // A next hop that is a name stays with the address that the dialog began with.
-  if (const auto hop = dialog.next_hop(); hop && hop->address.family() == path.local.address.family()) {
-    path.remote = *hop;
-  }
-  return path;
-}
-
-sip::Path CallManager::dialog_path(const Leg& leg) const {
-  return leg.dialog ? path_in(leg, *leg.dialog) : leg.path;
-}
-
 void CallManager::on_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageView& request) {
   sip::Dialog* dialog = dialog_with(leg, request.from_tag());
   if (dialog == nullptr || !dialog->matches(request)) return respond(id, 481);

@@ -40,7 +40,7 @@ bool CallManager::send_prack(Leg& leg, const OwedPrack& owed, std::string_view b
   const sip::RequestDraft prack{
       .method = Method::prack, .request_uri = dialog->request_uri(), .headers = lines, .body = body};
   const Purpose purpose = relay != nullptr ? Purpose::relay : Purpose::prack;
-  const auto client = transactions_->start(prack, path_in(leg, *dialog), token(purpose, leg.handle));
+  const auto client = transactions_->start(prack, path_within(*dialog, leg.path), token(purpose, leg.handle));
   if (!client) return false;
   if (relay != nullptr) {
     relay->client = *client;

@@ -11,9 +11,11 @@ void CallManager::probe(Nanoseconds now_ns) {
     const config::Peer& peer = services_.config.peers[due->peer];
     const config::Target& target = peer.targets[due->target];
     const config::Realm& realm = services_.config.realms[peer.realm];
-    const sip::Path path{.local = {realm.address(target.endpoint.address.family()), realm.sip_udp},
-                         .remote = target.endpoint,
-                         .realm = peer.realm};
+    const sip::Path path{
+        .local = {realm.address(target.endpoint.address.family()), realm.sip_port(target.transport)},
+        .remote = target.endpoint,
+        .realm = peer.realm,
+        .transport = static_cast<sip::Transport>(target.transport)};
     const std::string host = path.local.to_text();
     // No leg has this generation: the tag is only there to be unique.
     const Handle nobody{0, static_cast<std::uint32_t>(random_())};
@@ -24,7 +26,7 @@ void CallManager::probe(Nanoseconds now_ns) {
     out.line(HeaderId::call_id, mint(steer::TokenKind::call_id, nobody));
     out.line(HeaderId::cseq, "1 OPTIONS");
     out.line(HeaderId::max_forwards, "70");
-    out.line(HeaderId::contact, {"<sip:", host, ">"});
+    out.line(HeaderId::contact, {"<sip:", host, transport_param(path.transport), ">"});
     out.line(HeaderId::accept, "application/sdp");
     const sip::RequestDraft draft{
         .method = sip::Method::options, .request_uri = target.uri, .headers = lines};

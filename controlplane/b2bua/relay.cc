@@ -100,7 +100,10 @@ bool CallManager::send_relay(Leg& to, Relay& relay) {
   to.dialog->write_headers(out, method, relay.client_cseq, relay.max_forwards);
   out.raw(credentials).raw(relay.lines);
   const sip::RequestDraft draft{.method = method, .request_uri = uri, .headers = lines, .body = relay.body};
-  const auto client = transactions_->start(draft, dialog_path(to), token(Purpose::relay, to.handle));
+  const sip::Path path = dialog_path(to);
+  const auto large = large_path(to.peer, path);
+  const auto client =
+      transactions_->start(draft, path, token(Purpose::relay, to.handle), nullptr, large ? &*large : nullptr);
   if (client) relay.client = *client;
   return client.has_value();
 }

@@ -281,16 +281,9 @@ std::optional<sip::Dialog> CallManager::acknowledge_stray(sip::ClientId id,
   sip::HeaderWriter out(lines);
   dialog->write_headers(out, Method::ack, response.cseq());
   const sip::RequestDraft ack{.method = Method::ack, .request_uri = dialog->request_uri(), .headers = lines};
-  if (!transactions_->acknowledge(id, response.to_tag(), ack, stray_path(*dialog, response)))
+  if (!transactions_->acknowledge(id, response.to_tag(), ack, path_within(*dialog, response.path)))
     return std::nullopt;
   return std::move(*dialog);
-}
-
-sip::Path CallManager::stray_path(const sip::Dialog& dialog, const sip::MessageView& response) {
-  sip::Path path = response.path;
-  if (const auto hop = dialog.next_hop(); hop && hop->address.family() == path.local.address.family())
-    path.remote = *hop;
-  return path;
 }
 
 void CallManager::end_fork(sip::ClientId id, const sip::MessageView& response) {
@@ -300,7 +293,7 @@ void CallManager::end_fork(sip::ClientId id, const sip::MessageView& response) {
   sip::HeaderWriter out(lines);
   dialog->write_headers(out, Method::bye, dialog->next_cseq());
   const sip::RequestDraft bye{.method = Method::bye, .request_uri = dialog->request_uri(), .headers = lines};
-  (void)transactions_->start(bye, stray_path(*dialog, response),
+  (void)transactions_->start(bye, path_within(*dialog, response.path),
                              token(Purpose::bye, {}));  // nobody waits for its end
 }
 

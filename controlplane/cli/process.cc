@@ -27,6 +27,7 @@ dp::DataplaneOptions dataplane_options(const config::Config& config, const steer
     to.gateways = realm.gateways;
     to.sip_udp = realm.sip_udp;
     to.sip_tcp = realm.sip_tcp;
+    to.sip_tls = realm.sip_tls;
     to.media_first = realm.media_first;
     to.media_last = realm.media_last;
   }
@@ -63,6 +64,7 @@ std::expected<void, std::string> Process::bring_up() {
   ops::log_info("ports are up", {{"workers", std::to_string(dataplane_->workers())},
                                  {"memory", dataplane_->memory_in_use()}});
   open_ports_ = std::make_unique<media::OpenPorts>(dataplane_->media());
+  if (const auto stream = start_stream(); !stream) return stream;
   start_shards();
   return start_ops();
 }
@@ -79,37 +81,58 @@ void Process::start_shards() {
     }
     lines.bell = &dataplane_->doorbell(index);
     lines.media = dataplane_->media();
+    if (stream_) {
+      lines.stream = {&stream_->commands(index), &stream_->events(index), [this] { stream_->wake(); }};
+    }
     shards_.push_back(std::make_unique<shard::Shard>(common, lines, index, count, monotonic_now_ns()));
+  }
+  if (stream_) {
+    stream_thread_ = std::thread([this] {
+      place_thread("stream", std::nullopt);
+      stream_->run();
+    });
   }
   for (unsigned index = 0; index < count; ++index) {
     threads_.emplace_back([this, index] {
-      place_thread(index);
+      const auto& pinned = loaded_->config.controlplane.cores;
+      place_thread("shard-" + std::to_string(index),
+                   pinned.empty() ? std::nullopt : std::optional(pinned[index % pinned.size()]));
       shards_[index]->run([this](unsigned worker) { dataplane_->kick(worker); });
     });
   }
 }
 
-// A shard is pinned to its configured core, or else may run on every core that does not poll.
-void Process::place_thread(unsigned shard) const {
+// The thread that calls: on that core, or without one on every core that does not poll.
+void Process::place_thread(const std::string& name, std::optional<unsigned> core) const {
   const config::Config& config = loaded_->config;
-  pthread_setname_np(pthread_self(), ("shard-" + std::to_string(shard)).c_str());
+  pthread_setname_np(pthread_self(), name.c_str());
   cpu_set_t cores;
   CPU_ZERO(&cores);
-  if (const auto& pinned = config.controlplane.cores; !pinned.empty()) {
-    CPU_SET(pinned[shard % pinned.size()], &cores);
+  if (core) {
+    CPU_SET(*core, &cores);
   } else {
     const unsigned all = std::max(1u, std::thread::hardware_concurrency());
-    for (unsigned core = 0; core < all; ++core) {
-      if (std::ranges::find(config.dataplane.cores, core) == config.dataplane.cores.end())
-        CPU_SET(core, &cores);
+    for (unsigned any = 0; any < all; ++any) {
+      if (std::ranges::find(config.dataplane.cores, any) == config.dataplane.cores.end()) CPU_SET(any, &cores);
     }
     if (CPU_COUNT(&cores) == 0) {
-      for (unsigned core = 0; core < all; ++core) CPU_SET(core, &cores);
+      for (unsigned any = 0; any < all; ++any) CPU_SET(any, &cores);
     }
   }
   if (pthread_setaffinity_np(pthread_self(), sizeof(cores), &cores) != 0) {
-    ops::log_warning("a shard could not be pinned", {{"shard", std::to_string(shard)}});
+    ops::log_warning("a thread could not be placed", {{"thread", name}});
   }
+}
+
+// The taps are up by now, so the realms' addresses are there to listen on.
+std::expected<void, std::string> Process::start_stream() {
+  const stream::Options options = stream::options_of(loaded_->config, key_);
+  if (options.listeners.empty()) return {};
+  auto stream = stream::StreamTransport::start(options, loaded_->config, peers_,
+                                               [this](unsigned shard) { dataplane_->doorbell(shard).wake(); });
+  if (!stream) return std::unexpected(stream.error());
+  stream_ = std::move(*stream);
+  return {};
 }
 
 std::expected<void, std::string> Process::start_ops() {
@@ -148,7 +171,10 @@ Process::~Process() {
   admin_.reset();
   for (const auto& shard : shards_) shard->stop();
   for (std::thread& thread : threads_) thread.join();
+  if (stream_) stream_->stop();
+  if (stream_thread_.joinable()) stream_thread_.join();
   shards_.clear();
+  stream_.reset();
   dataplane_.reset();
 }
 

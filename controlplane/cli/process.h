@@ -7,6 +7,7 @@
 #include <atomic>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "controlplane/routing/router.h"
 #include "controlplane/shard/shard.h"
 #include "controlplane/stats/shard_query.h"
+#include "controlplane/stream/stream_transport.h"
 #include "dataplane/dataplane.h"
 
 namespace sallyport::cli {
@@ -44,9 +46,10 @@ class Process final : private stats::ShardQuery {
  private:
   explicit Process(std::unique_ptr<Loaded> loaded);
   [[nodiscard]] std::expected<void, std::string> bring_up();
+  [[nodiscard]] std::expected<void, std::string> start_stream();
   void start_shards();
   [[nodiscard]] std::expected<void, std::string> start_ops();
-  void place_thread(unsigned shard) const;
+  void place_thread(const std::string& name, std::optional<unsigned> core) const;
 
   // ---- stats::ShardQuery
   [[nodiscard]] unsigned shards() const override { return static_cast<unsigned>(shards_.size()); }
@@ -59,6 +62,8 @@ class Process final : private stats::ShardQuery {
   std::unique_ptr<ops::CdrWriter> records_;
   std::unique_ptr<dp::Dataplane> dataplane_;
   std::unique_ptr<media::OpenPorts> open_ports_;
+  std::unique_ptr<stream::StreamTransport> stream_;  // null: no realm speaks TCP or TLS
+  std::thread stream_thread_;
   std::vector<std::unique_ptr<shard::Shard>> shards_;
   std::vector<std::thread> threads_;
   std::unique_ptr<ops::AdminCommands> commands_;

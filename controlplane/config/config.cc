@@ -21,6 +21,10 @@ IpAddress Realm::address(Family family) const {
   return {};
 }
 
+std::uint16_t Realm::sip_port(Transport transport) const {
+  return transport == Transport::udp ? sip_udp : transport == Transport::tcp ? sip_tcp : sip_tls;
+}
+
 PeerIndex Config::find_peer(std::string_view name) const {
   return index_of(peers, name);
 }

@@ -82,6 +82,9 @@ struct MediaPolicy {
   Nanoseconds nat_keepalive_ns = 25 * kSecond;  // 0: off
 };
 
+// As sip::Transport, number by number.
+enum class Transport : std::uint8_t { udp, tcp, tls };
+
 struct Realm {
   std::string name;
   PortIndex port = 0;
@@ -91,21 +94,21 @@ struct Realm {
   std::vector<IpAddress> gateways;     // each within one of `addresses`
   std::uint16_t sip_udp = 5060;        // 0: none
   std::uint16_t sip_tcp = 0;           // 0: none. On every address of the realm
+  std::uint16_t sip_tls = 0;           // the same
   std::uint16_t media_first = 20'000;  // even
   std::uint16_t media_last = 59'999;   // odd
   MediaPolicy media;
   UnknownSource unknown_source = UnknownSource::reject;
   Place at;
 
+  // The port that we listen at; 0: that transport is not spoken here.
+  [[nodiscard]] std::uint16_t sip_port(Transport transport) const;
   // The first address of that family; of no family when there is none.
   [[nodiscard]] IpAddress address(Family family) const;
 };
 
 // ---- peers
 // -------------------------------------------------------------------------------------------------------
-
-// As sip::Transport, number by number.
-enum class Transport : std::uint8_t { udp, tcp, tls };
 
 struct Target {
   Endpoint endpoint;  // port 5060 when the URI has none, 5061 over TLS

@@ -126,6 +126,13 @@ void check_families(const Draft& draft, Faults& faults) {
       } else if (std::any_of(realm.addresses.begin(), realm.addresses.end(), own)) {
         faults.add(draft.peers[p].targets[i],
                    head + address.to_text() + " is realm '" + realm.name + "' itself");
+      } else if (realm.sip_port(peer.targets[i].transport) == 0) {
+        // Our Via and Contact name the port that we listen at.
+        const std::string_view key = peer.targets[i].transport == Transport::tcp   ? "sip.tcp"
+                                     : peer.targets[i].transport == Transport::tls ? "sip.tls"
+                                                                                   : "sip.udp";
+        faults.add(draft.peers[p].targets[i],
+                   head + "realm '" + realm.name + "' has no " + std::string(key) + " to reach it from");
       }
     }
   }

@@ -5,7 +5,9 @@ namespace sallyport::shard {
 
 void MessageCounter::on_message(const sip::MessageEvent& event) {
   const std::uint16_t realm = event.path->realm;
-  const std::uint16_t peer = peers_.find(realm, event.path->remote.address).value_or(stats::kNone);
+  const std::uint16_t peer = event.path->peer != sip::kPeerByAddress
+                                 ? event.path->peer
+                                 : peers_.find(realm, event.path->remote.address).value_or(stats::kNone);
   const auto direction =
       event.direction == sip::Direction::received ? stats::Direction::in : stats::Direction::out;
   stats::SipCounters& counters = statistics_.sip(peer, realm);

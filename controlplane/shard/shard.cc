@@ -4,12 +4,16 @@
 #include <algorithm>
 #include <cstring>
 
+#include "controlplane/stream/contract.h"
+
 namespace sallyport::shard {
 
 namespace {
 
 constexpr unsigned kEventsPerTurn = 256;
 constexpr Nanoseconds kLongestSleep = 100 * kMillisecond;
+// Until a worker that has been woken has carried out what is in its ring.
+constexpr Nanoseconds kWorkersWord = 50 * kMicrosecond;
 
 sip::TransactionOptions transaction_options(const config::Config& config, unsigned index) {
   sip::TransactionOptions options;
@@ -52,7 +56,7 @@ Shard::Shard(const Common& common, const Lines& lines, unsigned index, unsigned 
       health_(common.config, now_ns),
       admission_(common.config, shards),
       unknown_sources_(common.config, index, shards, common.key.hash),
-      link_(lines.commands, statistics_.totals),
+      link_(lines.commands, lines.stream, statistics_.totals),
       counter_(common.peers, statistics_),
       manager_({.config = common.config,
                 .peers = common.peers,
@@ -107,6 +111,7 @@ unsigned Shard::turn(Nanoseconds now_ns) {
         std::max(fill, static_cast<double>(ring->used_bytes()) / static_cast<double>(ring->capacity_bytes()));
     done += take_events(*ring, now_ns);
   }
+  if (lines_.stream.events != nullptr) done += take_stream_events(now_ns);
   const Nanoseconds lag = now_ns - oldest_event_ns_;
   lag_ns_.store(lag, std::memory_order_relaxed);
   admission_.overload().observe(lag, fill, now_ns);
@@ -151,15 +156,40 @@ void Shard::on_event(const dp::RecordRing::Record& record, Nanoseconds now_ns) {
 
 void Shard::on_sip(std::span<const std::byte> bytes, Nanoseconds now_ns) {
   const auto head = head_of<dp::SipReceived>(bytes);
+  receive(head, {.local = head.local, .remote = head.remote, .realm = head.realm}, bytes.subspan(sizeof(head)), now_ns);
+}
+
+unsigned Shard::take_stream_events(Nanoseconds now_ns) {
+  unsigned taken = 0;
+  for (; taken < kEventsPerTurn; ++taken) {
+    const dp::RecordRing::Record record = lines_.stream.events->front();
+    if (record.kind == 0) break;
+    if (static_cast<stream::Event>(record.kind) == stream::Event::received) {
+      on_stream_sip(record.bytes, now_ns);
+    } else {
+      const auto event = head_of<stream::Unreachable>(record.bytes);
+      transactions_.unreachable(event.slot, event.generation);
+    }
+    lines_.stream.events->pop();
+  }
+  return taken;
+}
+
+void Shard::on_stream_sip(std::span<const std::byte> bytes, Nanoseconds now_ns) {
+  const auto head = head_of<stream::Received>(bytes);
+  receive(head, head.path, bytes.subspan(sizeof(head)), now_ns);
+}
+
+template <typename Head>
+void Shard::receive(const Head& head, const sip::Path& path, std::span<const std::byte> behind, Nanoseconds now_ns) {
+  static_assert(sizeof(Head) % 8 == 0);
   oldest_event_ns_ = std::min(oldest_event_ns_, head.received_ns != 0 ? head.received_ns : now_ns);
-  const std::byte* const index = bytes.data() + sizeof(head);
-  std::memcpy(static_cast<void*>(index_copy_.get()), index, head.index_bytes);
-  const std::size_t padded = (sizeof(head) + head.index_bytes + 7) & ~std::size_t{7};
-  const char* const octets = reinterpret_cast<const char*>(bytes.data()) + padded;
+  std::memcpy(static_cast<void*>(index_copy_.get()), behind.data(), head.index_bytes);
+  const std::size_t padded = (std::size_t{head.index_bytes} + 7) & ~std::size_t{7};
   sip::Arrival arrival;
-  arrival.message.octets = {octets, head.message_bytes};
+  arrival.message.octets = {reinterpret_cast<const char*>(behind.data()) + padded, head.message_bytes};
   arrival.message.index = index_copy_.get();
-  arrival.message.path = {.local = head.local, .remote = head.remote, .realm = head.realm};
+  arrival.message.path = path;
   arrival.verdict = head.verdict;
   arrival.slot = head.slot;
   arrival.generation = head.generation;
@@ -177,13 +207,14 @@ void Shard::apply_phase() {
 bool Shard::has_work() {
   return stop_.load(std::memory_order_acquire) || !mailbox_.empty() ||
          phase_.load(std::memory_order_acquire) != applied_ ||
-         std::ranges::any_of(lines_.events, [](dp::RecordRing* ring) { return !ring->empty(); });
+         std::ranges::any_of(lines_.events, [](dp::RecordRing* ring) { return !ring->empty(); }) ||
+         (lines_.stream.events != nullptr && !lines_.stream.events->empty());
 }
 
 void Shard::sleep() {
   const Nanoseconds now_ns = monotonic_now_ns();
   Nanoseconds until = std::min(wheel_.next_deadline_ns(), health_.next_probe_ns());
-  until = std::min(until, now_ns + (link_.has_backlog() ? kMillisecond : kLongestSleep));
+  until = std::min(until, now_ns + (link_.has_held() ? kWorkersWord : link_.has_backlog() ? kMillisecond : kLongestSleep));
   if (until <= now_ns) return;
   lines_.bell->prepare_sleep();
   if (has_work()) return lines_.bell->cancel_sleep();

@@ -41,6 +41,7 @@ struct Lines {
   std::vector<dp::RecordRing*> events;
   dp::ShardDoorbell* bell = nullptr;
   std::span<const dp::MediaRange> media;
+  StreamLines stream = {};
 };
 
 enum class Phase : std::uint8_t { running, draining, ending };
@@ -83,6 +84,11 @@ class Shard final : private stats::ShardView {
   unsigned take_events(dp::RecordRing& ring, Nanoseconds now_ns);
   void on_event(const dp::RecordRing::Record& record, Nanoseconds now_ns);
   void on_sip(std::span<const std::byte> bytes, Nanoseconds now_ns);
+  unsigned take_stream_events(Nanoseconds now_ns);
+  void on_stream_sip(std::span<const std::byte> bytes, Nanoseconds now_ns);
+  // A SIP message from either way: its index, then its octets, stand behind the head of its record.
+  template <typename Head>
+  void receive(const Head& head, const sip::Path& path, std::span<const std::byte> behind, Nanoseconds now_ns);
   void apply_phase();
   [[nodiscard]] bool has_work();
   void sleep();

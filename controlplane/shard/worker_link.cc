@@ -6,8 +6,12 @@
 
 namespace sallyport::shard {
 
-WorkerLink::WorkerLink(std::vector<dp::RecordRing*> rings, stats::ShardTotals& totals)
-    : rings_(std::move(rings)), backlog_(rings_.size()), pushed_(rings_.size(), false), totals_(totals) {}
+WorkerLink::WorkerLink(std::vector<dp::RecordRing*> rings, StreamLines stream, stats::ShardTotals& totals)
+    : rings_(std::move(rings)),
+      backlog_(rings_.size()),
+      pushed_(rings_.size(), false),
+      stream_(std::move(stream), rings_, totals),
+      totals_(totals) {}
 
 void WorkerLink::send(std::uint8_t worker, const dp::FlowInstall& command) {
   push(worker, dp::Command::flow_install, {command.spec, 0});
@@ -49,7 +53,10 @@ bool WorkerLink::offer(std::size_t worker, const Waiting& waiting) {
     case dp::Command::sip_send:
       break;
   }
-  if (taken) pushed_[worker] = true;
+  if (taken) {
+    pushed_[worker] = true;
+    stream_.note_flow_command(worker);
+  }
   return taken;
 }
 
@@ -63,8 +70,8 @@ bool WorkerLink::has_backlog() const {
 }
 
 bool WorkerLink::send(const sip::Path& path, std::string_view octets) {
-  if (path.transport != sip::Transport::udp || octets.size() > std::numeric_limits<std::uint16_t>::max())
-    return false;
+  if (sip::is_reliable(path.transport)) return stream_.send(path, octets);
+  if (octets.size() > std::numeric_limits<std::uint16_t>::max()) return false;
   // A message must not overtake the flow commands that wait before it.
   if (!backlog_[sip_worker_].empty()) {
     totals_.commands_ring_full.add();

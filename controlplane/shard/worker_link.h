@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "controlplane/media/media_session.h"
+#include "controlplane/shard/stream_link.h"
 #include "controlplane/sip/path.h"
 #include "controlplane/stats/shard_statistics.h"
 #include "dataplane/api/contract.h"
@@ -20,7 +21,7 @@ namespace sallyport::shard {
 class WorkerLink final : public media::FlowCommandSink, public sip::MessageSink {
  public:
   // `rings`: by worker; the shard's thread is their producer.
-  WorkerLink(std::vector<dp::RecordRing*> rings, stats::ShardTotals& totals);
+  WorkerLink(std::vector<dp::RecordRing*> rings, StreamLines stream, stats::ShardTotals& totals);
 
   void send(std::uint8_t worker, const dp::FlowInstall& command) override;
   void send(std::uint8_t worker, const dp::FlowUpdate& command) override;
@@ -28,7 +29,8 @@ class WorkerLink final : public media::FlowCommandSink, public sip::MessageSink 
   // False: the ring is full, or there is no stream transport for TCP and TLS.
   [[nodiscard]] bool send(const sip::Path& path, std::string_view octets) override;
 
-  // Once a turn: offers again what waits. Then calls `kick(worker)` for each ring that has something new.
+  // Once a turn: offers again what waits. Then calls `kick(worker)` for each ring that has something new, and
+  // wakes the stream transport when it has.
   template <typename Kick>
   void flush(Kick kick) {
     for (std::size_t worker = 0; worker < rings_.size(); ++worker) {
@@ -36,8 +38,11 @@ class WorkerLink final : public media::FlowCommandSink, public sip::MessageSink 
       if (pushed_[worker]) kick(static_cast<unsigned>(worker));
       pushed_[worker] = false;
     }
+    stream_.flush(has_backlog());
   }
   [[nodiscard]] bool has_backlog() const;
+  // Messages for the stream transport wait for a worker's word.
+  [[nodiscard]] bool has_held() const { return stream_.has_held(); }
 
  private:
   struct Waiting {
@@ -51,6 +56,7 @@ class WorkerLink final : public media::FlowCommandSink, public sip::MessageSink 
   std::vector<dp::RecordRing*> rings_;
   std::vector<std::deque<Waiting>> backlog_;
   std::vector<bool> pushed_;
+  StreamLink stream_;
   stats::ShardTotals& totals_;
   std::uint8_t sip_worker_ = 0;
 };

@@ -59,7 +59,7 @@ ClientTransactions::Transaction* ClientTransactions::make(Method method, const P
 
 std::expected<ClientId, TransactionError> ClientTransactions::start(const RequestDraft& draft,
                                                                     const Path& path, std::uint64_t token,
-                                                                    TransactionUser* user) {
+                                                                    TransactionUser* user, const Path* large) {
   assert(draft.method != Method::ack && draft.method != Method::none);
   Transaction* transaction = make(draft.method, path);
   if (transaction == nullptr) {
@@ -67,7 +67,13 @@ std::expected<ClientId, TransactionError> ClientTransactions::start(const Reques
     return std::unexpected(TransactionError::full);
   }
   const ClientId id = transaction->id;
-  compose_request(context_.scratch, draft, path, branch_of(id.slot, id.generation));
+  const std::string branch = branch_of(id.slot, id.generation);
+  compose_request(context_.scratch, draft, path, branch);
+  if (large != nullptr && !is_reliable(path.transport) && context_.scratch.size() > kLargestDatagram) {
+    compose_request(context_.scratch, draft, *large, branch);
+    transaction->path = *large;
+    transaction->otherwise = path;
+  }
   if (context_.scratch.size() > kMaxMessageBytes) {
     slab_.free(id.slot);
     context_.counters.clients_active.set(slab_.size());
@@ -146,11 +152,27 @@ void ClientTransactions::unreachable(std::uint32_t slot, std::uint32_t generatio
   Transaction* transaction = slab_.find(slot, generation);
   if (transaction == nullptr) return;
   context_.counters.transport_errors.add();
+  if (go_otherwise(*transaction)) return;
   if (transaction->is_invite()) {
     handle(*transaction, invite_client::Event::transport_error, nullptr);
   } else {
     handle(*transaction, non_invite_client::Event::transport_error, nullptr);
   }
+}
+
+// RFC 3261 18.1.1: TCP because of the size alone, and nobody there: the same request over UDP, fragmented.
+bool ClientTransactions::go_otherwise(Transaction& transaction) {
+  const bool unheard = transaction.is_invite() ? transaction.invite_state == invite_client::State::calling
+                                               : transaction.state == non_invite_client::State::trying;
+  if (!transaction.otherwise || !unheard) return false;
+  transaction.path = *transaction.otherwise;
+  transaction.otherwise.reset();
+  compose_again(context_.scratch, transaction.request.text(), transaction.path,
+                branch_of(transaction.id.slot, transaction.id.generation));
+  transaction.request = context_.pool.copy(context_.scratch);
+  stop_timers(transaction);
+  launch(transaction);
+  return true;
 }
 
 void ClientTransactions::on_timer(Timer& timer) {

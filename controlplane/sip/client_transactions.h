@@ -2,6 +2,7 @@
 // The client half of the transaction layer. Internal to this folder.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,8 @@ class ClientTransactions final : private TimerTarget {
   bool settle();
 
   [[nodiscard]] std::expected<ClientId, TransactionError> start(const RequestDraft& draft, const Path& path,
-                                                                std::uint64_t token, TransactionUser* user);
+                                                                std::uint64_t token, TransactionUser* user,
+                                                                const Path* large);
   void cancel(ClientId id, std::string_view headers);
   [[nodiscard]] std::expected<void, TransactionError> acknowledge(ClientId id, std::string_view to_tag,
                                                                   const RequestDraft& ack, const Path& path);
@@ -40,6 +42,7 @@ class ClientTransactions final : private TimerTarget {
     TransactionUser* user = nullptr;  // nullptr: a CANCEL, whose outcome nobody asks for
     std::uint64_t token = 0;
     Path path;
+    std::optional<Path> otherwise;  // UDP, when a large request cannot go by TCP
     Buffer request;
     Timer resend;        // A, E
     Timer wait;          // B then D or M; F then K
@@ -60,6 +63,7 @@ class ClientTransactions final : private TimerTarget {
 
   [[nodiscard]] Transaction* make(Method method, const Path& path);
   void launch(Transaction& transaction);
+  [[nodiscard]] bool go_otherwise(Transaction& transaction);
   void on_timer(Timer& timer) override;
   void handle(Transaction& transaction, invite_client::Event event, Response response);
   void handle(Transaction& transaction, non_invite_client::Event event, Response response);

@@ -85,6 +85,13 @@ bool creates_dialog(Method method, std::uint16_t status) {
   return can && status > 100 && status < 300;
 }
 
+std::string via_for(const Path& path, std::string_view branch) {
+  std::string via = "SIP/2.0/";
+  via.append(transport_name(path.transport)).append(" ").append(path.local.to_text());
+  via.append(";branch=").append(branch).append(is_reliable(path.transport) ? ";rport;alias" : ";rport");
+  return via;
+}
+
 // The header fields that a CANCEL and an ACK for a non-2xx share with their INVITE (9.1, 17.1.1.3).
 void begin_like(MessageWriter& writer, const MessageView& invite, std::string_view method,
                 std::string_view to) {
@@ -104,10 +111,16 @@ void begin_like(MessageWriter& writer, const MessageView& invite, std::string_vi
 void compose_request(std::string& out, const RequestDraft& draft, const Path& path, std::string_view branch) {
   MessageWriter writer(out);
   writer.request_line(method_text(draft), draft.request_uri);
-  writer.headers().line(HeaderId::via, {"SIP/2.0/", transport_name(path.transport), " ", path.local.to_text(),
-                                        ";branch=", branch, ";rport"});
+  writer.headers().line(HeaderId::via, via_for(path, branch));
   writer.headers().raw(draft.headers);
   writer.finish(draft.body);
+}
+
+void compose_again(std::string& out, std::string_view request, const Path& path, std::string_view branch) {
+  const std::size_t via = request.find("\r\n") + 2;  // the Via stands first (MessageWriter)
+  const std::size_t rest = request.find("\r\n", via) + 2;
+  out = request.substr(0, via);
+  HeaderWriter(out).line(HeaderId::via, via_for(path, branch)).raw(request.substr(rest));
 }
 
 void compose_cancel(std::string& out, const MessageView& invite, std::string_view headers) {

@@ -40,6 +40,17 @@ bool is_secure(const MessageView& request) {
   return uri && uri->scheme == Scheme::sips && request.path.transport == Transport::tls;
 }
 
+// Of a sips URI always TLS, whatever its transport parameter says ("tcp", by RFC 3261 26.2.2).
+std::optional<Transport> transport_of(const Uri& uri) {
+  if (uri.scheme == Scheme::sips) return Transport::tls;
+  const auto param = find_param(uri.parameters, "transport");
+  if (!param) return std::nullopt;
+  for (const Transport transport : {Transport::udp, Transport::tcp, Transport::tls}) {
+    if (iequals(param->value, transport_name(transport))) return transport;
+  }
+  return std::nullopt;
+}
+
 std::string_view uri_of(std::string_view route) {
   const auto value = parse_name_addr(route);
   return value ? value->uri : std::string_view{};
@@ -154,8 +165,13 @@ std::optional<Endpoint> Dialog::next_hop() const {
   const auto maddr = find_param(uri->parameters, "maddr");  // RFC 3263 4
   const IpAddress address = host_address(maddr ? maddr->value : uri->host);
   if (!address) return std::nullopt;
-  const std::uint16_t standard = uri->scheme == Scheme::sips ? 5061 : 5060;
+  const std::uint16_t standard = default_port(transport_of(*uri).value_or(Transport::udp));
   return Endpoint{address, uri->port != 0 ? uri->port : standard};
+}
+
+std::optional<Transport> Dialog::next_hop_transport() const {
+  const auto uri = parse_uri(next_hop_uri());
+  return uri ? transport_of(*uri) : std::nullopt;
 }
 
 }  // namespace sallyport::sip

@@ -63,6 +63,8 @@ class Dialog {
   // user.
   [[nodiscard]] std::optional<Endpoint> next_hop() const;
   [[nodiscard]] std::string_view next_hop_uri() const;
+  // The transport that the next hop's URI asks for (RFC 3263 4.1); nullopt: it says nothing, or we do not know it.
+  [[nodiscard]] std::optional<Transport> next_hop_transport() const;
   // The packet's source where NAT is evident (nat.h): it overrides Contact and route set as the destination.
   void set_nat_source(const Endpoint& source) { nat_source_ = source; }
   [[nodiscard]] const std::optional<Endpoint>& nat_source() const { return nat_source_; }

@@ -7,8 +7,6 @@ namespace sallyport::sip {
 
 namespace {
 
-constexpr std::uint16_t kDefaultPort = 5060;  // RFC 3261 19.1.2
-
 IpAddress via_address(const MessageView& request) {
   const auto via = request.top_via();
   return via ? host_address(via->host) : IpAddress{};
@@ -30,10 +28,11 @@ bool via_differs_from_source(const MessageView& request) {
 
 Path response_path(const MessageView& request) {
   Path path = request.path;
-  if (is_reliable(path.transport)) return path;
   const auto via = request.top_via();
-  if (!via || via->has_rport || via_differs_from_source(request)) return path;
-  path.remote.port = via->port != 0 ? via->port : kDefaultPort;
+  if (!via) return path;
+  const bool to_source = via->has_rport || via_differs_from_source(request);
+  if (to_source && !is_reliable(path.transport)) return path;
+  path.remote.port = via->port != 0 ? via->port : default_port(path.transport);
   return path;
 }
 

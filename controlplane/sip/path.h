@@ -18,6 +18,10 @@ enum class Transport : std::uint8_t { udp, tcp, tls };
 [[nodiscard]] constexpr std::string_view transport_name(Transport transport) {
   return transport == Transport::udp ? "UDP" : transport == Transport::tcp ? "TCP" : "TLS";
 }
+// What a URI of ours says of its transport; for UDP nothing (RFC 3263 4.1).
+[[nodiscard]] constexpr std::string_view transport_param(Transport transport) {
+  return transport == Transport::udp ? "" : transport == Transport::tcp ? ";transport=tcp" : ";transport=tls";
+}
 // RFC 3261 19.1.2.
 [[nodiscard]] constexpr std::uint16_t default_port(Transport transport) {
   return transport == Transport::tls ? 5061 : 5060;

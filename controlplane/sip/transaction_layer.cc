@@ -69,8 +69,8 @@ void TransactionLayer::settle() {
 
 std::expected<ClientId, TransactionError> TransactionLayer::start(const RequestDraft& draft, const Path& path,
                                                                   std::uint64_t token,
-                                                                  TransactionUser* user) {
-  return core_->clients.start(draft, path, token, user);
+                                                                  TransactionUser* user, const Path* large) {
+  return core_->clients.start(draft, path, token, user, large);
 }
 
 void TransactionLayer::cancel(ClientId id, std::string_view headers) {

@@ -35,6 +35,9 @@ struct TransactionOptions {
   std::uint8_t shard = 0;
 };
 
+// RFC 3261 18.1.1: a request above this that does not know its path's MTU goes by a congestion-controlled transport.
+inline constexpr std::size_t kLargestDatagram = 1300;
+
 enum class TransactionError : std::uint8_t {
   full,       // no slot left: 503
   too_large,  // over 65,535 octets: 513
@@ -62,10 +65,13 @@ class TransactionLayer {
   void settle();
 
   // ---- client side
-  // Sends the request over `path` with a Via of our own. `user`: who hears of it; nullptr: the core.
+  // Sends the request over `path` with a Via of our own. `user`: who hears of it; nullptr: the core. `large`: where it
+  // goes instead when it is above kLargestDatagram octets and `path` is UDP (RFC 3261 18.1.1); when that way cannot be
+  // had, over `path` all the same.
   [[nodiscard]] std::expected<ClientId, TransactionError> start(const RequestDraft& draft, const Path& path,
                                                                 std::uint64_t token,
-                                                                TransactionUser* user = nullptr);
+                                                                TransactionUser* user = nullptr,
+                                                                const Path* large = nullptr);
   // INVITE only (RFC 3261 9.1): sends CANCEL, at once or when a provisional response has come. `headers`:
   // further lines for the CANCEL (Reason). Nothing happens after a final response.
   void cancel(ClientId id, std::string_view headers = {});

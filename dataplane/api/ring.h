@@ -74,6 +74,10 @@ class RecordRing {
     return true;
   }
 
+  // Producer. A mark behind the last record published; passed(): the consumer has given back all before it.
+  [[nodiscard]] std::size_t mark() const { return write_; }
+  [[nodiscard]] bool passed(std::size_t mark) const { return read_public_.load(std::memory_order_acquire) >= mark; }
+
   // Consumer. The oldest record, or kind 0 when the ring is empty. Stays until pop().
   [[nodiscard]] Record front() {
     for (;;) {

@@ -80,7 +80,26 @@ TEST(Compose, Responses_of_a_stream_go_back_on_its_connection) {
   Path path = path_to("198.51.100.2:41000", Transport::tcp);
   path.connection = 17;
   const Parsed request(invite("SIP/2.0/TCP 10.0.0.1:5060;branch=z9hG4bK1"), path);
+  // Where a new connection is made when that one is gone (RFC 3261 18.2.2): the source, at the sent-by port.
+  path.remote.port = 5060;
   EXPECT_EQ(response_path(request.view), path);
+  const Parsed other(invite("SIP/2.0/TLS h;branch=z9hG4bK1;rport"), path_to("198.51.100.2:41000", Transport::tls));
+  EXPECT_EQ(response_path(other.view).remote, at("198.51.100.2:5061"));
+}
+
+TEST(Compose, A_request_over_a_stream_offers_its_connection_for_reuse) {
+  Path path = path_to("198.51.100.2:5060", Transport::tcp);
+  std::string text;
+  const RequestDraft draft{.method = Method::options, .request_uri = "sip:h", .headers = "From: <sip:a>\r\n", .body = "b"};
+  compose_request(text, draft, path, "z9hG4bKx");
+  EXPECT_NE(text.find("Via: SIP/2.0/TCP " + path.local.to_text() + ";branch=z9hG4bKx;rport;alias\r\n"), std::string::npos);
+  // The same again over UDP is what it would have been over UDP from the start.
+  const std::string over_tcp = text;
+  path.transport = Transport::udp;
+  std::string again;
+  compose_again(again, over_tcp, path, "z9hG4bKx");
+  compose_request(text, draft, path, "z9hG4bKx");
+  EXPECT_EQ(again, text);
 }
 
 TEST(Compose, Further_Vias_are_kept_as_they_stand_in_order) {

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where messages go: the next hop of a dialog, over which transport and connection, and where large requests go.
+#include <algorithm>
+
+#include "controlplane/b2bua/call_manager.h"
+
+namespace sallyport::b2bua {
+
+static_assert(static_cast<int>(config::Transport::tls) == static_cast<int>(sip::Transport::tls));
+
+sip::Path CallManager::dialog_path(const Leg& leg) const {
+  return leg.dialog ? path_within(*leg.dialog, leg.path) : leg.path;
+}
+
+// `known`: how the dialog's messages have gone so far. A next hop that is a name stays with the address that the dialog
+// began with.
+sip::Path CallManager::path_within(const sip::Dialog& dialog, const sip::Path& known) const {
+  sip::Path path = known;
+  const auto hop = dialog.next_hop();
+  if (!hop || hop->address.family() != path.local.address.family()) return path;
+  path.remote = *hop;
+  if (dialog.nat_source()) return path;
+  // RFC 3263 4.1: the URI says by which transport, and one with an address that says nothing means UDP. But a host that
+  // we speak to over a stream and whose Contact says nothing is kept on that stream: what works is not left.
+  const bool same_host = hop->address == known.remote.address;
+  const auto asked = dialog.next_hop_transport();
+  const sip::Transport wanted = asked ? *asked : same_host ? path.transport : sip::Transport::udp;
+  const std::uint16_t port = services_.config.realms[path.realm].sip_port(static_cast<config::Transport>(wanted));
+  const bool changes = wanted != path.transport && port != 0;
+  if (changes) {
+    path.transport = wanted;
+    path.local.port = port;
+  }
+  if (changes || !same_host) {
+    path.connection = 0;
+    path.peer = sip::kPeerByAddress;
+  }
+  return path;
+}
+
+// RFC 3261 18.1.1. A peer has TCP where one of its targets says so, at the same address.
+std::optional<sip::Path> CallManager::large_path(config::PeerIndex peer, const sip::Path& path) const {
+  if (path.transport != sip::Transport::udp) return std::nullopt;
+  const std::uint16_t port = services_.config.realms[path.realm].sip_tcp;
+  const auto& targets = services_.config.peers[peer].targets;
+  const auto target = std::ranges::find_if(targets, [&](const config::Target& one) {
+    return one.transport == config::Transport::tcp && one.endpoint.address == path.remote.address;
+  });
+  if (port == 0 || target == targets.end()) return std::nullopt;
+  sip::Path large = path;
+  large.transport = sip::Transport::tcp;
+  large.local.port = port;
+  large.remote.port = target->endpoint.port;
+  return large;
+}
+
+}  // namespace sallyport::b2bua
