@@ -1,0 +1,384 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIP over TCP on the wire: calls over it on either leg and on both, framing, keep-alive, reuse, limits, what is too large
+for a datagram, answers after a broken connection, torture messages."""
+import re
+import time
+
+import pytest
+from lab_fixtures import set_up
+from test_torture import EXPECT, OWN, SHARED, SILENCE, codes_of, rows
+
+from harness import metrics, netns, stream, ua, verdicts
+from harness.netns import ACCESS4, CARRIER, CARRIER_A, CORE4, PUB, PUB4
+
+
+def carrier_over_tcp(config):
+    config["peers"]["carrier-a"]["targets"] = ["sip:192.0.2.10:5060;transport=tcp"]
+
+
+def office_over_tcp(config):
+    config["peers"]["office"]["targets"] = ["sip:198.51.100.20:5060;transport=tcp"]
+
+
+def both_over_tcp(config):
+    carrier_over_tcp(config)
+    office_over_tcp(config)
+
+
+@pytest.fixture
+def tcp():
+    """Endpoints over TCP that are closed after the test."""
+    made = []
+
+    class Ends:
+        def pub(self, port=5060, address=PUB4, **kwargs):
+            made.append(stream.StreamEndpoint(PUB, address, port, **kwargs))
+            return made[-1]
+
+        def carrier(self, address=CARRIER_A, port=5060, **kwargs):
+            made.append(stream.StreamEndpoint(CARRIER, address, port, **kwargs))
+            return made[-1]
+
+        def link(self, ns=PUB, door=ACCESS4, source=None):
+            made.append(stream.connect(ns, door, source))
+            return made[-1]
+
+    yield Ends()
+    for one in made:
+        one.close()
+
+
+def options(call_id=None, host=ACCESS4, more=(), body="", via=None, method="OPTIONS"):
+    lines = [f"{method} sip:{host} SIP/2.0", via or f"Via: SIP/2.0/TCP {PUB4}:5060;branch=z9hG4bK{ua.token()}",
+             f"From: <sip:a@{PUB4}>;tag=1", f"To: <sip:{host}>", f"Call-ID: {call_id or ua.token()}", f"CSeq: 1 {method}",
+             "Max-Forwards: 70", *more, f"Content-Length: {len(body)}"]
+    return "\r\n".join(lines) + "\r\n\r\n" + body
+
+
+def end_call(near, far, by_caller=True):
+    if by_caller:
+        near.send("BYE")
+        far.hear_bye()
+        near.endpoint.expect(200, call_id=near.call_id)
+    else:
+        far.send("BYE")
+        near.hear_bye()
+        far.endpoint.expect(200, call_id=far.call_id)
+
+
+# ---- calls
+
+@pytest.mark.parametrize("by_caller", [True, False])
+def test_a_call_over_tcp_on_both_legs(door, tcp, number, by_caller):
+    door(both_over_tcp)
+    pub, carrier = tcp.pub(), tcp.carrier()
+    near, far, *_ = set_up(pub, carrier, number)
+    invite = far.first
+    assert invite.get("via").startswith(f"SIP/2.0/TCP {CORE4}:5060;branch=z9hG4bK")
+    assert f"{CORE4}:5060;transport=tcp" in invite.get("contact")
+    assert f"{ACCESS4}:5060;transport=tcp" in near.first.get("contact")
+    assert PUB4 not in invite.raw.decode()
+    end_call(near, far, by_caller)
+    assert len(pub.links) == 1 and carrier.accepted == 1, "one connection a leg, for everything"
+
+
+def test_a_call_from_the_carrier_over_tcp(door, tcp, number):
+    door(both_over_tcp)
+    pub, carrier = tcp.pub(), tcp.carrier()
+    near, far, *_ = set_up(carrier, pub, number)
+    end_call(near, far, by_caller=False)
+
+
+@pytest.mark.parametrize("by_caller", [True, False])
+@pytest.mark.parametrize("caller", ["udp", "tcp"])
+def test_udp_on_one_leg_and_tcp_on_the_other(door, ends, tcp, number, caller, by_caller):
+    door(carrier_over_tcp if caller == "udp" else None)
+    pub = ends.pub() if caller == "udp" else tcp.pub()
+    carrier = tcp.carrier() if caller == "udp" else ends.carrier()
+    near, far, *_ = set_up(pub, carrier, number)
+    assert ("TCP" if caller == "udp" else "UDP") in far.first.get("via")
+    end_call(near, far, by_caller)
+
+
+def test_media_flows_while_signalling_is_over_tcp(door, ends, tcp, number):
+    door(both_over_tcp)
+    pub, carrier = tcp.pub(), tcp.carrier()
+    a, b = ends.media(PUB, PUB4), ends.media(CARRIER, CARRIER_A)
+    near, far, to_a, to_b = set_up(pub, carrier, number, a.port, b.port)
+    a.talk(to_a)
+    b.talk(to_b)
+    time.sleep(1)
+    a.quiet()
+    b.quiet()
+    end_call(near, far)
+    assert len(a.seqs(b.ssrc)) > 40 and len(b.seqs(a.ssrc)) > 40
+
+
+def test_early_media_of_the_first_packet_finds_its_pinhole(door, ends, tcp, number):
+    """Decision 4 over TCP: the flows are open before the INVITE leaves, so a packet sent on its arrival is relayed."""
+    door(both_over_tcp)
+    pub, carrier = tcp.pub(), tcp.carrier()
+    a, b = ends.media(PUB, PUB4), ends.media(CARRIER, CARRIER_A)
+    call = pub.invite(number, ua.sdp(PUB4, a.port))
+    invite = carrier.expect("INVITE")
+    before = metrics.rest()[1]
+    b.send_one(to=invite.media())
+    time.sleep(0.3)
+    after = metrics.law(metrics.rest()[1], before)
+    assert "no_flow" not in " ".join(k for k, v in after["core"]["drops"].items() if v), after
+    carrier.reply(invite, 486, "Busy Here")
+    carrier.expect("ACK")
+    call.refused()
+
+
+def test_cancel_over_tcp(door, tcp, number):
+    door(both_over_tcp)
+    pub, carrier = tcp.pub(), tcp.carrier()
+    call = pub.invite(number)
+    invite = carrier.expect("INVITE")
+    tag = carrier.reply(invite, 180, "Ringing")
+    call.expect(180)
+    call.cancel()
+    cancel = carrier.expect("CANCEL")
+    carrier.reply(cancel, 200, "OK", tag=tag)
+    carrier.reply(invite, 487, "Request Terminated", tag=tag)
+    carrier.expect("ACK")
+    assert call.refused(codes=(487,), skip=(100, 180, 200)).code == 487
+
+
+def test_nothing_is_retransmitted_over_tcp(door, tcp, number):
+    """RFC 3261 17.1.1.2: timers A and E are for unreliable transports."""
+    door(both_over_tcp)
+    pub, carrier = tcp.pub(), tcp.carrier()
+    call = pub.invite(number)
+    invite = carrier.expect("INVITE")
+    carrier.silent(1.5)
+    carrier.reply(invite, 486, "Busy Here")
+    carrier.expect("ACK")
+    call.refused()
+
+
+def test_nobody_listens_and_the_next_target_is_tried_at_once(door, ends, number):
+    door(carrier_over_tcp)
+    pub, second = ends.pub(), ends.carrier(netns.CARRIER_B)
+    begun = time.monotonic()
+    call = pub.invite(number)
+    invite = second.expect("INVITE", timeout=3)
+    assert time.monotonic() - begun < 2
+    second.reply(invite, 486, "Busy Here")
+    second.expect("ACK")
+    call.refused()
+    door.stop()  # carrier-a may count as down for a while
+
+
+# ---- what is too large for a datagram
+
+def two_transports(config):
+    config["peers"]["carrier-a"]["targets"] = ["sip:192.0.2.10:5060", "sip:192.0.2.10:5060;transport=tcp"]
+
+
+FILLER = "".join(f"a=x-lab-{n}:{'v' * 90}\r\n" for n in range(14))
+
+
+def test_a_large_request_goes_by_tcp_where_the_peer_has_it(door, ends, tcp, number):
+    door(two_transports)
+    pub, small, large = ends.pub(), ends.carrier(), tcp.carrier()
+    call = pub.invite(number, ua.sdp(PUB4, 6000, extra=FILLER))
+    invite = large.expect("INVITE")
+    assert len(invite.raw) > 1300 and "SIP/2.0/TCP" in invite.get("via")
+    large.reply(invite, 486, "Busy Here")
+    large.expect("ACK")
+    call.refused()
+    small.silent(0.2)
+    call = pub.invite(number)
+    invite = small.expect("INVITE")
+    assert "SIP/2.0/UDP" in invite.get("via")
+    small.reply(invite, 486, "Busy Here")
+    small.expect("ACK")
+    call.refused()
+
+
+def test_a_large_request_goes_by_udp_all_the_same_when_nobody_takes_it_by_tcp(door, ends, number):
+    door(two_transports)
+    pub, small = ends.pub(), ends.carrier()
+    call = pub.invite(number, ua.sdp(PUB4, 6000, extra=FILLER))
+    invite = small.expect("INVITE", timeout=3)
+    assert len(invite.raw) > 1300 and "SIP/2.0/UDP" in invite.get("via")
+    small.reply(invite, 486, "Busy Here")
+    small.expect("ACK")
+    call.refused()
+
+
+# ---- the stream itself
+
+def test_many_messages_in_one_segment_and_one_in_many(door, tcp):
+    door()
+    link = tcp.link()
+    ids = [ua.token() for _ in range(20)]
+    link.send("".join(options(one) for one in ids))
+    assert [link.message().call_id for _ in ids] == ids
+    text = options(ids[0] + "x").encode()
+    for at in range(0, len(text), 11):
+        link.send(text[at:at + 11])
+        time.sleep(0.005)
+    final = link.message()
+    assert final.code == 200 and final.call_id == ids[0] + "x"
+
+
+def test_a_ping_gets_a_pong(door, tcp):
+    door()
+    link = tcp.link()
+    link.send("\r\n\r\n")
+    assert link.until(lambda: link.pongs == 1) and not link.heard
+    link.send(options())
+    assert link.message().code == 200
+
+
+def test_a_silent_connection_is_closed_and_one_of_use_is_not(door, tcp):
+    door()
+    silent, useful, slow = tcp.link(), tcp.link(), tcp.link()
+    useful.send(options())
+    assert useful.message().code == 200
+    slow.send(options()[:40])
+    assert silent.closes(13) and slow.closes(3)
+    useful.send(options())
+    assert useful.message().code == 200
+
+
+def test_connections_of_one_source_are_limited(door, tcp):
+    door(lambda config: config["peers"]["office"].update(limits={"connections_per_source": 3}))
+    links = [tcp.link() for _ in range(4)]
+    assert links[3].closes(2)
+    links[2].send(options())
+    assert links[2].message().code == 200
+    links[0].close()
+    time.sleep(0.3)
+    fresh = tcp.link()
+    fresh.send(options())
+    assert fresh.message().code == 200
+
+
+@pytest.fixture
+def stranger(door, request):
+    door(getattr(request, "param", None))
+    netns.run(CARRIER, ["ip", "addr", "add", "192.0.2.99/24", "dev", "eth0"], check=True)
+    yield ("192.0.2.99", 0)
+    netns.run(CARRIER, ["ip", "addr", "del", "192.0.2.99/24", "dev", "eth0"])
+
+
+def test_an_unknown_source_is_told_403_and_left(stranger, tcp):
+    link = tcp.link(CARRIER, CORE4, stranger)
+    link.send(options(host=CORE4) + options(host=CORE4))
+    assert link.message().code == 403
+    assert link.closes(3) and not link.heard
+
+
+@pytest.mark.parametrize("stranger", [lambda config: config["realms"]["core"].update(unknown_source="drop")], indirect=True)
+def test_an_unknown_source_hears_nothing_where_the_realm_drops(stranger, tcp):
+    try:
+        link = tcp.link(CARRIER, CORE4, stranger)
+        link.send(options(host=CORE4))
+    except OSError:
+        return
+    assert link.closes(2) and not link.heard
+
+
+def test_the_answer_after_a_broken_connection_comes_on_a_new_one(door, ends, tcp, number):
+    """RFC 3261 18.2.2: to the source's address, at the sent-by port."""
+    door()
+    pub, carrier = tcp.pub(), ends.carrier()
+    pub.invite(number)
+    invite = carrier.expect("INVITE")
+    pub.expect(100, skip=())
+    pub.links[0].close()
+    pub.links.clear()
+    time.sleep(0.3)
+    carrier.reply(invite, 486, "Busy Here")
+    carrier.expect("ACK")
+    final = pub.expect(486)
+    assert pub.accepted == 1 and final.sport not in (0, 5060)
+
+
+def test_a_request_inside_the_dialog_reaches_a_caller_whose_connection_broke(door, ends, tcp, number):
+    door()
+    pub, carrier = tcp.pub(), ends.carrier()
+    near, far, *_ = set_up(pub, carrier, number)
+    pub.links[0].close()
+    pub.links.clear()
+    time.sleep(0.3)
+    far.send("BYE")
+    near.hear_bye()
+    carrier.expect(200, call_id=far.call_id)
+    assert pub.accepted == 1
+
+
+def test_sipp_calls_over_tcp(door, tmp_path):
+    """Another implementation's TCP: SIPp's own scenarios, one connection a side for all calls."""
+    door(carrier_over_tcp)
+    uas = netns.popen(CARRIER, ["sipp", "-sn", "uas", "-t", "t1", "-i", CARRIER_A, "-p", "5060", "-nostdin", "-m", "40"],
+                      cwd=tmp_path)
+    try:
+        time.sleep(0.5)
+        done = netns.run(PUB, ["sipp", "-sn", "uac", "-t", "t1", "-i", PUB4, "-p", "5060", "-nostdin", "-m", "40", "-r", "20",
+                               "-d", "300", "-s", "+44201", "-timeout", "20", f"{ACCESS4}:5060"], cwd=tmp_path)
+        assert done.returncode == 0, done.stdout[-1500:]
+    finally:
+        netns.stop_process(uas)
+
+
+# ---- torture over TCP
+
+# What the stream's framing forbids: it ends the connection, with or without 400 before (RFC 4475 3.1.2.2 and 3, 3.3.9).
+CLOSE = {"clerr", "ncl", "hugecl", "mcl", "mcl01", "noend", "lfonly", "onebyte", "nulls", "baddn"}
+
+
+def judge(door, tcp, name, raw, allowed):
+    door()
+    before = door.lab.pid
+    link = tcp.link(source=(PUB4, 0))
+    link.send(raw)
+    has_length = re.search(rb"^(?:content-length|l)[ \t]*:", raw, re.I | re.M)
+    if name in CLOSE or not has_length:
+        # A message that never gets whole is closed when its time is up.
+        assert link.closes(14), "the connection stays"
+        assert all(part.startswith(b"SIP/2.0 400 ") for part in link.heard), link.heard
+    else:
+        codes = []
+        while (message := link.message(0.4 if allowed == {SILENCE} else 2.5)) is not None:
+            codes.append(message.code)
+            if message.code >= 200:
+                break
+        finals = [code for code in codes if code >= 200] or [SILENCE]
+        assert finals[0] in allowed, f"{finals[0]}, not one of {sorted(allowed)}"
+    assert door.lab.pid == before
+
+
+@pytest.mark.parametrize("row", rows(OWN), ids=lambda row: row["file"][:-4])
+def test_own_torture_over_tcp(door, ends, tcp, row):
+    busy(ends)
+    if row["file"] == "onlycrlf.dat":
+        return  # pings: their pongs have a test of their own
+    judge(door, tcp, row["file"][:-4], (OWN / row["file"]).read_bytes(), codes_of(row))
+
+
+def busy(ends):
+    """A carrier whose silence ends a call soon: what is forwarded fails over to nobody."""
+    return ends.carrier()
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/torture is not here")
+@pytest.mark.parametrize("row", [row for row in rows(SHARED) if row["over"] != "UDP" or "TCP" in row["uas_expect"]],
+                         ids=lambda row: row["file"][:-4])
+def test_rfc4475_over_tcp(door, tcp, row):
+    name = row["file"][:-4]
+    judge(door, tcp, name, (SHARED / row["file"]).read_bytes(), EXPECT[name])
+
+
+def test_after_all_that_the_law_holds(door, tcp, number):
+    door(both_over_tcp)
+    pub, carrier = tcp.pub(), tcp.carrier()
+    near, far, *_ = set_up(pub, carrier, number)
+    end_call(near, far)
+    _, samples = metrics.rest()
+    for port in ("access", "core"):
+        assert verdicts.law_holds("x", {port: metrics.law(samples)[port]}).ok
