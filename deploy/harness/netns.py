@@ -67,20 +67,6 @@ def tcp_connect(ns, address, port, timeout=5.0):
     return inside(ns, socket.create_connection, (address, port), timeout)
 
 
-def tcp_listen(ns, address, port):
-    """A listener of the kernel of host ns; it accepts nobody."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-
-    def make():
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((address, port))
-        sock.listen(4)
-        return sock
-
-    return inside(ns, make)
-
-
 def popen(ns, argv, **kwargs):
     kwargs.setdefault("stdin", subprocess.DEVNULL)
     return subprocess.Popen(["ip", "netns", "exec", ns, *map(str, argv)], **kwargs)
