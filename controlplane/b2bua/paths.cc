@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where messages go: the next hop of a dialog, over which transport and connection, and where large requests go.
+// Where messages go: the next hop of a dialog, over which transport and connection, and where large requests
+// go.
 #include <algorithm>
 
 #include "controlplane/b2bua/call_manager.h"
@@ -12,20 +13,22 @@ sip::Path CallManager::dialog_path(const Leg& leg) const {
   return leg.dialog ? path_within(*leg.dialog, leg.path) : leg.path;
 }
 
-// `known`: how the dialog's messages have gone so far. A next hop that is a name stays with the address that the dialog
-// began with.
+// `known`: how the dialog's messages have gone so far. A next hop that is a name stays with the address that
+// the dialog began with.
 sip::Path CallManager::path_within(const sip::Dialog& dialog, const sip::Path& known) const {
   sip::Path path = known;
   const auto hop = dialog.next_hop();
   if (!hop || hop->address.family() != path.local.address.family()) return path;
   path.remote = *hop;
   if (dialog.nat_source()) return path;
-  // RFC 3263 4.1: the URI says by which transport, and one with an address that says nothing means UDP. But a host that
-  // we speak to over a stream and whose Contact says nothing is kept on that stream: what works is not left.
+  // RFC 3263 4.1: the URI says by which transport, and one with an address that says nothing means UDP. But a
+  // host that we speak to over a stream and whose Contact says nothing is kept on that stream: what works is
+  // not left.
   const bool same_host = hop->address == known.remote.address;
   const auto asked = dialog.next_hop_transport();
   const sip::Transport wanted = asked ? *asked : same_host ? path.transport : sip::Transport::udp;
-  const std::uint16_t port = services_.config.realms[path.realm].sip_port(static_cast<config::Transport>(wanted));
+  const std::uint16_t port =
+      services_.config.realms[path.realm].sip_port(static_cast<config::Transport>(wanted));
   const bool changes = wanted != path.transport && port != 0;
   if (changes) {
     path.transport = wanted;

@@ -21,10 +21,10 @@ struct StreamLines {
   std::function<void()> wake;
 };
 
-// One shard's way to the stream transport. What goes to a worker goes down one ring, in order; what goes by TCP or TLS
-// would overtake the flow commands there, and the INVITE must not leave before its pinhole is open (decision 4). So a
-// message waits until every worker has given back the flow commands that were in its ring before it: a worker carries a
-// command out before it gives the record back.
+// One shard's way to the stream transport. What goes to a worker goes down one ring, in order; what goes by
+// TCP or TLS would overtake the flow commands there, and the INVITE must not leave before its pinhole is open
+// (decision 4). So a message waits until every worker has given back the flow commands that were in its ring
+// before it: a worker carries a command out before it gives the record back.
 class StreamLink {
  public:
   // `rings`: by worker, to look at only.

@@ -13,6 +13,7 @@
 
 #include "controlplane/stream/socket.h"
 #include "controlplane/stream/stream_transport.h"
+#include "dataplane/sip/message_index.h"
 
 namespace sallyport::stream {
 

@@ -87,8 +87,8 @@ TEST(StreamTransport, Bad_framing_is_answered_and_then_the_connection_ends) {
 }
 
 TEST(StreamTransport, What_is_no_SIP_ends_the_connection_without_a_word) {
-  for (const std::string octets : {std::string("\x16\x03\x01\x00\x05hello", 10),
-                                   std::string("GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n")}) {
+  for (const std::string& octets : {std::string("\x16\x03\x01\x00\x05hello", 10),
+                                    std::string("GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n")}) {
     Rig rig;
     FarEnd office = rig.connect(kOffice);
     office.send(octets);
@@ -148,6 +148,7 @@ TEST(StreamTransport, A_message_that_drips_in_is_closed_on_however_often_it_drip
   office.send(options_request("first"));
   (void)rig.hear();
   office.send("OPTI");
+  rig.turns(2);  // it has come before the time passes
   rig.pass(9 * kSecond);
   office.send("O");
   rig.pass(2 * kSecond);
