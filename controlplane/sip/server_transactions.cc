@@ -200,7 +200,7 @@ void ServerTransactions::answer(Transaction& transaction, const ResponseDraft& d
 }
 
 void ServerTransactions::respond_stateless(const MessageView& request, const ResponseDraft& draft) {
-  if (!request.is_request() || request.method() == Method::ack) return;
+  if (!request.is_request() || request.method() == Method::ack || !request.has(HeaderId::via)) return;
   const std::string tag =
       draft.to_tag.empty() ? stateless_tag(context_.hash_key, request) : std::string(draft.to_tag);
   compose_response(context_.scratch, request, draft, tag);

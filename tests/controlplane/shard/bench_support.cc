@@ -195,7 +195,7 @@ Bench::Bench(std::string_view yaml, std::size_t command_bytes) {
   const unsigned shards = config_.controlplane.shards;
   for (unsigned index = 0; index < shards; ++index) {
     Lane& lane = *lanes_.emplace_back(std::make_unique<Lane>(command_bytes));
-    const Lines lines{{&lane.commands}, {&lane.events}, nullptr, media_};
+    const Lines lines{{&lane.commands}, {&lane.events}, &lane.bell, media_};
     lane.shard = std::make_unique<Shard>(common, lines, index, shards, now_ns_);
   }
 }
@@ -207,7 +207,7 @@ void Bench::receive(std::string_view realm, std::string_view from, std::string_v
   head.realm = config_.find_realm(realm);
   head.remote = *Endpoint::parse(from);
   head.local = {config_.realms[head.realm].address(head.remote.address.family()), 5060};
-  head.received_ns = now_ns_;
+  head.received_ns = received_ns_ != 0 ? received_ns_ : now_ns_;
   sip::MessageIndex index;
   (void)sip::parse(text, sip::Framing::datagram, index);
   const steer::Steering steering =
@@ -335,6 +335,13 @@ void Bench::report_idle(std::uint32_t slot) {
   ASSERT_TRUE(
       lanes_.at(event.owner.shard)->events.push(static_cast<std::uint16_t>(dp::Event::flow_idle), event));
   turn();
+}
+
+void Bench::fall_behind(Nanoseconds span) {
+  received_ns_ = now_ns_;
+  now_ns_ += span;
+  receive("core", "192.0.2.10:5060", "OPTIONS sip:x SIP/2.0\r\n\r\n");
+  received_ns_ = 0;
 }
 
 void Bench::report_unreachable(const Sent& request) {

@@ -98,6 +98,8 @@ class Bench {
   std::map<std::uint32_t, dp::FlowSpec> flows;
   void report_idle(std::uint32_t slot);
   void report_unreachable(const Sent& request);
+  // The kernel stops the shard for so long while an event waits for it.
+  void fall_behind(Nanoseconds span);
   // The worker reads no commands while this is set; afterwards, what waits.
   bool worker_stopped = false;
   // The worker confirms no removal while this is set.
@@ -119,6 +121,7 @@ class Bench {
     explicit Lane(std::size_t command_bytes) : commands(command_bytes) {}
     dp::RecordRing commands;
     dp::RecordRing events{1 << 20};
+    dp::ShardDoorbell bell;
     std::unique_ptr<Shard> shard;
   };
   static void expect_balanced(const stats::ShardStatistics& statistics);
@@ -135,6 +138,7 @@ class Bench {
   std::unique_ptr<steer::IdentifierCodec> codec_;
   std::vector<Sent> sent_;
   std::vector<std::pair<Lane*, dp::FlowRemoved>> held_;
+  Nanoseconds received_ns_ = 0;  // 0: now
   Nanoseconds now_ns_ = 1'000 * kSecond;
 };
 

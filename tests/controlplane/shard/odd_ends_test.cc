@@ -203,6 +203,29 @@ TEST_F(OddEnds, A_BYE_of_the_caller_takes_the_place_of_ours_that_waits_for_his_A
   bench.expect_nothing_left();
 }
 
+TEST_F(OddEnds, A_200_that_crosses_a_BYE_of_the_early_dialog_is_repeated_until_its_ACK) {
+  out = place();
+  bench.receive("core", kCarrierA, make_response(out, "180 Ringing", "ct1", kContactA));
+  const Sent ringing = bench.take_one("SIP/2.0 180");
+  bench.receive("core", kCarrierA, make_response(out, "200 OK", "ct1", kContactA, sdp("192.0.2.10", 6000)));
+  ok = bench.take_one("SIP/2.0 200");
+  bench.take();
+  bench.receive("access", kCaller, make_in_dialog("BYE", invite, ringing, 2, "z9hG4bKbye1"));
+  const std::vector<Sent> sent = bench.take();
+  EXPECT_EQ(count(sent, "SIP/2.0 200"), 1);
+  EXPECT_EQ(count(sent, "BYE "), 1);
+  for (const Sent& bye : sent) {
+    if (bye.is("BYE ")) bench.receive("core", kCarrierA, make_response(bye, "200 OK", ""));
+  }
+  bench.advance(kSecond);
+  EXPECT_EQ(bench.take_one("SIP/2.0 200").header("CSeq"), "1 INVITE") << "the first was lost";
+  bench.receive("access", kCaller, make_in_dialog("ACK", invite, ok, 1, "z9hG4bKack1"));
+  EXPECT_EQ(bench.shard().manager().calls(), 0u);
+  bench.advance(10 * kSecond);
+  EXPECT_TRUE(bench.take().empty());
+  bench.expect_nothing_left();
+}
+
 TEST_F(OddEnds, Without_an_ACK_both_legs_are_ended_after_64_T1) {
   out = place();
   bench.receive("core", kCarrierA, make_response(out, "200 OK", "ct1", kContactA, sdp("192.0.2.10", 6000)));

@@ -72,6 +72,18 @@ TEST(Refusals, Each_request_gets_its_answer) {
   }
 }
 
+TEST(Refusals, What_breaks_off_before_its_Via_gets_silence) {
+  Bench bench;
+  for (const char* text :
+       {"INVITE sip:x SIP/2.0\r\n", "INVITE sip:x SIP/2.0\r\nVi", "OPTIONS sip:x SIP/2.0\r\n\r\n",
+        "INVITE sip:x SIP/2.0", "INVITE", "\r\n\r\n", "SIP/2.0 200 OK\r\n\r\n"}) {
+    SCOPED_TRACE(text);
+    bench.receive("access", kCaller, text);
+    EXPECT_TRUE(bench.take().empty());
+  }
+  bench.expect_nothing_left();
+}
+
 TEST(Refusals, A_body_that_is_not_SDP_gets_415_with_Accept) {
   Bench bench;
   std::string invite = make_invite();

@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: Apache-2.0
+// Offer and answer seen from the middle, on a bench that keeps flows as a worker does.
+#include "controlplane/media/offer_answer.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+
+namespace sallyport::media {
+namespace {
+
+// The worker: flows by slot; every removal waits for confirm().
+struct Worker : FlowCommandSink {
+  void send(std::uint8_t, const dp::FlowInstall& c) override {
+    EXPECT_FALSE(flows.contains(c.spec.self.slot));
+    flows[c.spec.self.slot] = c.spec;
+    ++installs;
+  }
+  void send(std::uint8_t, const dp::FlowUpdate& c) override {
+    EXPECT_TRUE(flows.contains(c.spec.self.slot));
+    flows[c.spec.self.slot] = c.spec;
+    ++updates;
+    reopened += c.reopen_latch;
+  }
+  void send(std::uint8_t, const dp::FlowRemove& c) override {
+    EXPECT_TRUE(flows.erase(c.flow.slot));
+    removed.push_back(c.flow);
+  }
+  std::map<std::uint32_t, dp::FlowSpec> flows;
+  std::vector<dp::FlowRef> removed;
+  int installs = 0;
+  int updates = 0;
+  int reopened = 0;
+};
+
+struct Line {
+  unsigned port = 4000;
+  std::string more;
+  std::string kind = "audio";
+  std::string proto = "RTP/AVP";
+  std::string formats = "8";
+};
+
+std::string sdp_of(const std::string& address, const std::vector<Line>& lines,
+                   const std::string& version = "1") {
+  const std::string family = address.find(':') == std::string::npos ? "IP4 " : "IP6 ";
+  std::string text = "v=0\r\no=x 1 " + version + " IN " + family + address + "\r\ns=-\r\nc=IN " + family +
+                     address + "\r\nt=0 0\r\n";
+  for (const Line& line : lines) {
+    text += "m=" + line.kind + " " + std::to_string(line.port) + " " + line.proto + " " + line.formats +
+            "\r\n" + line.more;
+  }
+  return text;
+}
+
+// The value of the nth line that starts so.
+std::string line_of(const std::string& text, const std::string& start, int n = 0) {
+  std::size_t at = 0;
+  for (;; ++at) {
+    at = text.find(start, at);
+    if (at == std::string::npos) return {};
+    if ((at == 0 || text[at - 1] == '\n') && n-- == 0) return text.substr(at, text.find("\r\n", at) - at);
+  }
+}
+
+unsigned port_of(const std::string& text, int n = 0) {
+  const std::string line = line_of(text, "m=", n);
+  return static_cast<unsigned>(std::stoul(line.substr(line.find(' ') + 1)));
+}
+
+std::uint64_t version_of(const std::string& text) {
+  const std::string line = line_of(text, "o=");
+  const auto at = line.find(' ', line.find(' ') + 1);
+  return std::stoull(line.substr(at + 1));
+}
+
+std::string id_of(const std::string& text) {
+  const std::string line = line_of(text, "o=");
+  return line.substr(4, line.find(' ', 4) - 4);
+}
+
+constexpr const char* kA = "198.51.100.20";
+constexpr const char* kB = "192.0.2.10";
+
+class OfferAnswerTest : public ::testing::Test {
+ protected:
+  OfferAnswerTest() {
+    session.set_leg(Leg::a, facts(0, "198.51.100.1"));
+    session.set_leg(Leg::b, facts(1, "192.0.2.1"));
+  }
+  ~OfferAnswerTest() override {
+    session.close_all();
+    confirm();
+    EXPECT_TRUE(session.is_closed());
+    EXPECT_TRUE(worker.flows.empty());
+    EXPECT_EQ(ports.level(0).used + ports.level(1).used, 0u);
+  }
+  static LegMedia facts(std::uint16_t realm, const char* address) {
+    LegMedia facts;
+    facts.realm = realm;
+    facts.address = *IpAddress::parse(address);
+    facts.family = facts.address.family();
+    return facts;
+  }
+  void confirm() {
+    for (const dp::FlowRef flow : std::exchange(worker.removed, {})) session.on_removed({flow, {}, {}}, 0);
+  }
+  // What is expected to be taken.
+  std::string offer(Leg from, const std::string& body) {
+    const auto text = engine.offer(from, body, policy, 0);
+    EXPECT_TRUE(text) << text.error().detail;
+    return text.value_or("");
+  }
+  std::string answer(Leg from, const std::string& body, bool provisional = false) {
+    const auto text = engine.answer(from, body, policy, provisional);
+    EXPECT_TRUE(text) << text.error().detail;
+    return text.value_or("");
+  }
+  MediaFault refused(const std::expected<std::string, MediaError>& text) {
+    EXPECT_FALSE(text);
+    return text ? MediaFault{} : text.error().fault;
+  }
+  // An agreed call with audio: a at 4000, b at 6000.
+  void agree() {
+    offer(Leg::a, sdp_of(kA, {{4000}}));
+    answer(Leg::b, sdp_of(kB, {{6000}}));
+    ASSERT_EQ(engine.state(), OfferAnswer::State::stable);
+  }
+  const dp::FlowSpec& flow(Leg leg, std::size_t stream = 0) {
+    for (const auto& [slot, spec] : worker.flows) {
+      if (spec.local == session.local_rtp(leg, stream)) return spec;
+    }
+    static const dp::FlowSpec none;
+    ADD_FAILURE() << "no such flow";
+    return none;
+  }
+  static Endpoint at(const std::string& text) { return *Endpoint::parse(text); }
+
+  std::vector<dp::MediaRange> layout{{0, *IpAddress::parse("198.51.100.1"), 20000, 20007, 0},
+                                     {1, *IpAddress::parse("192.0.2.1"), 30000, 30007, 8},
+                                     {1, *IpAddress::parse("2001:db8:2::1"), 30000, 30007, 16}};
+  PortAllocator ports{layout, {.cool_down_ns = 0}};
+  Worker worker;
+  MediaSession session{ports, worker, {.call_slot = 1}, 0};
+  OfferAnswer engine{session, {111, 222}};
+  sdp::PolicyInput policy{.source = *IpAddress::parse(kA)};
+};
+
+TEST_F(OfferAnswerTest, The_first_offer_opens_its_flows_before_its_text_is_handed_out) {
+  EXPECT_EQ(engine.state(), OfferAnswer::State::idle);
+  const std::string text = offer(Leg::a, sdp_of(kA, {{4000}}));
+  EXPECT_TRUE(engine.offered_by(Leg::a));
+  EXPECT_EQ(worker.installs, 4);
+  EXPECT_EQ(flow(Leg::a).remote, at("198.51.100.20:4000"));
+  EXPECT_EQ(flow(Leg::b).remote.port, 0) << "the answerer is not known yet";
+  EXPECT_EQ(line_of(text, "c="), "c=IN IP4 192.0.2.1");
+  EXPECT_EQ(port_of(text), session.local_rtp(Leg::b, 0).port);
+  EXPECT_EQ(id_of(text), "222");
+  EXPECT_EQ(text.find(kA), std::string::npos);
+}
+
+TEST_F(OfferAnswerTest, The_answer_goes_back_with_our_address_and_settles) {
+  offer(Leg::a, sdp_of(kA, {{4000}}));
+  const std::string text = answer(Leg::b, sdp_of(kB, {{6000}}));
+  EXPECT_EQ(engine.state(), OfferAnswer::State::stable);
+  EXPECT_EQ(line_of(text, "c="), "c=IN IP4 198.51.100.1");
+  EXPECT_EQ(port_of(text), session.local_rtp(Leg::a, 0).port);
+  EXPECT_EQ(id_of(text), "111");
+  EXPECT_EQ(flow(Leg::b).remote, at("192.0.2.10:6000"));
+  EXPECT_EQ(flow(Leg::a).remote, at("198.51.100.20:4000"));
+}
+
+TEST_F(OfferAnswerTest, An_answer_in_a_18x_may_be_followed_by_another) {
+  offer(Leg::a, sdp_of(kA, {{4000}}));
+  EXPECT_FALSE(engine.has_answer());
+  answer(Leg::b, sdp_of(kB, {{6000}}), true);
+  EXPECT_TRUE(engine.has_answer());
+  EXPECT_TRUE(engine.offered_by(Leg::a));
+  EXPECT_EQ(flow(Leg::b).remote, at("192.0.2.10:6000"));
+  answer(Leg::b, sdp_of(kB, {{7000}}), true);
+  EXPECT_EQ(flow(Leg::b).remote, at("192.0.2.10:7000")) << "early media of another fork";
+  answer(Leg::b, sdp_of(kB, {{8000}}));
+  EXPECT_EQ(flow(Leg::b).remote, at("192.0.2.10:8000"));
+  EXPECT_EQ(engine.state(), OfferAnswer::State::stable);
+}
+
+TEST_F(OfferAnswerTest, A_2xx_without_SDP_settles_what_the_18x_said) {
+  offer(Leg::a, sdp_of(kA, {{4000}}));
+  answer(Leg::b, sdp_of(kB, {{6000}}), true);
+  engine.settle();
+  EXPECT_EQ(engine.state(), OfferAnswer::State::stable);
+  EXPECT_FALSE(engine.has_answer());
+  EXPECT_EQ(flow(Leg::b).remote, at("192.0.2.10:6000"));
+}
+
+TEST_F(OfferAnswerTest, A_stream_refused_in_the_final_answer_closes_and_one_refused_in_a_18x_does_not) {
+  offer(Leg::a, sdp_of(kA, {{4000}, {.port = 4002, .kind = "video"}}));
+  EXPECT_EQ(worker.installs, 8);
+  const std::string early = answer(Leg::b, sdp_of(kB, {{6000}, {.port = 0, .kind = "video"}}), true);
+  EXPECT_EQ(port_of(early, 1), 0u);
+  EXPECT_TRUE(session.is_open(1));
+  const std::string text = answer(Leg::b, sdp_of(kB, {{6000}, {.port = 0, .kind = "video"}}));
+  EXPECT_EQ(port_of(text, 1), 0u);
+  EXPECT_NE(port_of(text, 0), 0u);
+  EXPECT_FALSE(session.is_open(1));
+  EXPECT_EQ(worker.flows.size(), 4u);
+}
+
+TEST_F(OfferAnswerTest, A_stream_refused_in_a_18x_may_be_taken_in_the_2xx) {
+  offer(Leg::a, sdp_of(kA, {{4000}, {.port = 4002, .kind = "video"}}));
+  answer(Leg::b, sdp_of(kB, {{6000}, {.port = 0, .kind = "video"}}), true);
+  answer(Leg::b, sdp_of(kB, {{6000}, {.port = 6002, .kind = "video"}}));
+  EXPECT_EQ(flow(Leg::b, 1).remote, at("192.0.2.10:6002"));
+}
+
+TEST_F(OfferAnswerTest, A_stream_offered_with_port_0_opens_nothing) {
+  const std::string text = offer(Leg::a, sdp_of(kA, {{4000}, {.port = 0, .kind = "video"}}));
+  EXPECT_EQ(port_of(text, 1), 0u);
+  EXPECT_EQ(worker.installs, 4);
+  answer(Leg::b, sdp_of(kB, {{6000}, {.port = 0, .kind = "video"}}));
+}
+
+TEST_F(OfferAnswerTest, A_stream_that_no_relay_can_carry_is_offered_with_port_0) {
+  const std::string text = offer(
+      Leg::a, sdp_of(kA, {{4000}, {.port = 9, .kind = "message", .proto = "TCP/MSRP", .formats = "*"}}));
+  EXPECT_EQ(port_of(text, 1), 0u);
+  EXPECT_EQ(worker.installs, 4);
+}
+
+TEST_F(OfferAnswerTest, A_re_offer_changes_no_flow_before_its_answer) {
+  agree();
+  const int updates = worker.updates;
+  offer(Leg::a, sdp_of("198.51.100.21", {{4444}}));
+  EXPECT_EQ(flow(Leg::a).remote, at("198.51.100.20:4000"));
+  EXPECT_EQ(worker.updates, updates);
+  answer(Leg::b, sdp_of(kB, {{6000}}));
+  EXPECT_EQ(flow(Leg::a).remote, at("198.51.100.21:4444"));
+  EXPECT_EQ(flow(Leg::b).remote, at("192.0.2.10:6000"));
+  EXPECT_EQ(worker.installs, 4) << "the ports stay";
+}
+
+TEST_F(OfferAnswerTest, A_new_address_opens_the_latch_again_and_an_old_one_does_not) {
+  agree();
+  const int before = worker.reopened;
+  offer(Leg::a, sdp_of(kA, {{4000}}));
+  answer(Leg::b, sdp_of(kB, {{6000}}));
+  EXPECT_EQ(worker.reopened, before);
+  offer(Leg::a, sdp_of(kA, {{4444}}));
+  answer(Leg::b, sdp_of(kB, {{6000}}));
+  EXPECT_EQ(worker.reopened, before + 2) << "RTP and RTCP of the caller's side";
+}
+
+TEST_F(OfferAnswerTest, A_withdrawn_re_offer_leaves_what_was_agreed) {
+  agree();
+  const auto before = worker.flows;
+  offer(Leg::b, sdp_of("192.0.2.12", {{7000}, {.port = 7002, .kind = "video"}}));
+  EXPECT_EQ(worker.flows.size(), 8u) << "a new stream opens with its offer";
+  engine.withdraw();
+  EXPECT_EQ(engine.state(), OfferAnswer::State::stable);
+  EXPECT_EQ(worker.flows.size(), 4u);
+  for (const auto& [slot, spec] : before) EXPECT_EQ(worker.flows.at(slot).remote, spec.remote);
+  confirm();
+  offer(Leg::a, sdp_of(kA, {{4100}}));
+  answer(Leg::b, sdp_of(kB, {{6000}}));
+  EXPECT_EQ(flow(Leg::a).remote, at("198.51.100.20:4100")) << "and the next one works";
+}
+
+TEST_F(OfferAnswerTest, A_withdrawal_undoes_a_provisional_answer_too) {
+  agree();
+  offer(Leg::a, sdp_of(kA, {{4444}}));
+  answer(Leg::b, sdp_of(kB, {{6666}}), true);
+  EXPECT_EQ(flow(Leg::b).remote, at("192.0.2.10:6666"));
+  engine.withdraw();
+  EXPECT_EQ(flow(Leg::a).remote, at("198.51.100.20:4000"));
+  EXPECT_EQ(flow(Leg::b).remote, at("192.0.2.10:6000"));
+}
+
+TEST_F(OfferAnswerTest, A_withdrawn_first_offer_leaves_nothing) {
+  offer(Leg::a, sdp_of(kA, {{4000}}));
+  engine.withdraw();
+  EXPECT_EQ(engine.state(), OfferAnswer::State::idle);
+  EXPECT_TRUE(worker.flows.empty());
+}
+
+TEST_F(OfferAnswerTest, Withdrawing_or_settling_nothing_does_nothing) {
+  engine.withdraw();
+  engine.settle();
+  EXPECT_EQ(engine.state(), OfferAnswer::State::idle);
+  agree();
+  engine.withdraw();
+  engine.settle();
+  EXPECT_EQ(engine.state(), OfferAnswer::State::stable);
+  EXPECT_EQ(worker.flows.size(), 4u);
+}
+
+TEST_F(OfferAnswerTest, The_version_rises_by_one_with_a_change_and_only_then_each_leg_for_itself) {
+  const std::string to_b = offer(Leg::a, sdp_of(kA, {{4000}}));
+  const std::string to_a = answer(Leg::b, sdp_of(kB, {{6000}}));
+  const auto b0 = version_of(to_b);
+  const auto a0 = version_of(to_a);
+  // The far end counts its own o=; nothing else changes: a refresh (RFC 4028) in our words.
+  EXPECT_EQ(version_of(offer(Leg::a, sdp_of(kA, {{4000}}, "2"))), b0);
+  EXPECT_EQ(version_of(answer(Leg::b, sdp_of(kB, {{6000}}, "2"))), a0);
+  // A new address of theirs is no change towards the other side, a direction is.
+  EXPECT_EQ(version_of(offer(Leg::a, sdp_of("198.51.100.21", {{4444}}))), b0);
+  EXPECT_EQ(version_of(answer(Leg::b, sdp_of(kB, {{6000}}))), a0);
+  EXPECT_EQ(version_of(offer(Leg::a, sdp_of(kA, {{.port = 4000, .more = "a=sendonly\r\n"}}))), b0 + 1);
+  EXPECT_EQ(version_of(answer(Leg::b, sdp_of(kB, {{.port = 6000, .more = "a=recvonly\r\n"}}))), a0 + 1);
+  EXPECT_EQ(version_of(offer(Leg::b, sdp_of(kB, {{.port = 6000, .more = "a=recvonly\r\n"}}))), a0 + 1)
+      << "as he heard it last";
+  engine.withdraw();
+}
+
+TEST_F(OfferAnswerTest, Hold_and_resume_stop_and_start_the_directions) {
+  agree();
+  EXPECT_TRUE(flow(Leg::a).may_send && flow(Leg::a).may_receive);
+  const std::string hold = offer(Leg::a, sdp_of(kA, {{.port = 4000, .more = "a=sendonly\r\n"}}));
+  EXPECT_NE(hold.find("a=sendonly"), std::string::npos);
+  answer(Leg::b, sdp_of(kB, {{.port = 6000, .more = "a=recvonly\r\n"}}));
+  EXPECT_TRUE(flow(Leg::a).may_send);
+  EXPECT_FALSE(flow(Leg::a).may_receive);
+  EXPECT_FALSE(flow(Leg::b).may_send);
+  EXPECT_TRUE(flow(Leg::b).may_receive);
+  offer(Leg::a, sdp_of(kA, {{.port = 4000, .more = "a=inactive\r\n"}}));
+  answer(Leg::b, sdp_of(kB, {{.port = 6000, .more = "a=inactive\r\n"}}));
+  EXPECT_FALSE(flow(Leg::a).may_send || flow(Leg::b).may_send);
+  offer(Leg::a, sdp_of(kA, {{4000}}));
+  answer(Leg::b, sdp_of(kB, {{6000}}));
+  EXPECT_TRUE(flow(Leg::a).may_send && flow(Leg::a).may_receive && flow(Leg::b).may_send);
+}
+
+TEST_F(OfferAnswerTest, The_old_hold_with_0_0_0_0_is_a_direction_for_the_other_side) {
+  agree();
+  const std::string hold = offer(Leg::a, sdp_of("0.0.0.0", {{4000}}));
+  EXPECT_EQ(hold.find("0.0.0.0"), std::string::npos);
+  EXPECT_NE(hold.find("a=sendonly"), std::string::npos);
+  answer(Leg::b, sdp_of(kB, {{.port = 6000, .more = "a=recvonly\r\n"}}));
+  EXPECT_FALSE(flow(Leg::a).may_receive);
+}
+
+TEST_F(OfferAnswerTest, A_stream_is_added_and_removed) {
+  agree();
+  offer(Leg::a, sdp_of(kA, {{4000}, {.port = 4002, .kind = "video"}}));
+  answer(Leg::b, sdp_of(kB, {{6000}, {.port = 6002, .kind = "video"}}));
+  EXPECT_EQ(worker.flows.size(), 8u);
+  EXPECT_EQ(flow(Leg::b, 1).remote, at("192.0.2.10:6002"));
+  const std::string text = offer(Leg::b, sdp_of(kB, {{6000}, {.port = 0, .kind = "video"}}));
+  EXPECT_EQ(port_of(text, 1), 0u);
+  EXPECT_TRUE(session.is_open(1)) << "not before the answer";
+  answer(Leg::a, sdp_of(kA, {{4000}, {.port = 0, .kind = "video"}}));
+  EXPECT_FALSE(session.is_open(1));
+  EXPECT_EQ(worker.flows.size(), 4u);
+  // Its place may be taken by another (RFC 3264 8.1).
+  confirm();
+  offer(Leg::a, sdp_of(kA, {{4000}, {.port = 4006, .kind = "video"}}));
+  answer(Leg::b, sdp_of(kB, {{6000}, {.port = 6006, .kind = "video"}}));
+  EXPECT_EQ(flow(Leg::b, 1).remote, at("192.0.2.10:6006"));
+}
+
+TEST_F(OfferAnswerTest, An_added_stream_that_is_refused_leaves_the_others) {
+  agree();
+  offer(Leg::a, sdp_of("198.51.100.21", {{4444}, {.port = 4002, .kind = "video"}}));
+  const std::string text = answer(Leg::b, sdp_of(kB, {{6000}, {.port = 0, .kind = "video"}}));
+  EXPECT_EQ(port_of(text, 1), 0u);
+  EXPECT_EQ(flow(Leg::a).remote, at("198.51.100.21:4444")) << "the address change stands";
+  EXPECT_EQ(worker.flows.size(), 4u);
+}
+
+TEST_F(OfferAnswerTest, The_callee_may_make_the_first_offer) {
+  const std::string text = offer(Leg::b, sdp_of(kB, {{6000}}));
+  EXPECT_EQ(line_of(text, "c="), "c=IN IP4 198.51.100.1");
+  EXPECT_TRUE(engine.offered_by(Leg::b));
+  answer(Leg::a, sdp_of(kA, {{4000}}));
+  EXPECT_EQ(flow(Leg::a).remote, at("198.51.100.20:4000"));
+  EXPECT_EQ(flow(Leg::b).remote, at("192.0.2.10:6000"));
+}
+
+TEST_F(OfferAnswerTest, An_answer_must_fit_its_offer) {
+  offer(Leg::a, sdp_of(kA, {{4000}}));
+  EXPECT_EQ(refused(engine.answer(Leg::b, sdp_of(kB, {{6000}, {6002}}), policy, false)), MediaFault::answer);
+  EXPECT_EQ(refused(engine.answer(Leg::b, sdp_of(kB, {}), policy, false)), MediaFault::answer);
+  EXPECT_EQ(refused(engine.answer(Leg::b, sdp_of(kB, {{.port = 6000, .kind = "video"}}), policy, false)),
+            MediaFault::answer);
+  EXPECT_EQ(refused(engine.answer(Leg::b, "v=0\r\nnonsense", policy, false)), MediaFault::sdp);
+  EXPECT_TRUE(engine.offered_by(Leg::a)) << "a bad answer is none";
+  EXPECT_EQ(flow(Leg::b).remote.port, 0);
+  answer(Leg::b, sdp_of(kB, {{6000}}));
+}
+
+TEST_F(OfferAnswerTest, An_offer_while_one_is_open_and_an_answer_to_none_are_refused) {
+  EXPECT_EQ(refused(engine.answer(Leg::b, sdp_of(kB, {{6000}}), policy, false)), MediaFault::state);
+  offer(Leg::a, sdp_of(kA, {{4000}}));
+  EXPECT_EQ(refused(engine.offer(Leg::b, sdp_of(kB, {{6000}}), policy, 0)), MediaFault::state);
+  EXPECT_EQ(refused(engine.offer(Leg::a, sdp_of(kA, {{4000}}), policy, 0)), MediaFault::state);
+  EXPECT_EQ(refused(engine.answer(Leg::a, sdp_of(kA, {{4000}}), policy, false)), MediaFault::state)
+      << "his own offer";
+  answer(Leg::b, sdp_of(kB, {{6000}}));
+  EXPECT_EQ(refused(engine.answer(Leg::b, sdp_of(kB, {{6000}}), policy, false)), MediaFault::state);
+}
+
+TEST_F(OfferAnswerTest, The_number_of_streams_has_a_limit_and_never_falls) {
+  EXPECT_EQ(refused(engine.offer(Leg::a, sdp_of(kA, std::vector<Line>(17, {.port = 0})), policy, 0)),
+            MediaFault::too_many_streams);
+  offer(Leg::a, sdp_of(kA, {{4000}, {4002}}));
+  answer(Leg::b, sdp_of(kB, {{6000}, {6002}}));
+  EXPECT_EQ(refused(engine.offer(Leg::a, sdp_of(kA, {{4000}}), policy, 0)), MediaFault::sdp) << "RFC 3264 8";
+  EXPECT_EQ(engine.state(), OfferAnswer::State::stable);
+  EXPECT_EQ(worker.flows.size(), 8u);
+}
+
+TEST_F(OfferAnswerTest, Without_ports_nothing_changes) {
+  EXPECT_EQ(refused(engine.offer(Leg::a, sdp_of(kA, std::vector<Line>(5, Line{4000})), policy, 0)),
+            MediaFault::no_ports)
+      << "four pairs a realm";
+  EXPECT_EQ(engine.state(), OfferAnswer::State::idle);
+  EXPECT_TRUE(worker.flows.empty());
+  confirm();
+  EXPECT_EQ(ports.level(0).used, 0u);
+  agree();
+  EXPECT_EQ(refused(engine.offer(Leg::b, sdp_of(kB, std::vector<Line>(5, Line{6000})), policy, 0)),
+            MediaFault::no_ports);
+  EXPECT_EQ(engine.state(), OfferAnswer::State::stable);
+  EXPECT_EQ(worker.flows.size(), 4u);
+}
+
+TEST_F(OfferAnswerTest, A_refused_address_changes_nothing_and_says_why) {
+  policy.mode = sdp::PrivateMedia::reject;
+  EXPECT_EQ(refused(engine.offer(Leg::a, sdp_of("10.0.0.1", {{4000}}), policy, 0)),
+            MediaFault::private_address);
+  EXPECT_EQ(engine.last_actions(), StreamActions{sdp::Action::rejected});
+  EXPECT_EQ(refused(engine.offer(Leg::a, sdp_of("127.0.0.1", {{4000}}), policy, 0)),
+            MediaFault::refused_address);
+  EXPECT_TRUE(worker.flows.empty());
+  agree();
+  EXPECT_EQ(engine.last_actions(), StreamActions{sdp::Action::public_address});
+  EXPECT_EQ(refused(engine.offer(Leg::b, sdp_of("10.0.0.1", {{4000}}), policy, 0)),
+            MediaFault::private_address);
+  EXPECT_EQ(engine.state(), OfferAnswer::State::stable);
+}
+
+TEST_F(OfferAnswerTest, The_next_target_gets_the_same_offer_with_ports_of_its_own_family) {
+  offer(Leg::a, sdp_of(kA, {{4000}, {.port = 4002, .kind = "video"}}));
+  answer(Leg::b, sdp_of(kB, {{6000}, {.port = 6002, .kind = "video"}}), true);
+  session.close_all();
+  session.set_leg(Leg::b, facts(1, "2001:db8:2::1"));
+  const auto text = engine.offer_again(0);
+  ASSERT_TRUE(text);
+  EXPECT_EQ(line_of(*text, "c="), "c=IN IP6 2001:db8:2::1");
+  EXPECT_NE(port_of(*text, 1), 0u);
+  EXPECT_FALSE(engine.has_answer()) << "what the other target said is forgotten";
+  EXPECT_EQ(flow(Leg::a).remote, at("198.51.100.20:4000"));
+  EXPECT_EQ(flow(Leg::b).remote.port, 0);
+  answer(Leg::b, sdp_of("2001:db8:2::10", {{6000}, {.port = 0, .kind = "video"}}));
+  EXPECT_EQ(flow(Leg::b).remote, at("[2001:db8:2::10]:6000"));
+  confirm();
+}
+
+TEST_F(OfferAnswerTest, Offering_again_without_an_offer_or_without_ports_is_refused) {
+  EXPECT_EQ(refused(engine.offer_again(0)), MediaFault::state);
+  offer(Leg::a, sdp_of(kA, {{4000}, {4002}, {4004}}));
+  // The old ports are not back before the worker has said so: four pairs, three in use.
+  EXPECT_EQ(refused(engine.offer_again(0)), MediaFault::no_ports);
+  confirm();
+  EXPECT_TRUE(engine.offer_again(0)) << "but the offer is not lost";
+}
+
+TEST_F(OfferAnswerTest, Forgetting_goes_back_to_the_beginning) {
+  offer(Leg::b, sdp_of(kB, {{6000}}));
+  engine.forget();
+  EXPECT_EQ(engine.state(), OfferAnswer::State::idle);
+  EXPECT_TRUE(worker.flows.empty());
+  confirm();
+  agree();
+}
+
+TEST_F(OfferAnswerTest, RTCP_on_its_own_port_and_multiplexed) {
+  offer(Leg::a, sdp_of(kA, {{.port = 4000, .more = "a=rtcp:4100\r\n"}}));
+  answer(Leg::b, sdp_of(kB, {{6000}}));
+  const auto rtcp_of = [&](Leg leg) {
+    for (const auto& [slot, spec] : worker.flows) {
+      if (spec.local == session.local_rtcp(leg, 0)) return spec.remote;
+    }
+    return Endpoint{};
+  };
+  EXPECT_EQ(rtcp_of(Leg::a), at("198.51.100.20:4100"));
+  EXPECT_EQ(rtcp_of(Leg::b), at("192.0.2.10:6001"));
+  EXPECT_FALSE(flow(Leg::a).rtcp_mux);
+  offer(Leg::a, sdp_of(kA, {{.port = 4000, .more = "a=rtcp-mux\r\n"}}));
+  answer(Leg::b, sdp_of(kB, {{.port = 6000, .more = "a=rtcp-mux\r\n"}}));
+  EXPECT_TRUE(flow(Leg::a).rtcp_mux && flow(Leg::b).rtcp_mux);
+  EXPECT_EQ(rtcp_of(Leg::b), at("192.0.2.10:6000"));
+  offer(Leg::a, sdp_of(kA, {{.port = 4000, .more = "a=rtcp-mux\r\n"}}));
+  answer(Leg::b, sdp_of(kB, {{6000}}));
+  EXPECT_FALSE(flow(Leg::a).rtcp_mux) << "both have to want it (RFC 5761 5.1.1)";
+}
+
+TEST_F(OfferAnswerTest, Each_side_may_send_the_payload_types_that_the_other_takes) {
+  const auto takes = [](const dp::FlowSpec& spec, unsigned type) {
+    return (spec.payload_types[type / 64] >> (type % 64) & 1) != 0;
+  };
+  offer(Leg::a, sdp_of(kA, {{.port = 4000, .formats = "8 0 101"}}));
+  answer(Leg::b, sdp_of(kB, {{.port = 6000, .formats = "8"}}));
+  EXPECT_TRUE(takes(flow(Leg::a), 8));
+  EXPECT_FALSE(takes(flow(Leg::a), 18));
+}
+
+}  // namespace
+}  // namespace sallyport::media

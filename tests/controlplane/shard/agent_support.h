@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// Theory of operation. A SIP user agent of the tests, written after RFC 3261 and apart from the product:
+// transactions that repeat, 2xx that are repeated until their ACK, dialogs, CANCEL, BYE, re-INVITE, UPDATE.
+// What it does next falls with the dice of its nature. It writes down how each of its sessions ended and what
+// it missed: an ACK that never came, a request that nobody answered. Each thing that it will do is an entry
+// of its agenda.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/controlplane/shard/bench_support.h"
+
+namespace sallyport::shard {
+
+// How an agent behaves, in percent.
+struct Nature {
+  unsigned silent = 0;       // says nothing at all to an INVITE
+  unsigned early = 50;       // answers with 180 or 183 first
+  unsigned refuses = 30;     // a call with a final failure
+  unsigned forks = 0;        // a second 2xx with another tag
+  unsigned odd_answers = 0;  // without SDP, without Contact, private, too few streams
+  unsigned cancels = 0;      // the caller gives up
+  unsigned late_offers = 0;  // INVITE and re-INVITE without SDP
+  unsigned acts = 2;         // at most so many in an answered call
+  unsigned hangs_up = 50;    // of its acts
+};
+
+class Agent {
+ public:
+  enum class State { calling, ringing, answered, up, ending, over };
+  struct Session {
+    bool caller = false;
+    State state = State::calling;
+    std::string call_id;
+    std::string local;   // our From or To value, tag included
+    std::string remote;  // theirs; without tag before the first response
+    std::string target;  // of requests inside the dialog
+    unsigned cseq = 0;
+    unsigned remote_cseq = 0;
+    std::string invite;  // the caller's
+    bool cancel_wanted = false;
+    bool hung_up_early = false;  // a BYE before the answer
+    bool heard = false;          // a provisional response to the INVITE
+    bool said = false;           // any response to the INVITE
+    bool asking = false;         // an INVITE or UPDATE of ours inside the dialog is open
+    std::string end;             // how it ended
+    unsigned missed_acks = 0;
+    unsigned unanswered = 0;
+    bool no_sdp_in_answer = false;
+  };
+
+  // `source`: where its packets come from; `own`: what it takes for its address.
+  Agent(std::string realm, std::string source, std::string own, std::mt19937_64& random)
+      : realm_(std::move(realm)), source_(std::move(source)), own_(std::move(own)), random_(random) {}
+
+  Nature nature;
+  std::function<void(Agent&, const std::string&)> send;  // to Sallyport
+  std::function<Nanoseconds()> now;
+
+  void call(std::string_view user);
+  void receive(const std::string& text);
+  void run();
+  [[nodiscard]] Nanoseconds next() const;
+  // Ends what is up, cancels what is not.
+  void hang_up_everything();
+  // Never says or hears anything again.
+  void die();
+
+  [[nodiscard]] bool dead() const { return dead_; }
+  [[nodiscard]] const std::string& realm() const { return realm_; }
+  [[nodiscard]] const std::string& source() const { return source_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<Session>>& sessions() const { return sessions_; }
+  // Call-IDs for which the network lied.
+  std::set<std::string> excused;
+
+ private:
+  struct Client {
+    std::string text;
+    std::string method;
+    Session* session = nullptr;
+    bool heard = false;
+    bool done = false;
+    std::string ack;  // for a 2xx
+  };
+  struct Server {
+    Sent request;
+    std::string method;
+    Session* session = nullptr;
+    std::string last;
+    bool final = false;
+    bool success = false;
+    bool acked = false;
+  };
+
+  [[nodiscard]] bool chance(unsigned percent) { return random_() % 100 < percent; }
+  [[nodiscard]] Nanoseconds span(unsigned low_ms, unsigned high_ms) {
+    return (low_ms + static_cast<Nanoseconds>(random_() % (high_ms - low_ms + 1))) * kMillisecond;
+  }
+  void later(Nanoseconds delay, std::function<void()> act) { agenda_.emplace(now() + delay, std::move(act)); }
+  [[nodiscard]] std::string fresh(std::string_view what);
+  [[nodiscard]] std::string offer();
+
+  // ---- client
+  void start(Session& session, std::string method, std::string branch, std::string text);
+  void request(Session& session, std::string_view method, std::string_view body = {});
+  void resend(const std::string& key, Nanoseconds interval);
+  void give_up(const std::string& key);
+  void on_response(const Sent& response);
+  void on_final(const std::string& key, Client& client, unsigned status, const Sent& response);
+  void on_answer(Session& session, unsigned status, const Sent& response);
+  void send_ack(Client& client, const Sent& response);
+  void send_cancel(Session& session);
+  void hang_up(Session& session);
+  void act(Session& session);
+  void come_up(Session& session);
+  void end(Session& session, std::string how);
+
+  // ---- server
+  void on_request(const Sent& request);
+  void on_ack(const Sent& ack);
+  void on_cancel(const Sent& cancel);
+  void on_invite(Server& server);
+  void answer(const std::string& key);
+  void on_in_dialog(const std::string& key, Server& server);
+  void respond(Server& server, std::string_view status, std::string_view body = {},
+               std::string_view more = {}, std::string_view contact = "own");
+  void repeat(const std::string& key, Nanoseconds interval);
+  void await_ack(const std::string& key);
+  void fork(const Server& server);
+
+  std::string realm_;
+  std::string source_;
+  std::string own_;
+  std::mt19937_64& random_;
+  bool dead_ = false;
+  unsigned names_ = 0;
+  std::multimap<Nanoseconds, std::function<void()>> agenda_;
+  std::vector<std::unique_ptr<Session>> sessions_;
+  std::map<std::string, Client> clients_;  // by branch and method
+  std::map<std::string, Server> servers_;
+};
+
+}  // namespace sallyport::shard

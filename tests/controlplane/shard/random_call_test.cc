@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two endpoints call each other through a shard over a network that loses, repeats, delays and lies. Whatever
+// the seed makes of it: in the end no call, leg, transaction, timer, flow or port is left, each endpoint that
+// lives has had a BYE or a final answer for each of its sessions, an ACK for each 2xx that it sent, and an
+// answer to each request.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "tests/controlplane/shard/agent_support.h"
+
+namespace sallyport::shard {
+namespace {
+
+constexpr unsigned kSeeds = 2000;
+constexpr Nanoseconds kLongest = 900 * kSecond;
+
+constexpr std::string_view kYaml = R"(dataplane:
+  cores: [1]
+  ports:
+    access: {device: "net_null0"}
+    core: {device: "net_null1"}
+controlplane: {shards: 1}
+realms:
+  access: {port: access, addresses: ["198.51.100.1/24"], media: {ports: 20000-20099}, nat_keepalive: 10s}
+  core: {port: core, addresses: ["192.0.2.1/24"], media: {ports: 30000-30099}, private_media: reject}
+peers:
+  office:
+    realm: access
+    match: ["198.51.100.0/24"]
+    targets: ["sip:198.51.100.20:5060"]
+  carrier-a:
+    realm: core
+    match: ["192.0.2.10"]
+    targets: ["sip:192.0.2.10:5060"]
+    limits: {setup: 5s, ring: 20s, duration: 60s}
+  carrier-b:
+    realm: core
+    match: ["192.0.2.11"]
+    targets: ["sip:192.0.2.11:5060"]
+    limits: {setup: 5s, ring: 20s, duration: 60s}
+routes:
+  - {from: office, to: [carrier-a, carrier-b]}
+)";
+
+struct Weather {
+  unsigned loss = 0;  // percent
+  unsigned twice = 0;
+  unsigned garbage = 0;  // per thousand
+  unsigned lies = 0;     // per thousand: ICMP for a request that got through
+  unsigned longest_ms = 30;
+};
+
+class World {
+ public:
+  explicit World(std::uint64_t seed) : random_(seed), bench_(kYaml) {
+    const bool nat = dice(30);
+    add("access", nat ? "198.51.100.2:40123" : "198.51.100.20:5060",
+        nat ? "10.20.0.10:5060" : "198.51.100.20:5060");
+    add("core", "192.0.2.10:5060", "192.0.2.10:5060");
+    add("core", "192.0.2.11:5060", "192.0.2.11:5060");
+    if (dice(60))
+      weather_ = {.loss = pick(15), .twice = pick(20), .garbage = pick(10), .lies = 0, .longest_ms = 30};
+    if (dice(30)) weather_.longest_ms = 3000;
+    if (dice(10)) weather_.lies = 20;
+    for (const auto& agent : agents_) shape(agent->nature);
+  }
+
+  void run() {
+    const Nanoseconds start = bench_.now();
+    calls_ = 1 + pick(2);
+    for (unsigned i = 0; i < calls_; ++i) {
+      at(i * span(0, 5'000), [this] { agents_[0]->call("4930123"); });
+    }
+    if (dice(70)) at(span(10'000, 50'000), [this] { everybody_hangs_up(); });
+    if (dice(15)) at(span(0, 40'000), [this] { agents_[pick(2)]->die(); });
+    if (dice(5)) at(span(0, 30'000), [this] { silence_of_media(); });
+    while (step()) {
+      if (bench_.now() - start > kLongest) {
+        ADD_FAILURE() << "no rest after " << kLongest / kSecond << " s";
+        break;
+      }
+    }
+  }
+
+  void judge() {
+    bench_.expect_empty();
+    for (const auto& agent : agents_) {
+      if (agent->dead()) continue;
+      for (const auto& session : agent->sessions()) judge(*agent, *session);
+    }
+    if (!agents_[0]->dead()) {
+      EXPECT_EQ(bench_.records.records.size(), calls_) << "a record for each call";
+    }
+  }
+
+  void print() const {
+    for (const std::string& line : log_) std::printf("%s\n", line.c_str());
+  }
+
+ private:
+  unsigned pick(unsigned most) { return static_cast<unsigned>(random_() % (most + 1)); }
+  bool dice(unsigned percent) { return random_() % 100 < percent; }
+  Nanoseconds span(unsigned low_ms, unsigned high_ms) {
+    return (low_ms + pick(high_ms - low_ms)) * kMillisecond;
+  }
+  void at(Nanoseconds delay, std::function<void()> act) {
+    agenda_.emplace(bench_.now() + delay, std::move(act));
+  }
+
+  void add(std::string realm, std::string source, std::string own) {
+    Agent& agent = *agents_.emplace_back(
+        std::make_unique<Agent>(std::move(realm), std::move(source), std::move(own), random_));
+    agent.now = [this] { return bench_.now(); };
+    agent.send = [this](Agent& from, const std::string& text) { to_sallyport(from, text); };
+  }
+
+  void shape(Nature& nature) {
+    nature.silent = dice(20) ? 50 : 0;
+    nature.early = pick(100);
+    nature.refuses = dice(30) ? 80 : 10;
+    nature.forks = dice(15) ? 50 : 0;
+    nature.odd_answers = dice(15) ? 50 : 0;
+    nature.cancels = dice(30) ? 80 : 0;
+    nature.late_offers = dice(25) ? 60 : 0;
+    nature.acts = pick(4);
+    nature.hangs_up = pick(60);
+  }
+
+  void note(std::string_view what, std::string_view who, const std::string& text) {
+    if (log_.size() < 2000) {
+      const Sent message{.local = {}, .remote = {}, .realm = 0, .text = text};
+      log_.push_back(std::to_string(bench_.now() / kMillisecond) + " " + std::string(what) + " " +
+                     std::string(who) + " " + message.start_line() + " [" + message.header("CSeq") + "] " +
+                     message.header("Call-ID").substr(0, 12));
+    }
+  }
+
+  // Half a message, of a transaction of its own: the 400 must not end the true one.
+  std::string garbage(std::string text) {
+    if (const auto at = text.find("branch=z9hG4bK"); at != std::string::npos)
+      text.replace(at, 14, "branch=z9hG4bKgarbage");
+    return text.substr(0, text.size() / 4 + random_() % (text.size() / 2));
+  }
+
+  void to_sallyport(Agent& from, const std::string& text) {
+    note("->", from.source(), text);
+    if (random_() % 1000 < weather_.garbage)
+      post([this, &from, broken = garbage(text)] { bench_.receive(from.realm(), from.source(), broken); });
+    post([this, &from, text] { bench_.receive(from.realm(), from.source(), text); });
+  }
+
+  void from_sallyport(const Sent& sent) {
+    const std::string where = sent.remote.to_text();
+    for (const auto& agent : agents_) {
+      if (agent->source() != where) continue;
+      note("<-", where, sent.text);
+      post([&agent, text = sent.text] { agent->receive(text); });
+      if (sent.is("SIP/2.0") || sent.is("ACK ")) return;
+      const bool lie = random_() % 1000 < weather_.lies;
+      if (lie) agent->excused.insert(sent.header("Call-ID"));
+      if (lie || (agent->dead() && dice(30)))
+        at(kMillisecond, [this, sent] { bench_.report_unreachable(sent); });
+      return;
+    }
+    ADD_FAILURE() << "nobody is at " << where << "\n" << sent.text;
+  }
+
+  void post(std::function<void()> arrive) {
+    const unsigned copies = dice(weather_.twice) ? 2 : 1;
+    for (unsigned i = 0; i < copies; ++i) {
+      if (!dice(weather_.loss)) at(span(1, weather_.longest_ms), arrive);
+    }
+  }
+
+  // One instant; false when nothing will ever happen again.
+  bool step() {
+    Nanoseconds next = bench_.next_deadline_ns();
+    if (!agenda_.empty()) next = std::min(next, agenda_.begin()->first);
+    for (const auto& agent : agents_) next = std::min(next, agent->next());
+    if (next == sip::TimerWheel::kNever) return false;
+    bench_.advance_to(std::max(next, bench_.now() + kMillisecond));
+    while (!agenda_.empty() && agenda_.begin()->first <= bench_.now()) {
+      const auto act = std::move(agenda_.begin()->second);
+      agenda_.erase(agenda_.begin());
+      act();
+    }
+    for (const auto& agent : agents_) agent->run();
+    bench_.turn();
+    for (auto sent = bench_.take(); !sent.empty(); sent = bench_.take()) {
+      for (const Sent& message : sent) from_sallyport(message);
+      bench_.turn();
+    }
+    return true;
+  }
+
+  void everybody_hangs_up() {
+    for (const auto& agent : agents_) {
+      if (!agent->dead()) agent->hang_up_everything();
+    }
+  }
+
+  void silence_of_media() {
+    if (!bench_.flows.empty()) bench_.report_idle(bench_.flows.begin()->first);
+  }
+
+  void judge(const Agent& agent, const Agent::Session& session) {
+    if (agent.excused.contains(session.call_id)) return;
+    const bool told_nobody = !session.caller && !session.said;  // nobody can cancel what gave no sign
+    EXPECT_TRUE(told_nobody || session.state == Agent::State::over)
+        << agent.source() << " " << session.call_id;
+    // The ACK that answers a late offer waits for the other side's, for ever when that side is dead.
+    const bool all_live = std::ranges::none_of(agents_, [](const auto& other) { return other->dead(); });
+    EXPECT_TRUE(session.missed_acks == 0 || !all_live) << agent.source() << " " << session.call_id;
+    EXPECT_EQ(session.unanswered, 0u) << agent.source() << " " << session.call_id << " " << session.end;
+  }
+
+  std::mt19937_64 random_;
+  Bench bench_;
+  Weather weather_;
+  unsigned calls_ = 0;
+  std::vector<std::unique_ptr<Agent>> agents_;
+  std::multimap<Nanoseconds, std::function<void()>> agenda_;
+  std::vector<std::string> log_;
+};
+
+// SALLYPORT_SEED=n runs that seed alone and prints its messages.
+TEST(RandomCalls, Whatever_the_network_does_nothing_is_left_and_both_legs_agree) {
+  const char* only = std::getenv("SALLYPORT_SEED");
+  const std::uint64_t first = only != nullptr ? std::strtoull(only, nullptr, 10) : 1;
+  const std::uint64_t last = only != nullptr ? first : kSeeds;
+  for (std::uint64_t seed = first; seed <= last; ++seed) {
+    SCOPED_TRACE("SALLYPORT_SEED=" + std::to_string(seed));
+    World world(seed);
+    world.run();
+    world.judge();
+    if (only != nullptr) world.print();
+    if (HasFailure()) break;
+  }
+}
+
+}  // namespace
+}  // namespace sallyport::shard
