@@ -6,6 +6,7 @@
 #include "controlplane/cli/loaded.h"
 #include "controlplane/cli/run.h"
 #include "controlplane/ops/admin_client.h"
+#include "controlplane/ops/catalogue.h"
 #include "dataplane/dataplane.h"
 
 namespace {
@@ -103,6 +104,14 @@ void add_admin(CLI::App& app, int& status) {
   });
 }
 
+void add_metrics(CLI::App& app) {
+  auto* metrics = app.add_subcommand("metrics", "what the metrics port tells");
+  static bool list = false, markdown = false;
+  metrics->add_flag("--list", list, "every metric: name, type, labels, meaning")->required();
+  metrics->add_flag("--markdown", markdown, "as the page controlplane/ops/METRICS.md");
+  metrics->callback([] { std::cout << (markdown ? ops::catalogue_markdown() : ops::catalogue_text()); });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -116,6 +125,7 @@ int main(int argc, char** argv) {
   run->callback([&] { status = cli::run(config, std::cerr); });
   add_dry_runs(app, status);
   add_admin(app, status);
+  add_metrics(app);
   app.add_subcommand("version", "show the version")->callback([] {
     std::cout << "sallyport " << SALLYPORT_VERSION << " (" << dp::dpdk_version() << ")\n";
   });

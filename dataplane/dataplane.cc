@@ -5,6 +5,7 @@
 #include <rte_eal.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
+#include <rte_mempool.h>
 #include <rte_ring.h>
 
 #include <algorithm>
@@ -85,6 +86,7 @@ class RunningDataplane final : public Dataplane {
   }
   [[nodiscard]] std::vector<CoreLoad> load() const override;
   [[nodiscard]] std::vector<NicLoss> nic_losses() const override;
+  [[nodiscard]] std::vector<PoolLevel> pools() const override;
   [[nodiscard]] std::vector<FlowRow> flows(std::size_t limit) const override;
   [[nodiscard]] std::string memory_in_use() const override { return hugepages_ ? "hugepages" : "ordinary"; }
 
@@ -348,6 +350,15 @@ std::vector<NicLoss> RunningDataplane::nic_losses() const {
   std::vector<NicLoss> losses;
   for (const auto& port : ports_) port->add_losses(losses);
   return losses;
+}
+
+std::vector<PoolLevel> RunningDataplane::pools() const {
+  std::vector<PoolLevel> levels;
+  for (const auto& port : ports_) {
+    const unsigned free = rte_mempool_avail_count(port->pool());
+    levels.push_back({port->name(), port->pool()->size - free, free});
+  }
+  return levels;
 }
 
 std::vector<FlowRow> RunningDataplane::flows(std::size_t limit) const {

@@ -83,6 +83,12 @@ struct NicLoss {
   std::uint64_t packets = 0;
 };
 
+struct PoolLevel {               // packet buffers
+  std::string port;
+  unsigned used = 0;
+  unsigned free = 0;
+};
+
 struct FlowRow {                  // for `show flows`
   FlowSpec spec;
   FlowCounters counters;
@@ -108,6 +114,7 @@ class Dataplane {
   [[nodiscard]] virtual const WorkerCounters& counters(unsigned worker) const = 0;
   [[nodiscard]] virtual std::vector<CoreLoad> load() const = 0;
   [[nodiscard]] virtual std::vector<NicLoss> nic_losses() const = 0;
+  [[nodiscard]] virtual std::vector<PoolLevel> pools() const { return {}; }
   [[nodiscard]] virtual std::vector<FlowRow> flows(std::size_t limit) const = 0;
   // Packets and octets that a port's exception path sent for the kernel are in PortCounters.sent_*.
   [[nodiscard]] virtual std::string memory_in_use() const = 0;  // "hugepages" or "ordinary"

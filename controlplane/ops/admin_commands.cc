@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "controlplane/ops/ask_shards.h"
+
 namespace sallyport::ops {
 namespace {
 
@@ -26,26 +28,10 @@ json number_or_null(unsigned value) {
   return value != 0 ? json(value) : json(nullptr);
 }
 
-// Asks every shard at once and waits for all of them within one limit; `take(shard, answer)` for those that
-// answer. The numbers of those that do not.
 template <typename F, typename Take>
 std::vector<unsigned> ask_all(const AdminSources& sources, F read, Take take) {
-  std::vector<unsigned> silent;
-  if (sources.shards == nullptr) return silent;
-  const auto limit = std::chrono::steady_clock::now() + sources.shard_timeout;
-  using Answer = stats::Pending<decltype(read(std::declval<stats::ShardView&>()))>;
-  std::vector<std::optional<Answer>> pending;
-  for (unsigned i = 0; i < sources.shards->shards(); ++i)
-    pending.push_back(stats::post_ask(*sources.shards, i, read));
-  for (unsigned i = 0; i < pending.size(); ++i) {
-    auto answer = pending[i] ? pending[i]->wait_until(limit) : std::nullopt;
-    if (answer) {
-      take(i, std::move(*answer));
-    } else {
-      silent.push_back(i);
-    }
-  }
-  return silent;
+  if (sources.shards == nullptr) return {};
+  return ask_shards(*sources.shards, sources.shard_timeout, std::move(read), std::move(take));
 }
 
 json row_of(const stats::CallRow& row) {

@@ -3,10 +3,13 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <tbb/concurrent_queue.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -20,10 +23,6 @@ struct CdrWriter::Queue {
 
 namespace {
 
-int open_file(const std::string& file) {
-  return ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-}
-
 bool write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());
@@ -34,21 +33,52 @@ bool write_all(int fd, std::string_view bytes) {
   return true;
 }
 
+// Up to and with the last line end: what a crash left after it is no record.
+std::uint64_t whole_lines(int fd, std::uint64_t size) {
+  std::array<char, 4096> block;
+  while (size > 0) {
+    const std::uint64_t from = size > block.size() ? size - block.size() : 0;
+    const ssize_t n = ::pread(fd, block.data(), size - from, static_cast<off_t>(from));
+    if (n <= 0) return size;
+    const auto end = std::string_view(block.data(), static_cast<std::size_t>(n)).rfind('\n');
+    if (end != std::string_view::npos) return from + end + 1;
+    size = from;
+  }
+  return 0;
+}
+
 }  // namespace
 
-CdrWriter::CdrWriter() : queue_(std::make_unique<Queue>()) {}
+CdrWriter::CdrWriter(CdrOptions options) : queue_(std::make_unique<Queue>()), options_(std::move(options)) {}
 
-std::expected<std::unique_ptr<CdrWriter>, std::string> CdrWriter::start(const std::string& file,
-                                                                        std::size_t capacity) {
-  std::unique_ptr<CdrWriter> writer(new CdrWriter);
-  writer->file_ = file;
-  writer->queue_->records.set_capacity(static_cast<std::ptrdiff_t>(capacity));
-  writer->fd_ = open_file(file);
-  if (writer->fd_ < 0) {
-    return std::unexpected("cdr.file " + file + " cannot be opened: " + std::strerror(errno));
+std::expected<std::unique_ptr<CdrWriter>, std::string> CdrWriter::start(CdrOptions options) {
+  std::unique_ptr<CdrWriter> writer(new CdrWriter(std::move(options)));
+  const CdrOptions& set = writer->options_;
+  writer->queue_->records.set_capacity(static_cast<std::ptrdiff_t>(set.capacity));
+  if (!set.file.empty() && !writer->open_file()) {
+    return std::unexpected("cdr.file " + set.file + " cannot be opened: " + std::strerror(errno));
   }
   writer->thread_ = std::thread([w = writer.get()] { w->run(); });
   return writer;
+}
+
+// The old file stays in use when the new one cannot be had.
+bool CdrWriter::open_file() {
+  // A pipe is not opened for reading: we would be our own reader and never hear that the other is gone.
+  struct stat before{};
+  const bool pipe = ::stat(options_.file.c_str(), &before) == 0 && !S_ISREG(before.st_mode);
+  const int mode = pipe ? O_WRONLY : O_RDWR;
+  const int fd = ::open(options_.file.c_str(), mode | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  if (fd < 0) return false;
+  struct stat there{};
+  is_file_ = ::fstat(fd, &there) == 0 && S_ISREG(there.st_mode);
+  size_ = is_file_ ? static_cast<std::uint64_t>(there.st_size) : 0;
+  if (const std::uint64_t whole = is_file_ ? whole_lines(fd, size_) : size_; whole < size_) {
+    if (::ftruncate(fd, static_cast<off_t>(whole)) == 0) size_ = whole;
+  }
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+  return true;
 }
 
 CdrWriter::~CdrWriter() {
@@ -86,26 +116,43 @@ void CdrWriter::run() {
   for (;;) {
     queue_->records.pop(record);
     if (reopen_.exchange(false, std::memory_order_acq_rel)) open_again();
-    if (record != nullptr) write_line(*record);
+    if (record != nullptr) take(*record);
     if (record == nullptr && stop_.load(std::memory_order_acquire) && queue_->records.empty()) return;
   }
 }
 
-// The old file stays in use when the new one cannot be had.
 void CdrWriter::open_again() {
-  const int fd = open_file(file_);
-  if (fd < 0) {
-    failed_.fetch_add(1, std::memory_order_relaxed);
-    return;
-  }
-  ::close(fd_);
-  fd_ = fd;
+  if (!options_.file.empty() && !open_file()) failed_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void CdrWriter::write_line(const stats::CallRecord& record) {
-  const std::string line = to_json(record) + "\n";
-  auto& counter = write_all(fd_, line) ? written_ : failed_;
+void CdrWriter::take(const stats::CallRecord& record) {
+  if (options_.observe) options_.observe(record);
+  if (options_.file.empty()) return;
+  auto& counter = write_line(to_json(record) + "\n") ? written_ : failed_;
   counter.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool CdrWriter::write_line(const std::string& line) {
+  if (is_file_ && options_.rotate_bytes != 0 && size_ != 0 && size_ + line.size() > options_.rotate_bytes)
+    rotate();
+  if (write_all(fd_, line)) {
+    size_ += line.size();
+    return true;
+  }
+  // The disk is full: half a line would make the next one unreadable too.
+  if (is_file_ && ::ftruncate(fd_, static_cast<off_t>(size_)) != 0) size_ += line.size();
+  return false;
+}
+
+// FILE.1 is the youngest. What cannot be renamed stays, and the file grows on: no record is lost for it.
+void CdrWriter::rotate() {
+  const auto name = [&](unsigned n) {
+    return n == 0 ? options_.file : options_.file + "." + std::to_string(n);
+  };
+  for (unsigned n = options_.keep; n > 0; --n)
+    static_cast<void>(std::rename(name(n - 1).c_str(), name(n).c_str()));
+  if (options_.keep == 0) static_cast<void>(std::remove(options_.file.c_str()));
+  open_again();
 }
 
 }  // namespace sallyport::ops

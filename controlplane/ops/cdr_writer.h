@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Theory of operation. Shards leave records in a bounded queue and go on; one thread turns each into a line
 // of JSON and writes it. When the queue is full the record is lost and counted: a slow disk never holds a
-// call up. reopen() (on SIGUSR1) opens the file anew at the next line, so that a log rotation loses none.
+// call up. A file holds whole lines only: what a crash or a full disk cut is taken out again. reopen() (on
+// SIGUSR1) opens the file anew at the next line, so that a rotation from outside loses none; with
+// `rotate_bytes` the writer rotates by itself, FILE to FILE.1 and so on.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -18,11 +21,21 @@ namespace sallyport::ops {
 // One line of JSON, without its end.
 [[nodiscard]] std::string to_json(const stats::CallRecord& record);
 
+struct CdrOptions {
+  std::string file;                // empty: no file, records are observed only
+  std::uint64_t rotate_bytes = 0;  // no line makes the file larger than that; 0: no rotation
+  unsigned keep = 10;              // rotated files; the oldest goes
+  std::size_t capacity = 65'536;   // of the queue
+  std::function<void(const stats::CallRecord&)> observe;  // on the writer's thread; may be empty
+};
+
 class CdrWriter final : public stats::RecordSink {
  public:
   // Opens for appending (mode 0640). The error is one sentence.
-  [[nodiscard]] static std::expected<std::unique_ptr<CdrWriter>, std::string> start(
-      const std::string& file, std::size_t capacity = 65'536);
+  [[nodiscard]] static std::expected<std::unique_ptr<CdrWriter>, std::string> start(CdrOptions options);
+  [[nodiscard]] static std::expected<std::unique_ptr<CdrWriter>, std::string> start(const std::string& file) {
+    return start(CdrOptions{.file = file});
+  }
   ~CdrWriter() override;  // writes what is queued
   CdrWriter(const CdrWriter&) = delete;
   CdrWriter& operator=(const CdrWriter&) = delete;
@@ -36,15 +49,20 @@ class CdrWriter final : public stats::RecordSink {
   [[nodiscard]] std::uint64_t failed() const { return failed_.load(std::memory_order_relaxed); }
 
  private:
-  CdrWriter();
+  explicit CdrWriter(CdrOptions options);
   void run();
-  void write_line(const stats::CallRecord& record);
+  void take(const stats::CallRecord& record);
+  [[nodiscard]] bool write_line(const std::string& line);
+  [[nodiscard]] bool open_file();  // errno says why not
   void open_again();
+  void rotate();
 
   struct Queue;
   std::unique_ptr<Queue> queue_;
-  std::string file_;
+  CdrOptions options_;
   int fd_ = -1;
+  bool is_file_ = false;  // not a pipe or a device
+  std::uint64_t size_ = 0;
   std::atomic<bool> reopen_{false};
   std::atomic<bool> stop_{false};
   std::atomic<std::uint64_t> written_{0};

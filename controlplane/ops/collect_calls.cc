@@ -11,7 +11,6 @@
 namespace sallyport::ops {
 namespace {
 
-using prometheus::MetricType;
 using stats::PairStatistics;
 using stats::PeerStatistics;
 
@@ -59,13 +58,11 @@ std::string_view peer_name(const Labels& labels, std::uint16_t index) {
 }
 
 void collect_pairs(const Labels& labels, const Sources& sources, MetricFamilies& out) {
-  Family active("calls_active", "Calls that are up or being set up.", MetricType::Gauge);
-  Family attempts("call_attempts_total", "Call attempts.", MetricType::Counter);
-  Family answered("calls_answered_total", "Calls that were answered.", MetricType::Counter);
-  Family failed("calls_failed_total", "Calls that failed, by the code that the caller got.",
-                MetricType::Counter);
-  Family mapped("responses_mapped_total", "Responses that went on as another code, and local errors.",
-                MetricType::Counter);
+  Family active("calls_active");
+  Family attempts("call_attempts_total");
+  Family answered("calls_answered_total");
+  Family failed("calls_failed_total");
+  Family mapped("responses_mapped_total");
   for (const auto& [key, pair] : pairs_of(sources)) {
     const std::string_view from = peer_name(labels, key.first);
     const std::string_view to = peer_name(labels, key.second);
@@ -105,12 +102,10 @@ std::vector<const stats::Histogram*> histograms(const std::vector<const PeerStat
 }
 
 void collect_peers(const Labels& labels, const Sources& sources, MetricFamilies& out) {
-  Family setup("call_setup_seconds", "INVITE to 2xx, by the outgoing peer.", MetricType::Histogram);
-  Family delay("post_dial_delay_seconds", "INVITE to the first 18x, by the outgoing peer.",
-               MetricType::Histogram);
-  Family duration("call_duration_seconds", "2xx to the end, by the outgoing peer.", MetricType::Histogram);
-  Family media("private_media_total", "Streams with a private address, by what was done.",
-               MetricType::Counter);
+  Family setup("call_setup_seconds");
+  Family delay("post_dial_delay_seconds");
+  Family duration("call_duration_seconds");
+  Family media("private_media_total");
   for (std::size_t i = 0; i < labels.peers.size(); ++i) {
     const auto blocks = blocks_of(sources, i);
     const std::string& peer = labels.peers[i].name;
@@ -130,8 +125,8 @@ void collect_peers(const Labels& labels, const Sources& sources, MetricFamilies&
 // -----------------------------------------------------------------------------------------------------------
 
 struct SipFamilies {
-  Family requests{"sip_requests_total", "SIP requests, retransmissions apart.", MetricType::Counter};
-  Family responses{"sip_responses_total", "SIP responses.", MetricType::Counter};
+  Family requests{"sip_requests_total"};
+  Family responses{"sip_responses_total"};
 
   void add(std::string_view peer, std::string_view realm,
            const std::vector<const stats::SipCounters*>& parts) {

@@ -1,37 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <string>
+#include <vector>
 
+#include "controlplane/ops/call_tally.h"
 #include "controlplane/ops/collectors.h"
 #include "controlplane/ops/family.h"
-#include "dataplane/sip/fault.h"
+#include "controlplane/ops/over_workers.h"
 
 namespace sallyport::ops {
 namespace {
 
-using prometheus::MetricType;
-
-// The sum of one counter over the workers.
-template <typename Read>
-std::uint64_t over_workers(const dp::Dataplane& dataplane, Read read) {
-  std::uint64_t sum = 0;
-  for (unsigned w = 0; w < dataplane.workers(); ++w) sum += read(dataplane.counters(w)).get();
-  return sum;
-}
-
 void collect_load(const dp::Dataplane& dataplane, MetricFamilies& out) {
-  Family busy("dataplane_busy_ratio", "Share of a core's cycles that had work.", MetricType::Gauge);
-  Family cycles("dataplane_cycles_per_packet", "Busy cycles by packets.", MetricType::Gauge);
+  Family busy("dataplane_busy_ratio");
+  Family per_packet("dataplane_cycles_per_packet");
+  Family cycles("dataplane_cycles_total");
+  Family latches("media_latches_total");
+  unsigned worker = 0;
   for (const dp::CoreLoad& load : dataplane.load()) {
     const std::string core = std::to_string(load.core);
     busy.gauge({{"core", core}}, load.busy_ratio);
-    cycles.gauge({{"core", core}}, load.cycles_per_packet);
+    per_packet.gauge({{"core", core}}, load.cycles_per_packet);
+    if (worker >= dataplane.workers()) continue;
+    const dp::WorkerCounters& counters = dataplane.counters(worker++);
+    // The total is read last, so that idle is never negative.
+    const std::uint64_t in_work = counters.busy_cycles.get();
+    cycles.counter({{"core", core}, {"state", "busy"}}, in_work);
+    cycles.counter({{"core", core}, {"state", "idle"}},
+                   std::max(counters.total_cycles.get(), in_work) - in_work);
+    latches.counter({{"core", core}}, counters.latches.get());
   }
-  out.push_back(busy.take());
-  out.push_back(cycles.take());
+  for (Family* family : {&busy, &per_packet, &cycles, &latches}) out.push_back(family->take());
+}
+
+void collect_pools(const dp::Dataplane& dataplane, MetricFamilies& out) {
+  Family packets("dataplane_pool_packets");
+  for (const dp::PoolLevel& level : dataplane.pools()) {
+    packets.gauge({{"port", level.port}, {"state", "used"}}, level.used);
+    packets.gauge({{"port", level.port}, {"state", "free"}}, level.free);
+  }
+  out.push_back(packets.take());
 }
 
 void collect_nic(const dp::Dataplane& dataplane, MetricFamilies& out) {
-  Family missed("dataplane_nic_missed_total", "Packets that the NIC lost before us.", MetricType::Counter);
+  Family missed("dataplane_nic_missed_total");
   for (const dp::NicLoss& loss : dataplane.nic_losses()) {
     missed.counter({{"port", loss.port}, {"cause", loss.cause}}, loss.packets);
   }
@@ -39,10 +51,11 @@ void collect_nic(const dp::Dataplane& dataplane, MetricFamilies& out) {
 }
 
 struct PortFamilies {
-  Family packets{"dataplane_packets_total", "Packets at a port.", MetricType::Counter};
-  Family bytes{"dataplane_bytes_total", "Octets of frames at a port, without FCS.", MetricType::Counter};
-  Family delivered{"dataplane_delivered_total", "Received packets by where they went.", MetricType::Counter};
-  Family drops{"dataplane_drops_total", "Received packets that ended here, by reason.", MetricType::Counter};
+  Family packets{"dataplane_packets_total"};
+  Family bytes{"dataplane_bytes_total"};
+  Family delivered{"dataplane_delivered_total"};
+  Family drops{"dataplane_drops_total"};
+  Family unsent{"dataplane_unsent_total"};
 
   void add(const dp::Dataplane& dataplane, std::size_t index, std::string_view port) {
     const auto sum = [&](dp::Counter dp::PortCounters::* member) {
@@ -57,6 +70,7 @@ struct PortFamilies {
     delivered.counter({{"port", port}, {"path", "relay"}}, sum(&dp::PortCounters::relayed));
     delivered.counter({{"port", port}, {"path", "sip"}}, sum(&dp::PortCounters::sip));
     delivered.counter({{"port", port}, {"path", "kernel"}}, sum(&dp::PortCounters::kernel));
+    unsent.counter({{"port", port}}, sum(&dp::PortCounters::unsent));
     for (std::size_t r = 0; r < dp::kDropReasons; ++r) {
       const auto of_reason = [&](const dp::WorkerCounters& w) -> const dp::Counter& {
         return w.ports[index].drops[r];
@@ -68,9 +82,9 @@ struct PortFamilies {
 };
 
 void collect_realm_media(const Labels& labels, const dp::Dataplane& dataplane, MetricFamilies& out) {
-  Family active("media_flows_active", "Flows that are installed.", MetricType::Gauge);
-  Family packets("media_packets_total", "Media packets relayed, by the realm's side.", MetricType::Counter);
-  Family lost("media_packets_lost_total", "Gaps in the RTP sequence numbers received.", MetricType::Counter);
+  Family active("media_flows_active");
+  Family packets("media_packets_total");
+  Family lost("media_packets_lost_total");
   for (std::size_t i = 0; i < labels.realms.size(); ++i) {
     const std::string& realm = labels.realms[i];
     const auto sum = [&](dp::Counter dp::RealmCounters::* member) {
@@ -82,49 +96,18 @@ void collect_realm_media(const Labels& labels, const dp::Dataplane& dataplane, M
     packets.counter({{"realm", realm}, {"direction", "tx"}}, sum(&dp::RealmCounters::media_sent_packets));
     lost.counter({{"realm", realm}, {"direction", "rx"}}, sum(&dp::RealmCounters::media_lost_packets));
   }
-  out.push_back(active.take());
-  out.push_back(packets.take());
-  out.push_back(lost.take());
+  for (Family* family : {&active, &packets, &lost}) out.push_back(family->take());
 }
 
-// Shard totals, summed.
-template <typename Read>
-double over_shards(const Sources& sources, Read read) {
-  double sum = 0;
-  for (const stats::ShardStatistics* shard : sources.shards)
-    sum += static_cast<double>(read(shard->totals).get());
-  return sum;
-}
-
-void collect_rings(const Sources& sources, MetricFamilies& out) {
-  Family full("ring_full_total", "Records that a ring or queue had no room for.", MetricType::Counter);
-  const auto commands = [](const stats::ShardTotals& t) -> const auto& { return t.commands_ring_full; };
-  full.counter({{"ring", "commands"}}, static_cast<std::uint64_t>(over_shards(sources, commands)));
-  std::uint64_t events = 0;
-  if (sources.dataplane != nullptr) {
-    for (std::size_t shard = 0; shard < dp::kMaxShards; ++shard) {
-      const auto of_shard = [&](const dp::WorkerCounters& w) -> const dp::Counter& {
-        return w.event_ring_full[shard];
-      };
-      events += over_workers(*sources.dataplane, of_shard);
-    }
+void collect_media_ports(const Labels& labels, const dp::Dataplane& dataplane, MetricFamilies& out) {
+  Family family("media_ports");
+  std::vector<std::uint64_t> ports(labels.realms.size());
+  for (const dp::MediaRange& range : dataplane.media()) {
+    if (range.realm < ports.size()) ports[range.realm] += range.last - range.first + 1u;
   }
-  full.counter({{"ring", "events"}}, events);
-  full.counter({{"ring", "records"}}, sources.records_dropped ? sources.records_dropped() : 0);
-  out.push_back(full.take());
-}
-
-// Malformed messages by fault, as the workers name them.
-void collect_faults(const dp::Dataplane& dataplane, MetricFamilies& out) {
-  Family faults("sip_faults_total", "Malformed SIP messages, by fault.", MetricType::Counter);
-  constexpr auto kFaults = static_cast<std::size_t>(sip::Fault::kCount);
-  static_assert(kFaults <= 64);
-  for (std::size_t i = 1; i < kFaults; ++i) {
-    const auto of_fault = [&](const dp::WorkerCounters& w) -> const dp::Counter& { return w.sip_faults[i]; };
-    const std::uint64_t count = over_workers(dataplane, of_fault);
-    if (count != 0) faults.counter({{"fault", sip::fault_name(static_cast<sip::Fault>(i))}}, count);
-  }
-  out.push_back(faults.take());
+  for (std::size_t i = 0; i < ports.size(); ++i)
+    family.gauge({{"realm", labels.realms[i]}}, static_cast<double>(ports[i]));
+  out.push_back(family.take());
 }
 
 }  // namespace
@@ -133,17 +116,22 @@ void collect_ports(const Labels& labels, const Sources& sources, MetricFamilies&
   if (sources.dataplane == nullptr) return;
   PortFamilies families;
   for (std::size_t i = 0; i < labels.ports.size(); ++i) families.add(*sources.dataplane, i, labels.ports[i]);
-  for (Family* family : {&families.packets, &families.bytes, &families.delivered, &families.drops}) {
+  for (Family* family :
+       {&families.packets, &families.bytes, &families.delivered, &families.drops, &families.unsent}) {
     out.push_back(family->take());
   }
   collect_nic(*sources.dataplane, out);
   collect_load(*sources.dataplane, out);
+  collect_pools(*sources.dataplane, out);
 }
 
 void collect_media(const Labels& labels, const Sources& sources, MetricFamilies& out) {
-  if (sources.dataplane != nullptr) collect_realm_media(labels, *sources.dataplane, out);
-  Family jitter("media_jitter_seconds", "Jitter of a flow when it ends (RFC 3550 6.4.1).",
-                MetricType::Histogram);
+  if (sources.dataplane != nullptr) {
+    collect_realm_media(labels, *sources.dataplane, out);
+    collect_media_ports(labels, *sources.dataplane, out);
+  }
+  if (sources.tally != nullptr) sources.tally->collect(out);
+  Family jitter("media_jitter_seconds");
   for (std::size_t i = 0; i < labels.realms.size(); ++i) {
     std::vector<const stats::Histogram*> parts;
     for (const stats::ShardStatistics* shard : sources.shards) {
@@ -153,25 +141,6 @@ void collect_media(const Labels& labels, const Sources& sources, MetricFamilies&
     jitter.histogram({{"realm", labels.realms[i]}}, parts);
   }
   out.push_back(jitter.take());
-}
-
-void collect_process(const Labels&, const Sources& sources, MetricFamilies& out) {
-  collect_rings(sources, out);
-  if (sources.dataplane != nullptr) collect_faults(*sources.dataplane, out);
-  Family retransmitted("sip_retransmissions_total", "SIP messages that were sent again.",
-                       MetricType::Counter);
-  using Totals = stats::ShardTotals;
-  const auto requests = [](const Totals& t) -> const auto& { return t.retransmitted_requests; };
-  const auto responses = [](const Totals& t) -> const auto& { return t.retransmitted_responses; };
-  retransmitted.counter({{"kind", "request"}}, static_cast<std::uint64_t>(over_shards(sources, requests)));
-  retransmitted.counter({{"kind", "response"}}, static_cast<std::uint64_t>(over_shards(sources, responses)));
-  out.push_back(retransmitted.take());
-  Family transactions("sip_transactions_active", "SIP transactions.", MetricType::Gauge);
-  transactions.gauge({}, over_shards(sources, [](const Totals& t) -> const auto& { return t.transactions; }));
-  out.push_back(transactions.take());
-  Family build("build_info", "What runs here.", MetricType::Gauge);
-  build.gauge({{"version", sources.version}, {"dpdk", sources.dpdk}}, 1);
-  out.push_back(build.take());
 }
 
 }  // namespace sallyport::ops

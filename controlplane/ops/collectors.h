@@ -12,13 +12,16 @@ namespace sallyport::ops {
 
 using MetricFamilies = std::vector<prometheus::MetricFamily>;
 
-// Of the shards: calls_*, sip_*, responses_mapped_total, private_media_total, the histograms.
+// Of the shards' statistics: calls_*, sip_requests and _responses, responses_mapped_total,
+// private_media_total.
 void collect_calls(const Labels& labels, const Sources& sources, MetricFamilies& out);
 void collect_sip(const Labels& labels, const Sources& sources, MetricFamilies& out);
 // Of the workers: dataplane_*, media_*.
 void collect_ports(const Labels& labels, const Sources& sources, MetricFamilies& out);
 void collect_media(const Labels& labels, const Sources& sources, MetricFamilies& out);
-// ring_full_total, build_info, and what keeps the rest honest (extensions of the interface).
+// Of the shards as such: peers, transactions, lag, rings.
+void collect_shards(const Labels& labels, const Sources& sources, MetricFamilies& out);
+// Records, memory, build_info.
 void collect_process(const Labels& labels, const Sources& sources, MetricFamilies& out);
 
 }  // namespace sallyport::ops

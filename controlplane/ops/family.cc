@@ -2,6 +2,9 @@
 #include "controlplane/ops/family.h"
 
 #include <array>
+#include <numeric>
+
+#include "controlplane/ops/catalogue.h"
 
 namespace sallyport::ops {
 
@@ -11,10 +14,11 @@ double seconds(Nanoseconds ns) {
 }
 }  // namespace
 
-Family::Family(std::string_view name, std::string_view help, prometheus::MetricType type) {
-  family_.name = "sallyport_" + std::string(name);
-  family_.help = help;
-  family_.type = type;
+Family::Family(std::string_view name) {
+  const MetricInfo& info = metric_info(name);
+  family_.name = std::string(kMetricPrefix) + std::string(info.name);
+  family_.help = info.meaning;
+  family_.type = info.type;
 }
 
 prometheus::ClientMetric& Family::add(LabelPairs labels) {
@@ -27,30 +31,38 @@ prometheus::ClientMetric& Family::add(LabelPairs labels) {
 void Family::counter(LabelPairs labels, std::uint64_t value) {
   add(labels).counter.value = static_cast<double>(value);
 }
+void Family::counter_seconds(LabelPairs labels, double value) {
+  add(labels).counter.value = value;
+}
 void Family::gauge(LabelPairs labels, double value) {
   add(labels).gauge.value = value;
 }
 
-void Family::histogram(LabelPairs labels, const std::vector<const stats::Histogram*>& parts) {
-  std::array<std::uint64_t, 17> counts{};
-  std::uint64_t total = 0;
-  std::uint64_t sum_ns = 0;
-  for (const stats::Histogram* part : parts) {
-    for (std::size_t i = 0; i < counts.size(); ++i) {
-      counts[i] += part->buckets()[i].get();
-    }
-    sum_ns += part->sum_ns();
-  }
-  for (const std::uint64_t count : counts) total += count;
+void Family::histogram(LabelPairs labels, std::span<const double> bounds,
+                       std::span<const std::uint64_t> counts, double sum) {
+  const std::uint64_t total = std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
   if (total == 0) return;
   prometheus::ClientMetric& metric = add(labels);
   metric.histogram.sample_count = total;
-  metric.histogram.sample_sum = seconds(static_cast<Nanoseconds>(sum_ns));
+  metric.histogram.sample_sum = sum;
   std::uint64_t cumulative = 0;
-  for (std::size_t i = 0; i + 1 < counts.size(); ++i) {
+  for (std::size_t i = 0; i < bounds.size(); ++i) {
     cumulative += counts[i];
-    metric.histogram.bucket.push_back({cumulative, seconds(parts.front()->bounds()[i])});
+    metric.histogram.bucket.push_back({cumulative, bounds[i]});
   }
+}
+
+void Family::histogram(LabelPairs labels, const std::vector<const stats::Histogram*>& parts) {
+  if (parts.empty()) return;
+  std::array<std::uint64_t, 17> counts{};
+  std::array<double, 16> bounds{};
+  std::uint64_t sum_ns = 0;
+  for (const stats::Histogram* part : parts) {
+    for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += part->buckets()[i].get();
+    sum_ns += part->sum_ns();
+  }
+  for (std::size_t i = 0; i < bounds.size(); ++i) bounds[i] = seconds(parts.front()->bounds()[i]);
+  histogram(labels, bounds, counts, seconds(static_cast<Nanoseconds>(sum_ns)));
 }
 
 }  // namespace sallyport::ops

@@ -7,6 +7,7 @@
 
 #include <prometheus/collectable.h>
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <functional>
@@ -15,6 +16,8 @@
 #include <vector>
 
 #include "controlplane/config/config.h"
+#include "controlplane/sip/statistics.h"
+#include "controlplane/stats/shard_query.h"
 #include "controlplane/stats/shard_statistics.h"
 #include "dataplane/base/address.h"
 #include "dataplane/dataplane.h"
@@ -37,10 +40,27 @@ struct Labels {
 };
 [[nodiscard]] Labels labels_of(const config::Config& config);
 
+class CallTally;
+
+// Call records by what became of them.
+struct RecordCounts {
+  std::uint64_t written = 0;
+  std::uint64_t dropped = 0;  // the queue was full
+  std::uint64_t failed = 0;   // the file did not take them
+};
+
+// Where the numbers stand. What is null or empty has no families.
 struct Sources {
-  const dp::Dataplane* dataplane = nullptr;  // null: its families are empty
+  dp::Dataplane* dataplane = nullptr;
   std::vector<const stats::ShardStatistics*> shards;
-  std::function<std::uint64_t()> records_dropped;  // of the CDR queue; may be empty
+  std::vector<const sip::TransactionCounters*> transactions;  // by shard
+  std::function<Nanoseconds(unsigned shard)> lag_ns;
+  stats::ShardQuery* query = nullptr;  // asked for the peers' health at each scrape
+  std::chrono::milliseconds query_timeout{300};
+  std::function<RecordCounts()> records;
+  std::function<std::uint64_t()> records_dropped;
+  const CallTally* tally = nullptr;
+  std::uint32_t calls_limit = 0;
   std::string version = SALLYPORT_VERSION;
   std::string dpdk;
 };

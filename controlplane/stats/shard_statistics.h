@@ -17,10 +17,12 @@
 
 namespace sallyport::stats {
 
+using MethodCounters = std::array<std::array<Counter, kMethodNames.size()>, 2>;  // [Direction][sip::Method]
+
 // SIP by a peer, or in a realm with an unknown source.
 struct SipCounters {
-  std::array<std::array<Counter, kMethodNames.size()>, 2> requests;  // [Direction][sip::Method]
-  std::array<std::array<Counter, kCodeSlots>, 2> responses;          // [Direction][code_slot]
+  MethodCounters requests;
+  std::array<std::array<Counter, kCodeSlots>, 2> responses;  // [Direction][code_slot]
 };
 
 struct PeerStatistics {
@@ -74,10 +76,11 @@ struct ShardTotals {
   Counter records_dropped;     // the CDR queue did
   Counter retransmitted_requests;
   Counter retransmitted_responses;
+  MethodCounters requests_again;   // came or went again
+  MethodCounters responses_again;  // by the method that they answer
   Counter stateless_replies;
   Counter silent_drops;  // messages that the shard answered with silence
   Gauge calls;
-  Gauge transactions;
 };
 
 class ShardStatistics {
@@ -115,8 +118,11 @@ class ShardStatistics {
 };
 
 // Convenience for the writers. `method`: sip::Method as a number.
+inline void count_method(MethodCounters& counters, Direction direction, std::size_t method) {
+  counters[static_cast<std::size_t>(direction)][method < kMethodNames.size() ? method : 1].add();
+}
 inline void count_request(SipCounters& counters, Direction direction, std::size_t method) {
-  counters.requests[static_cast<std::size_t>(direction)][method < kMethodNames.size() ? method : 1].add();
+  count_method(counters.requests, direction, method);
 }
 inline void count_response(SipCounters& counters, Direction direction, unsigned code) {
   counters.responses[static_cast<std::size_t>(direction)][code_slot(code)].add();

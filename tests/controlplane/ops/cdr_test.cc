@@ -73,7 +73,7 @@ TEST(CdrWriter, writes_every_record_as_a_line_before_it_goes) {
   const Folder folder;
   const std::string file = folder.file("cdr.jsonl");
   {
-    auto writer = CdrWriter::start(file);
+    auto writer = CdrWriter::start(CdrOptions{.file = file});
     ASSERT_TRUE(writer.has_value()) << writer.error();
     for (int i = 0; i < 1000; ++i) EXPECT_TRUE((*writer)->write(record("c" + std::to_string(i))));
   }
@@ -88,7 +88,7 @@ TEST(CdrWriter, writes_every_record_as_a_line_before_it_goes) {
 TEST(CdrWriter, appends_to_a_file_that_is_there) {
   const Folder folder;
   for (int i = 0; i < 2; ++i) {
-    auto writer = CdrWriter::start(folder.file("f"));
+    auto writer = CdrWriter::start(CdrOptions{.file = folder.file("f")});
     ASSERT_TRUE(writer.has_value());
     EXPECT_TRUE((*writer)->write(record("c")));
   }
@@ -99,7 +99,7 @@ TEST(CdrWriter, reopen_follows_a_rotation_and_loses_nothing) {
   const Folder folder;
   const std::string file = folder.file("cdr");
   {
-    auto writer = CdrWriter::start(file);
+    auto writer = CdrWriter::start(CdrOptions{.file = file});
     ASSERT_TRUE(writer.has_value());
     for (int i = 0; i < 10; ++i) EXPECT_TRUE((*writer)->write(record("old")));
     std::filesystem::rename(file, file + ".1");
@@ -120,7 +120,7 @@ TEST(CdrWriter, a_full_queue_drops_and_counts_and_never_waits) {
   const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   std::uint64_t taken = 0;
   {
-    auto writer = CdrWriter::start(pipe, 8);
+    auto writer = CdrWriter::start(CdrOptions{.file = pipe, .capacity = 8});
     ASSERT_TRUE(writer.has_value()) << writer.error();
     stats::CallRecord big = record("c");
     big.caller.assign(20'000, 'x');  // a few of these and the pipe is full: its writer blocks
@@ -136,9 +136,65 @@ TEST(CdrWriter, a_full_queue_drops_and_counts_and_never_waits) {
 }
 
 TEST(CdrWriter, a_file_that_cannot_be_opened_is_one_sentence) {
-  const auto writer = CdrWriter::start("/nonexistent/folder/cdr");
+  const auto writer = CdrWriter::start(CdrOptions{.file = "/nonexistent/folder/cdr"});
   ASSERT_FALSE(writer.has_value());
   EXPECT_THAT(writer.error(), HasSubstr("cdr.file /nonexistent/folder/cdr cannot be opened"));
+}
+
+TEST(CdrWriter, without_a_file_records_are_observed_only) {
+  std::vector<std::string> seen;
+  {
+    auto writer =
+        CdrWriter::start(CdrOptions{.observe = [&](const stats::CallRecord& r) { seen.push_back(r.id); }});
+    ASSERT_TRUE(writer.has_value()) << writer.error();
+    EXPECT_TRUE((*writer)->write(record("a")));
+    EXPECT_TRUE((*writer)->write(record("b")));
+    (*writer)->reopen();
+  }
+  EXPECT_EQ(seen, (std::vector<std::string>{"a", "b"}));
+}
+
+TEST(CdrWriter, half_a_line_that_a_crash_left_is_taken_out) {
+  const Folder folder;
+  const std::string file = folder.file("cdr");
+  std::ofstream(file) << R"({"id":"whole"})" << "\n" << std::string(9000, 'x');
+  {
+    auto writer = CdrWriter::start(CdrOptions{.file = file});
+    ASSERT_TRUE(writer.has_value()) << writer.error();
+    EXPECT_TRUE((*writer)->write(record("after")));
+  }
+  const auto lines = lines_of(file);
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(json::parse(lines[0])["id"], "whole");
+  EXPECT_EQ(json::parse(lines[1])["id"], "after");
+}
+
+TEST(CdrWriter, rotates_by_size_between_two_lines_and_keeps_so_many_files) {
+  const Folder folder;
+  const std::string file = folder.file("cdr");
+  const std::uint64_t limit = 3 * (to_json(record("c00")).size() + 1);
+  {
+    auto writer = CdrWriter::start(CdrOptions{.file = file, .rotate_bytes = limit, .keep = 2});
+    ASSERT_TRUE(writer.has_value()) << writer.error();
+    for (int i = 10; i < 20; ++i) EXPECT_TRUE((*writer)->write(record("c" + std::to_string(i))));
+  }
+  EXPECT_EQ(json::parse(lines_of(file).front())["id"], "c19");
+  EXPECT_EQ(lines_of(file + ".1").size(), 3u);
+  EXPECT_EQ(json::parse(lines_of(file + ".1").front())["id"], "c16");
+  EXPECT_EQ(json::parse(lines_of(file + ".2").front())["id"], "c13");
+  EXPECT_FALSE(std::filesystem::exists(file + ".3")) << "the oldest goes";
+}
+
+TEST(CdrWriter, a_line_larger_than_the_limit_still_gets_into_a_file_of_its_own) {
+  const Folder folder;
+  const std::string file = folder.file("cdr");
+  {
+    auto writer = CdrWriter::start(CdrOptions{.file = file, .rotate_bytes = 10, .keep = 5});
+    ASSERT_TRUE(writer.has_value());
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE((*writer)->write(record("c")));
+  }
+  EXPECT_EQ(lines_of(file).size(), 1u);
+  EXPECT_EQ(lines_of(file + ".2").size(), 1u);
 }
 
 // ---- log

@@ -35,6 +35,8 @@ class FakeDataplane : public dp::Dataplane {
   [[nodiscard]] std::string memory_in_use() const override { return "ordinary"; }
 
   dp::WorkerCounters& worker(unsigned n) { return *workers_[n]; }
+  [[nodiscard]] std::vector<dp::PoolLevel> pools() const override { return {{"access", 2100, 6091}}; }
+  void add_media_range(const dp::MediaRange& range) { media_.push_back(range); }
   std::vector<dp::FlowRow> flow_rows;
 
  private:

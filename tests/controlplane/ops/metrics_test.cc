@@ -6,8 +6,11 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <set>
+#include <map>
+#include <optional>
 
+#include "controlplane/ops/call_tally.h"
+#include "controlplane/ops/catalogue.h"
 #include "controlplane/response_map/local_error.h"
 #include "controlplane/response_map/tables.h"
 #include "dataplane/sip/fault.h"
@@ -21,15 +24,51 @@ using stats::code_slot;
 using testing::HasSubstr;
 using testing::Not;
 
+// Two shards: the first answers at once, the second never does.
+class HalfSilentShards final : public stats::ShardQuery, private stats::ShardView {
+ public:
+  [[nodiscard]] unsigned shards() const override { return 2; }
+  [[nodiscard]] bool post(unsigned shard, stats::ShardRequest request) override {
+    if (shard == 0) request(*this);
+    return true;
+  }
+
+ private:
+  std::vector<stats::CallRow> calls(std::size_t) override { return {}; }
+  std::size_t call_count() override { return 0; }
+  std::optional<stats::CallDetail> call(std::string_view) override { return std::nullopt; }
+  std::vector<stats::PeerRow> peers() override {
+    return {{"office", "access", true, {}, 0}, {"carrier-a", "core", false, {}, 0}};
+  }
+};
+
 struct Bench {
   FakeDataplane dataplane;
   stats::ShardStatistics first{3, 2};
   stats::ShardStatistics second{3, 2};
+  sip::TransactionCounters transactions;
+  CallTally tally;
+  HalfSilentShards query;
   std::uint64_t records_dropped = 0;
 
-  [[nodiscard]] std::string text() {
-    Sources sources{&dataplane, {&first, &second}, [this] { return records_dropped; }, "1.2.3", "DPDK 22.11"};
-    return Metrics(lab_labels(), std::move(sources)).text();
+  [[nodiscard]] std::string text() { return Metrics(lab_labels(), sources()).text(); }
+  [[nodiscard]] std::vector<prometheus::MetricFamily> families() {
+    return Metrics(lab_labels(), sources()).Collect();
+  }
+  [[nodiscard]] Sources sources() {
+    Sources sources;
+    sources.dataplane = &dataplane;
+    sources.shards = {&first, &second};
+    sources.transactions = {&transactions};
+    sources.lag_ns = [](unsigned shard) { return (shard + 1) * 2 * kMillisecond; };
+    sources.query = &query;
+    sources.query_timeout = std::chrono::milliseconds(0);
+    sources.records = [this] { return RecordCounts{.written = 7, .dropped = records_dropped}; };
+    sources.tally = &tally;
+    sources.calls_limit = 50'000;
+    sources.version = "1.2.3";
+    sources.dpdk = "DPDK 22.11";
+    return sources;
   }
 };
 
@@ -163,9 +202,65 @@ TEST(Metrics, rings_media_and_build_are_there) {
        {"ring_full_total{ring=\"commands\"} 2", "ring_full_total{ring=\"events\"} 4",
         "ring_full_total{ring=\"records\"} 5", "media_flows_active{realm=\"access\"} 8",
         "media_packets_lost_total{realm=\"access\",direction=\"rx\"} 1",
+        "ring_used_ratio{ring=\"events\",shard=\"1\"} 0", "call_records_total{outcome=\"written\"} 7",
         "sip_faults_total{fault=\"missing_via\"} 3", "build_info{version=\"1.2.3\",dpdk=\"DPDK 22.11\"} 1"}) {
     EXPECT_THAT(text, HasSubstr("sallyport_" + std::string(line) + "\n"));
   }
+}
+
+TEST(Metrics, transactions_retransmissions_and_what_should_not_happen) {
+  Bench bench;
+  const auto invite = static_cast<std::size_t>(sip::Method::invite);
+  stats::count_method(bench.first.totals.requests_again, stats::Direction::out, invite);
+  stats::count_method(bench.second.totals.requests_again, stats::Direction::out, invite);
+  stats::count_method(bench.first.totals.responses_again, stats::Direction::in, 0);
+  stats::count_method(bench.first.totals.responses_again, stats::Direction::in, 1);
+  bench.transactions.clients_active.set(3);
+  bench.transactions.servers_started.set(12);
+  bench.transactions.timeouts.set(2);
+  bench.second.totals.silent_drops.add(4);
+  const std::string text = bench.text();
+  for (const char* line :
+       {"sip_retransmissions_total{kind=\"request\",direction=\"tx\",method=\"INVITE\"} 2",
+        "sip_retransmissions_total{kind=\"response\",direction=\"rx\",method=\"other\"} 2",
+        "sip_transactions_active{kind=\"client\"} 3", "sip_transactions_total{kind=\"server\"} 12",
+        "sip_transaction_events_total{event=\"timeout\"} 2", "sip_silent_drops_total 4"}) {
+    EXPECT_THAT(text, HasSubstr("sallyport_" + std::string(line) + "\n"));
+  }
+}
+
+TEST(Metrics, shards_peers_pools_ports_and_cores_have_levels) {
+  Bench bench;
+  bench.dataplane.add_media_range({.realm = 1, .first = 20'000, .last = 20'099});
+  bench.dataplane.add_media_range({.realm = 1, .first = 30'000, .last = 30'001});
+  bench.dataplane.worker(1).busy_cycles.set(300);
+  bench.dataplane.worker(1).total_cycles.set(1000);
+  bench.dataplane.worker(0).latches.set(5);
+  bench.dataplane.worker(0).ports[1].unsent.add(2);
+  const std::string text = bench.text();
+  for (const char* line :
+       {"shard_lag_seconds{shard=\"1\"} 0.004", "shard_answering{shard=\"0\"} 1",
+        "shard_answering{shard=\"1\"} 0", "peer_up{peer=\"office\"} 1", "peer_up{peer=\"carrier-a\"} 0",
+        "dataplane_pool_packets{port=\"access\",state=\"free\"} 6091", "media_ports{realm=\"core\"} 102",
+        "dataplane_cycles_total{core=\"3\",state=\"idle\"} 700", "media_latches_total{core=\"1\"} 5",
+        "dataplane_unsent_total{port=\"core\"} 2", "calls_limit 50000"}) {
+    EXPECT_THAT(text, HasSubstr("sallyport_" + std::string(line) + "\n"));
+  }
+}
+
+TEST(Metrics, the_process_tells_its_memory_files_and_age) {
+  Bench bench;
+  const std::string text = bench.text();
+  const auto value = [&](const std::string& name) {
+    const std::size_t at = text.find("\nsallyport_" + name + " ");
+    return at == std::string::npos ? -1.0 : std::strtod(text.c_str() + at + name.size() + 12, nullptr);
+  };
+  EXPECT_GT(value("process_resident_memory_bytes"), 1e6);
+  EXPECT_GE(value("process_open_fds"), 3);
+  EXPECT_GE(value("process_cpu_seconds_total"), 0);
+  const double now = static_cast<double>(::time(nullptr));
+  EXPECT_GT(value("process_start_time_seconds"), now - 3600);
+  EXPECT_LE(value("process_start_time_seconds"), now + 2);
 }
 
 TEST(Metrics, every_name_of_the_interface_appears_once_something_was_counted) {
@@ -179,7 +274,24 @@ TEST(Metrics, every_name_of_the_interface_appears_once_something_was_counted) {
   bench.first.peer(1).call_duration.observe(1);
   bench.first.peer(1).private_media[0].add();
   bench.first.realm(1).jitter.observe(1);
+  stats::count_method(bench.first.totals.requests_again, stats::Direction::out, 6);
+  bench.dataplane.worker(0).sip_faults[1].add();
+  stats::CallRecord call;
+  call.answered_ns = kSecond;
+  call.ended_ns = 10 * kSecond;
+  call.media.emplace_back().counters.packets = 500;
+  bench.tally.add(call);
   const std::string text = bench.text();
+  std::map<std::string, std::string> labels;  // of the first sample of each family
+  for (const auto& family : bench.families()) {
+    std::string& names = labels[family.name];
+    for (const auto& label : family.metric.front().label) names += (names.empty() ? "" : ", ") + label.name;
+  }
+  for (const MetricInfo& info : catalogue()) {
+    const auto found = labels.find("sallyport_" + std::string(info.name));
+    ASSERT_NE(found, labels.end()) << info.name;
+    EXPECT_EQ(found->second, info.labels) << info.name;
+  }
   for (const char* name : {"calls_active",
                            "call_attempts_total",
                            "calls_answered_total",

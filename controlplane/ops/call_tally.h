@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Theory of operation. What can be said of a call only when its record is there: which calls had media from
+// one side only, how much was lost and how it will have sounded, and which failed lately. Records come from
+// the writer's thread, readers are the metrics' and the status page's: a mutex between them, and never a
+// shard.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "controlplane/ops/collectors.h"
+#include "controlplane/stats/call_record.h"
+
+namespace sallyport::ops {
+
+// Share of RTP packets that an endpoint sent and we missed (RFC 3550 6.4.1, A.3); nullopt: none were
+// expected.
+[[nodiscard]] std::optional<double> loss_ratio(const dp::FlowCounters& counters);
+// ITU-T G.107 with its defaults: R = 93.2 - Ie-eff, and from R the mean opinion score (Annex B). Ie-eff is
+// G.711's with packet loss concealment (G.113 Appendix I: Ie 0, Bpl 25.1). Delay is not known here and is
+// left out, so it is what the line from the endpoint to us allows at best.
+[[nodiscard]] double estimate_mos(double loss);
+
+// A call that failed, for the status page.
+struct FailedCall {
+  Nanoseconds ended_ns = 0;  // wall clock
+  std::string id;
+  std::string from;
+  std::string to;
+  std::string caller;
+  std::string callee;
+  std::uint16_t received = 0;
+  std::uint16_t sent = 0;
+  std::string phrase;
+  std::string rule;
+};
+
+class CallTally {
+ public:
+  static constexpr std::size_t kFailuresKept = 50;
+  // Shorter calls say nothing about media: the first packets may not have come.
+  static constexpr Nanoseconds kShortest = 5 * kSecond;
+
+  void add(const stats::CallRecord& record);
+  void collect(MetricFamilies& out) const;
+  [[nodiscard]] std::vector<FailedCall> failures() const;  // latest first
+
+ private:
+  struct Quality {
+    std::array<std::uint64_t, 10> loss{};
+    std::array<std::uint64_t, 11> mos{};
+    double loss_sum = 0;
+    double mos_sum = 0;
+  };
+  void add_media(const stats::CallRecord& record);
+
+  mutable std::mutex mutex_;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> one_way_;
+  std::map<std::string, Quality> quality_;  // by realm
+  std::deque<FailedCall> failures_;
+};
+
+}  // namespace sallyport::ops

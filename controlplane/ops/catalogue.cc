@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/ops/catalogue.h"
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+
+namespace sallyport::ops {
+namespace {
+
+using enum prometheus::MetricType;
+
+constexpr auto kCatalogue = std::to_array<MetricInfo>({
+    // ---- calls
+    {"calls_active", Gauge, "from, to", "Calls that are up or being set up."},
+    {"calls_limit", Gauge, "", "Calls that may be up at once (controlplane.max_calls)."},
+    {"call_attempts_total", Counter, "from, to",
+     "Call attempts; one that is tried at two peers counts at both."},
+    {"calls_answered_total", Counter, "from, to", "Calls that were answered."},
+    {"calls_failed_total", Counter, "from, to, code",
+     "Call attempts that failed, by the code that the caller got."},
+    {"call_setup_seconds", Histogram, "peer", "INVITE to 2xx, by the outgoing peer."},
+    {"post_dial_delay_seconds", Histogram, "peer", "INVITE to the first 18x, by the outgoing peer."},
+    {"call_duration_seconds", Histogram, "peer", "2xx to the end, by the outgoing peer."},
+    {"responses_mapped_total", Counter, "from, to, received, sent",
+     "Responses that went on as another code, and local errors by their name."},
+    {"private_media_total", Counter, "peer, action", "Streams with a private address, by what was done."},
+    {"calls_one_way_media_total", Counter, "from, to",
+     "Answered calls of 5 s and more that ended with RTP from one side only."},
+    {"peer_up", Gauge, "peer",
+     "1: at least one target of the peer is in use, or it has none; 0: all are out of use."},
+    // ---- SIP
+    {"sip_requests_total", Counter, "peer, realm, direction, method",
+     "SIP requests, retransmissions among them."},
+    {"sip_responses_total", Counter, "peer, realm, direction, code",
+     "SIP responses, retransmissions among them."},
+    {"sip_retransmissions_total", Counter, "kind, direction, method",
+     "SIP messages that came or went again; of a response the method that it answers."},
+    {"sip_transactions_active", Gauge, "kind", "SIP transactions, client or server."},
+    {"sip_transactions_total", Counter, "kind", "SIP transactions that were begun, client or server."},
+    {"sip_transaction_events_total", Counter, "event",
+     "What a transaction should not meet: timeouts, missing ACKs, strays, merged requests, lack of room."},
+    {"sip_faults_total", Counter, "fault", "Malformed SIP messages, by fault."},
+    {"sip_silent_drops_total", Counter, "", "SIP messages that were answered with silence."},
+    {"sip_stateless_replies_total", Counter, "",
+     "SIP requests of unknown sources that were answered without a transaction."},
+    // ---- media
+    {"media_flows_active", Gauge, "realm", "Flows that are installed."},
+    {"media_ports", Gauge, "realm", "Media ports that the realm has; a flow uses one."},
+    {"media_packets_total", Counter, "realm, direction", "Media packets relayed, by the realm's side."},
+    {"media_packets_lost_total", Counter, "realm, direction", "Gaps in the RTP sequence numbers received."},
+    {"media_jitter_seconds", Histogram, "realm", "Jitter of a flow when it ends (RFC 3550 6.4.1)."},
+    {"media_loss_ratio", Histogram, "realm",
+     "Share of RTP packets that an endpoint in the realm sent and we missed, when its flow ends."},
+    {"media_mos", Histogram, "realm",
+     "Mean opinion score of what an endpoint in the realm sent, estimated from loss when its flow ends "
+     "(ITU-T G.107 "
+     "defaults, G.711 with concealment by G.113, delay not in it)."},
+    {"media_latches_total", Counter, "core", "Sources that were latched."},
+    // ---- dataplane
+    {"dataplane_packets_total", Counter, "port, direction", "Packets at a port."},
+    {"dataplane_bytes_total", Counter, "port, direction", "Octets of frames at a port, without FCS."},
+    {"dataplane_delivered_total", Counter, "port, path", "Received packets by where they went."},
+    {"dataplane_drops_total", Counter, "port, reason", "Received packets that ended here, by reason."},
+    {"dataplane_unsent_total", Counter, "port",
+     "Packets of our own or of the kernel that the port did not accept."},
+    {"dataplane_nic_missed_total", Counter, "port, cause", "Packets that the NIC lost before us."},
+    {"dataplane_busy_ratio", Gauge, "core",
+     "Share of a core's cycles that had work, over the last second or so."},
+    {"dataplane_cycles_per_packet", Gauge, "core", "Busy cycles by packets, over the last second or so."},
+    {"dataplane_cycles_total", Counter, "core, state", "Cycles of a core, busy or idle."},
+    {"dataplane_pool_packets", Gauge, "port, state", "Packet buffers of a port's pool, used or free."},
+    // ---- process
+    {"ring_full_total", Counter, "ring", "Records that a ring or queue had no room for."},
+    {"ring_used_ratio", Gauge, "ring, shard", "Share of a ring that is in use, the fullest of a shard's."},
+    {"shard_lag_seconds", Gauge, "shard", "How long the oldest event of the shard's last turn had waited."},
+    {"shard_answering", Gauge, "shard", "1: the shard answers; 0: not within the limit."},
+    {"call_records_total", Counter, "outcome",
+     "Call records: written, lost for a full queue, refused by the file."},
+    {"process_resident_memory_bytes", Gauge, "", "Resident memory, without hugepages."},
+    {"process_hugepage_bytes", Gauge, "", "Memory in hugepages."},
+    {"process_cpu_seconds_total", Counter, "", "Processor time; a polling core uses all of its own."},
+    {"process_open_fds", Gauge, "", "Open file descriptors."},
+    {"process_start_time_seconds", Gauge, "", "Start of the process, seconds since 1970."},
+    {"build_info", Gauge, "version, dpdk", "What runs here; always 1."},
+});
+
+std::string full_name(const MetricInfo& info) {
+  return std::string(kMetricPrefix) + std::string(info.name);
+}
+
+void pad(std::string& line, std::size_t width) {
+  line.append(line.size() < width ? width - line.size() : 1, ' ');
+}
+
+}  // namespace
+
+std::span<const MetricInfo> catalogue() {
+  return kCatalogue;
+}
+
+const MetricInfo& metric_info(std::string_view name) {
+  const auto found = std::ranges::find(kCatalogue, name, &MetricInfo::name);
+  if (found == kCatalogue.end()) throw std::logic_error("no metric is named " + std::string(name));
+  return *found;
+}
+
+std::string_view type_text(prometheus::MetricType type) {
+  return type == Counter ? "counter" : type == Gauge ? "gauge" : type == Histogram ? "histogram" : "untyped";
+}
+
+std::string catalogue_text() {
+  std::string out;
+  for (const MetricInfo& info : kCatalogue) {
+    std::string line = full_name(info);
+    pad(line, 44);
+    line += type_text(info.type);
+    pad(line, 55);
+    line += info.labels.empty() ? "-" : info.labels;
+    pad(line, 88);
+    out += line + std::string(info.meaning) + "\n";
+  }
+  return out;
+}
+
+std::string catalogue_markdown() {
+  std::string out =
+      "# Metrics\n\n"
+      "Made by `sallyport metrics --list --markdown`; a test holds this page against the code. Labels are "
+      "bounded: "
+      "peers,\nrealms, ports and cores come from the configuration, codes, methods, reasons and faults from "
+      "fixed "
+      "sets with `other`;\na peer or a realm that is not known is `none`. A family without a value yet is "
+      "absent.\n\n"
+      "| name | type | labels | meaning |\n|---|---|---|---|\n";
+  for (const MetricInfo& info : kCatalogue) {
+    out += "| `" + full_name(info) + "` | " + std::string(type_text(info.type)) + " | " +
+           std::string(info.labels) + " | " + std::string(info.meaning) + " |\n";
+  }
+  return out;
+}
+
+}  // namespace sallyport::ops

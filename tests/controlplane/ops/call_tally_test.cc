@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/ops/call_tally.h"
+
+#include <gmock/gmock.h>
+#include <prometheus/text_serializer.h>
+
+namespace sallyport::ops {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+stats::CallRecord answered(std::uint64_t from_caller, std::uint64_t from_callee, Nanoseconds lasted) {
+  stats::CallRecord record;
+  record.from_peer = "office";
+  record.to_peer = "carrier-a";
+  record.from_realm = "access";
+  record.to_realm = "core";
+  record.answered_ns = 100 * kSecond;
+  record.ended_ns = record.answered_ns + lasted;
+  record.media.resize(2);
+  record.media[0].counters.packets = from_caller;
+  record.media[1].leg = 1;
+  record.media[1].counters.packets = from_callee;
+  return record;
+}
+
+std::string text_of(const CallTally& tally) {
+  MetricFamilies families;
+  tally.collect(families);
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+TEST(CallTally, one_way_is_an_answered_call_of_some_length_with_rtp_from_one_side) {
+  struct Row {
+    const char* what;
+    stats::CallRecord record;
+    int counted;
+  };
+  Row rows[] = {{"both", answered(250, 250, 6 * kSecond), 0},
+                {"caller only", answered(250, 0, 6 * kSecond), 1},
+                {"callee only", answered(0, 250, 6 * kSecond), 1},
+                {"none at all", answered(0, 0, 6 * kSecond), 0},
+                {"short", answered(250, 0, 4 * kSecond), 0},
+                {"interim", answered(250, 0, 6 * kSecond), 0},
+                {"rtcp does not count", answered(250, 9, 6 * kSecond), 1},
+                {"a second stream does", answered(250, 0, 6 * kSecond), 0}};
+  rows[5].record.kind = stats::RecordKind::interim;
+  rows[6].record.media[1].rtcp = true;
+  stats::MediaRecord& second = rows[7].record.media.emplace_back();
+  second.leg = second.stream = 1;
+  second.counters.packets = 1;
+  for (const Row& row : rows) {
+    CallTally tally;
+    tally.add(row.record);
+    const std::string sample = "calls_one_way_media_total{from=\"office\",to=\"carrier-a\"} 1\n";
+    EXPECT_EQ(text_of(tally).contains(sample), row.counted == 1) << row.what;
+  }
+}
+
+TEST(CallTally, loss_and_mos_are_by_the_realm_of_the_endpoint) {
+  CallTally tally;
+  stats::CallRecord record = answered(990, 1000, 20 * kSecond);
+  record.media[0].counters.lost = 10;
+  tally.add(record);
+  const std::string text = text_of(tally);
+  EXPECT_THAT(text, HasSubstr("media_loss_ratio_bucket{realm=\"access\",le=\"0.005\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("media_loss_ratio_bucket{realm=\"access\",le=\"0.01\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("media_loss_ratio_bucket{realm=\"core\",le=\"0\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("media_mos_bucket{realm=\"core\",le=\"4.4\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("media_mos_count{realm=\"core\"} 1\n"));
+}
+
+// G.107 Annex B gives 4.41 for R = 93.2; with 1% loss R = 93.2 - 95 / 26.1, with 10% R = 93.2 - 950 / 35.1.
+TEST(Mos, follows_the_e_model) {
+  EXPECT_NEAR(estimate_mos(0), 4.41, 0.005);
+  EXPECT_NEAR(estimate_mos(0.01), 4.32, 0.01);
+  EXPECT_NEAR(estimate_mos(0.10), 3.40, 0.02);
+  EXPECT_DOUBLE_EQ(estimate_mos(1), estimate_mos(2)) << "a share is at most one";
+  EXPECT_GE(estimate_mos(1), 1);
+}
+
+TEST(Loss, is_of_what_was_expected) {
+  EXPECT_EQ(loss_ratio({}), std::nullopt);
+  EXPECT_DOUBLE_EQ(*loss_ratio({.packets = 75, .lost = 25}), 0.25);
+}
+
+TEST(CallTally, keeps_the_latest_failures_first) {
+  CallTally tally;
+  for (int i = 0; i < 60; ++i) {
+    stats::CallRecord record;
+    record.id = "c" + std::to_string(i);
+    record.sent = 486;
+    tally.add(record);
+  }
+  tally.add(answered(1, 1, kSecond));
+  const auto failures = tally.failures();
+  ASSERT_EQ(failures.size(), CallTally::kFailuresKept);
+  EXPECT_EQ(failures.front().id, "c59");
+  EXPECT_EQ(failures.back().id, "c10");
+}
+
+}  // namespace
+}  // namespace sallyport::ops
