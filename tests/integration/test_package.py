@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The .deb: what is in it, that it installs into a root of its own, starts there, and that purge leaves nothing."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+import yaml
+
+from harness import netns
+
+BUILD = netns.BINARY.parent
+
+
+def run(*argv, **kwargs):
+    return subprocess.run([str(arg) for arg in argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    if not (BUILD / "CPackConfig.cmake").exists():
+        pytest.skip(f"{BUILD} is no build folder with CPack")
+    folder = tmp_path_factory.mktemp("package")
+    done = run("cpack", "--config", BUILD / "CPackConfig.cmake", "-B", folder, cwd=BUILD)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = list(folder.glob("sallyport_*.deb"))
+    assert len(found) == 1, found
+    return found[0]
+
+
+def dpkg(root, *args):
+    """dpkg on a root of its own: with its scripts run outside of it, and without the packages that ours needs."""
+    return run("dpkg", f"--root={root}", "--force-script-chrootless", "--force-depends", "--force-not-root", "--log=/dev/null", *args,
+               env={**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+
+
+@pytest.fixture
+def root(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("dpkg needs root")
+    admin = tmp_path / "root/var/lib/dpkg"
+    for name in ("info", "updates", "triggers"):
+        (admin / name).mkdir(parents=True)
+    for name in ("status", "available"):
+        (admin / name).touch()
+    return tmp_path / "root"
+
+
+def files_of(root):
+    """All that is no folder, without dpkg's own."""
+    return {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir() and "var/lib/dpkg" not in str(path)}
+
+
+def test_holds_what_a_host_needs(package):
+    listed = run("dpkg-deb", "-c", package).stdout
+    for name in ("usr/bin/sallyport", "lib/systemd/system/sallyport.service", "etc/sallyport/sallyport.yaml", "etc/logrotate.d/sallyport",
+                 "usr/share/sallyport/host-setup", "usr/share/sallyport/prometheus/rules.yml", "usr/share/sallyport/prometheus/alerts.yml",
+                 "usr/share/sallyport/grafana/dashboards/overview.json", "usr/share/doc/sallyport/METRICS.md",
+                 "usr/share/doc/sallyport/copyright"):
+        assert re.search(rf"\./{name}$", listed, re.M), name
+    about = run("dpkg-deb", "-f", package, "Depends").stdout
+    assert "dpdk" in about and "librte-eal23" in about, about
+
+
+def test_installs_is_right_and_purge_leaves_nothing(package, root):
+    before = files_of(root)
+    done = dpkg(root, "-i", package)
+    assert done.returncode == 0, done.stdout + done.stderr
+    check = run(root / "usr/bin/sallyport", "check", "--config", root / "etc/sallyport/sallyport.yaml")
+    assert check.returncode == 0, check.stderr
+    # As a run leaves them.
+    (root / "var/log/sallyport").mkdir(parents=True)
+    (root / "var/log/sallyport/cdr.jsonl").write_text("{}\n")
+    done = dpkg(root, "--purge", "sallyport")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert files_of(root) == before
+    assert not (root / "etc/sallyport").exists() and not (root / "var/log/sallyport").exists()
+
+
+def test_an_upgrade_keeps_a_configuration_that_was_changed(package, root):
+    assert dpkg(root, "-i", package).returncode == 0
+    config = root / "etc/sallyport/sallyport.yaml"
+    config.write_text(config.read_text() + "# mine\n")
+    assert dpkg(root, "--force-confold", "-i", package).returncode == 0
+    assert config.read_text().endswith("# mine\n")
+
+
+def unit_capabilities():
+    text = (netns.REPO / "deploy/package/sallyport.service").read_text()
+    return re.search(r"^CapabilityBoundingSet=(.*)$", text, re.M).group(1).split()
+
+
+def test_the_installed_binary_starts_with_what_the_unit_allows_on_ports_of_software(package, root, tmp_path):
+    assert dpkg(root, "-i", package).returncode == 0
+    data = yaml.safe_load((root / "etc/sallyport/sallyport.yaml").read_text())
+    data["dataplane"] = {"cores": [1 if os.cpu_count() > 1 else 0], "memory": "ordinary",
+                         "ports": {"access": {"device": "net_null0"}, "core": {"device": "net_null1"}}}
+    data["admin"] = {"socket": str(tmp_path / "admin.sock")}
+    data["metrics"] = {"listen": "127.0.0.1:19464"}
+    data["cdr"] = {"file": str(tmp_path / "cdr.jsonl")}
+    config = tmp_path / "sallyport.yaml"
+    config.write_text(yaml.safe_dump(data))
+    binary = root / "usr/bin/sallyport"
+    with open(tmp_path / "log", "w", encoding="utf-8") as log:
+        few = ",".join(["-all", *(f"+{name.removeprefix('CAP_').lower()}" for name in unit_capabilities())])
+        process = subprocess.Popen(["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", "setpriv", "--no-new-privs",
+                                    f"--bounding-set={few}", "--inh-caps=-all", binary, "run", "--config", config],
+                                   stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 30
+        while "ready" not in (tmp_path / "log").read_text():
+            assert process.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
+            time.sleep(0.1)
+        shown = run(binary, "show", "peers", "--socket", tmp_path / "admin.sock")
+        assert shown.returncode == 0 and "carrier" in shown.stdout, shown.stderr
+    finally:
+        code = netns.stop_process(process, wait=15)
+    assert code == 0, (tmp_path / "log").read_text()
+
+
+def test_systemd_accepts_the_unit_and_it_asks_for_little(tmp_path):
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze")
+    text = (netns.REPO / "deploy/package/sallyport.service").read_text()
+    unit = tmp_path / "sallyport.service"
+    unit.write_text(text.replace("/usr/bin/sallyport", "/bin/true"))
+    done = run("systemd-analyze", "verify", "--man=no", unit)
+    assert "sallyport.service" not in done.stderr, done.stderr
+    assert set(unit_capabilities()) <= {"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_BPF", "CAP_PERFMON", "CAP_IPC_LOCK", "CAP_SYS_ADMIN"}
+    for line in ("NoNewPrivileges=yes", "ProtectSystem=strict", "ProtectHome=yes", "RestrictNamespaces=yes"):
+        assert line in text.splitlines(), line
+
+
+def test_logrotate_accepts_its_file(tmp_path):
+    if shutil.which("logrotate") is None:
+        pytest.skip("no logrotate")
+    config = tmp_path / "logrotate"
+    config.write_text((netns.REPO / "deploy/package/logrotate").read_text())
+    config.chmod(0o644)
+    done = run("logrotate", "--debug", "--state", tmp_path / "state", config)
+    assert done.returncode == 0 and "error" not in done.stderr, done.stderr
