@@ -53,11 +53,12 @@ std::expected<std::unique_ptr<Process>, std::string> Process::start(std::unique_
 
 std::expected<void, std::string> Process::bring_up() {
   const config::Config& config = loaded_->config;
-  if (!config.cdr.file.empty()) {
-    auto records = ops::CdrWriter::start(config.cdr.file);
-    if (!records) return std::unexpected(records.error());
-    records_ = std::move(*records);
-  }
+  ops::CdrOptions options;
+  options.file = config.cdr.file;
+  options.observe = [this](const stats::CallRecord& record) { tally_.add(record); };
+  auto records = ops::CdrWriter::start(std::move(options));
+  if (!records) return std::unexpected(records.error());
+  records_ = std::move(*records);
   auto dataplane = dp::Dataplane::start(dataplane_options(config, key_));
   if (!dataplane) return std::unexpected(dataplane.error());
   dataplane_ = std::move(*dataplane);
@@ -153,17 +154,30 @@ std::expected<void, std::string> Process::start_ops() {
   if (!server) return std::unexpected(server.error());
   admin_ = std::move(*server);
   if (config.metrics.listen) {
-    ops::Sources sources;
-    sources.dataplane = dataplane_.get();
-    for (const auto& shard : shards_) sources.shards.push_back(&shard->statistics());
-    if (records_) sources.records_dropped = [this] { return records_->dropped(); };
-    sources.dpdk = dp::dpdk_version();
     auto metrics = ops::MetricsServer::start(
-        *config.metrics.listen, std::make_shared<ops::Metrics>(ops::labels_of(config), std::move(sources)));
+        *config.metrics.listen, std::make_shared<ops::Metrics>(ops::labels_of(config), metric_sources()));
     if (!metrics) return std::unexpected(metrics.error());
     metrics_ = std::move(*metrics);
   }
   return {};
+}
+
+ops::Sources Process::metric_sources() {
+  ops::Sources sources;
+  sources.dataplane = dataplane_.get();
+  for (const auto& shard : shards_) {
+    sources.shards.push_back(&shard->statistics());
+    sources.transactions.push_back(&shard->transactions());
+  }
+  sources.lag_ns = [this](unsigned shard) { return shards_[shard]->lag_ns(); };
+  sources.query = this;
+  sources.records = [this] {
+    return ops::RecordCounts{records_->written(), records_->dropped(), records_->failed()};
+  };
+  sources.tally = &tally_;
+  sources.calls_limit = loaded_->config.controlplane.max_calls;
+  sources.dpdk = dp::dpdk_version();
+  return sources;
 }
 
 Process::~Process() {

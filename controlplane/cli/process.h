@@ -16,6 +16,7 @@
 #include "controlplane/media/port_allocator.h"
 #include "controlplane/ops/admin_commands.h"
 #include "controlplane/ops/admin_server.h"
+#include "controlplane/ops/call_tally.h"
 #include "controlplane/ops/cdr_writer.h"
 #include "controlplane/ops/metrics.h"
 #include "controlplane/routing/peer_table.h"
@@ -50,6 +51,7 @@ class Process final : private stats::ShardQuery {
   void start_shards();
   [[nodiscard]] std::expected<void, std::string> start_ops();
   void place_thread(const std::string& name, std::optional<unsigned> core) const;
+  [[nodiscard]] ops::Sources metric_sources();
 
   // ---- stats::ShardQuery
   [[nodiscard]] unsigned shards() const override { return static_cast<unsigned>(shards_.size()); }
@@ -59,6 +61,7 @@ class Process final : private stats::ShardQuery {
   steer::NodeKey key_;
   routing::PeerTable peers_;
   routing::Router router_;
+  ops::CallTally tally_;
   std::unique_ptr<ops::CdrWriter> records_;
   std::unique_ptr<dp::Dataplane> dataplane_;
   std::unique_ptr<media::OpenPorts> open_ports_;

@@ -33,9 +33,6 @@ class CdrWriter final : public stats::RecordSink {
  public:
   // Opens for appending (mode 0640). The error is one sentence.
   [[nodiscard]] static std::expected<std::unique_ptr<CdrWriter>, std::string> start(CdrOptions options);
-  [[nodiscard]] static std::expected<std::unique_ptr<CdrWriter>, std::string> start(const std::string& file) {
-    return start(CdrOptions{.file = file});
-  }
   ~CdrWriter() override;  // writes what is queued
   CdrWriter(const CdrWriter&) = delete;
   CdrWriter& operator=(const CdrWriter&) = delete;

@@ -38,8 +38,8 @@ void collect_retransmissions(const Sources& sources, MetricFamilies& out) {
       }
     }
   };
-  add("request", &ShardTotals::requests_again);
-  add("response", &ShardTotals::responses_again);
+  add("request", &ShardTotals::retransmitted_requests);
+  add("response", &ShardTotals::retransmitted_responses);
   out.push_back(family.take());
 }
 

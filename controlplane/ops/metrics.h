@@ -58,7 +58,6 @@ struct Sources {
   stats::ShardQuery* query = nullptr;  // asked for the peers' health at each scrape
   std::chrono::milliseconds query_timeout{300};
   std::function<RecordCounts()> records;
-  std::function<std::uint64_t()> records_dropped;
   const CallTally* tally = nullptr;
   std::uint32_t calls_limit = 0;
   std::string version = SALLYPORT_VERSION;

@@ -16,12 +16,10 @@ void MessageCounter::on_message(const sip::MessageEvent& event) {
   } else {
     stats::count_response(counters, direction, event.status);
   }
-  if (!event.retransmission || event.direction != sip::Direction::sent) return;
-  if (event.status == 0) {
-    statistics_.totals.retransmitted_requests.add();
-  } else {
-    statistics_.totals.retransmitted_responses.add();
-  }
+  if (!event.retransmission) return;
+  stats::MethodCounters& again = event.status == 0 ? statistics_.totals.retransmitted_requests
+                                                   : statistics_.totals.retransmitted_responses;
+  stats::count_method(again, direction, static_cast<std::size_t>(event.method));
 }
 
 }  // namespace sallyport::shard

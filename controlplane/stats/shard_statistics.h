@@ -74,10 +74,8 @@ struct RealmStatistics {
 struct ShardTotals {
   Counter commands_ring_full;  // a worker's command ring refused
   Counter records_dropped;     // the CDR queue did
-  Counter retransmitted_requests;
-  Counter retransmitted_responses;
-  MethodCounters requests_again;   // came or went again
-  MethodCounters responses_again;  // by the method that they answer
+  MethodCounters retransmitted_requests;
+  MethodCounters retransmitted_responses;  // by the method that they answer
   Counter stateless_replies;
   Counter silent_drops;  // messages that the shard answered with silence
   Gauge calls;

@@ -211,10 +211,10 @@ TEST(Metrics, rings_media_and_build_are_there) {
 TEST(Metrics, transactions_retransmissions_and_what_should_not_happen) {
   Bench bench;
   const auto invite = static_cast<std::size_t>(sip::Method::invite);
-  stats::count_method(bench.first.totals.requests_again, stats::Direction::out, invite);
-  stats::count_method(bench.second.totals.requests_again, stats::Direction::out, invite);
-  stats::count_method(bench.first.totals.responses_again, stats::Direction::in, 0);
-  stats::count_method(bench.first.totals.responses_again, stats::Direction::in, 1);
+  stats::count_method(bench.first.totals.retransmitted_requests, stats::Direction::out, invite);
+  stats::count_method(bench.second.totals.retransmitted_requests, stats::Direction::out, invite);
+  stats::count_method(bench.first.totals.retransmitted_responses, stats::Direction::in, 0);
+  stats::count_method(bench.first.totals.retransmitted_responses, stats::Direction::in, 1);
   bench.transactions.clients_active.set(3);
   bench.transactions.servers_started.set(12);
   bench.transactions.timeouts.set(2);
@@ -274,7 +274,7 @@ TEST(Metrics, every_name_of_the_interface_appears_once_something_was_counted) {
   bench.first.peer(1).call_duration.observe(1);
   bench.first.peer(1).private_media[0].add();
   bench.first.realm(1).jitter.observe(1);
-  stats::count_method(bench.first.totals.requests_again, stats::Direction::out, 6);
+  stats::count_method(bench.first.totals.retransmitted_requests, stats::Direction::out, 6);
   bench.dataplane.worker(0).sip_faults[1].add();
   stats::CallRecord call;
   call.answered_ns = kSecond;
