@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Prometheus beside Sallyport while calls are placed: no query of a dashboard and no rule is empty or in error."""
+import json
+import re
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+
+import pytest
+import yaml
+
+from harness import batches, grafana, netns, seed
+
+PORT = 9471
+RULES = netns.REPO / "deploy/prometheus"
+
+
+def ask(path, **parameters):
+    url = f"http://127.0.0.1:{PORT}/{path}" + (f"?{urllib.parse.urlencode(parameters)}" if parameters else "")
+
+    def get():
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.read().decode()
+
+    return netns.inside(netns.SBC, get)
+
+
+def evaluate(expr):
+    """(samples, error)"""
+    answer = json.loads(ask("api/v1/query", query=expr))
+    if answer["status"] != "success":
+        return [], answer.get("error", "error")
+    return answer["data"]["result"], None
+
+
+@pytest.fixture
+def prometheus(tmp_path):
+    config = yaml.safe_load((RULES / "prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(RULES / name) for name in config["rule_files"]]
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
+    with open(tmp_path / "prometheus.log", "w", encoding="utf-8") as log:
+        process = netns.popen(netns.SBC, ["prometheus", f"--config.file={tmp_path / 'prometheus.yml'}",
+                                          f"--storage.tsdb.path={tmp_path / 'data'}", f"--web.listen-address=127.0.0.1:{PORT}"],
+                              stdout=log, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(150):
+            try:
+                ask("-/ready")
+                break
+            except OSError:
+                assert process.poll() is None, (tmp_path / "prometheus.log").read_text()[-2000:]
+                time.sleep(0.1)
+        yield process
+    finally:
+        netns.stop_process(process)
+
+
+def place_calls(folder):
+    """Every kind of call that a panel tells of, twice over some scrapes: a counter's first value is no increase."""
+    kinds = {kind.name: kind for kind in batches.KINDS}
+    runner = batches.Runner(folder, seed.Draw(5), rate=2)
+    try:
+        for _ in range(2):
+            for name, count in (("nat", 3), ("to-office", 2), ("failover", 2), ("busy", 2), ("vendor", 2)):
+                runner.place(kinds[name], count)
+            runner.place(kinds["private"], 2, private="10.99.0.5")
+    finally:
+        runner.stop()
+
+
+def wanting():
+    """What is empty or in error now, of the dashboards, the recording rules and what the alerts look at."""
+    left = []
+    for where, expr in grafana.expressions():
+        samples, error = evaluate(grafana.filled(expr))
+        if error or not samples:
+            left.append(f"{where}: {error or 'empty'}: {expr}")
+    for group in json.loads(ask("api/v1/rules"))["data"]["groups"]:
+        for rule in group["rules"]:
+            if rule["health"] != "ok":
+                left.append(f"{rule['name']}: {rule['health']}: {rule.get('lastError', '')}")
+            # An alert that does not fire is empty in health: the numbers that it looks at are not.
+            names = [rule["name"]] if rule["type"] == "recording" else re.findall(r"\b(?:sallyport[_:][\w:]+|up)\b", rule["query"])
+            left += [f"{rule['name']}: {name} is empty" for name in names if not evaluate(name)[0]]
+    return left
+
+
+@pytest.mark.timeout(300)
+def test_no_query_and_no_rule_is_empty_or_in_error_while_calls_run(door, prometheus, tmp_path):
+    door()
+    place_calls(tmp_path)
+    deadline = time.monotonic() + 40
+    while left := wanting():
+        if time.monotonic() > deadline:
+            pytest.fail("\n".join(left))
+        time.sleep(2)
+    samples, _ = evaluate("sallyport:asr")
+    assert 0.3 < float(samples[0]["value"][1]) < 1, "some were answered and some were not"
+    assert evaluate("sallyport_peer_up == 1")[0], "peers are up"
+    firing = {alert["labels"]["alertname"] for alert in json.loads(ask("api/v1/alerts"))["data"]["alerts"] if alert["state"] == "firing"}
+    assert not firing & {"SallyportGone", "SallyportPeerDown", "SallyportShardSilent", "SallyportOwnDrops", "SallyportRecordsLost"}, firing
