@@ -201,6 +201,26 @@ std::uint32_t Process::calls() const {
                          [](std::uint32_t sum, const auto& shard) { return sum + shard->calls(); });
 }
 
+bool Process::alive() {
+  bool all = true;
+  turned_.resize(dataplane_->workers());
+  for (unsigned worker = 0; worker < dataplane_->workers(); ++worker) {
+    const std::uint64_t cycles = dataplane_->counters(worker).total_cycles.get();
+    all &= cycles != turned_[worker];
+    turned_[worker] = cycles;
+  }
+  if (heard_->load(std::memory_order_acquire) != asked_) return false;
+  heard_->store(0, std::memory_order_release);
+  asked_ = 0;
+  for (unsigned shard = 0; shard < shards(); ++shard) {
+    // A full mailbox is a shard that does not answer.
+    all &=
+        post(shard, [heard = heard_](stats::ShardView&) { heard->fetch_add(1, std::memory_order_release); });
+    ++asked_;
+  }
+  return all;
+}
+
 void Process::reopen_files() {
   if (records_) records_->reopen();
 }

@@ -39,6 +39,9 @@ class Process final : private stats::ShardQuery {
 
   void set_phase(shard::Phase phase);
   [[nodiscard]] std::uint32_t calls() const;
+  // Every worker has turned and every shard has taken a request since the last call but those that have not
+  // had the time yet. Main thread.
+  [[nodiscard]] bool alive();
   void reopen_files();
   // `sallyport drain` has been asked for over the admin socket.
   [[nodiscard]] bool drain_asked() const { return drain_asked_.load(std::memory_order_acquire); }
@@ -73,6 +76,9 @@ class Process final : private stats::ShardQuery {
   std::unique_ptr<ops::AdminServer> admin_;
   std::unique_ptr<ops::MetricsServer> metrics_;
   std::atomic<bool> drain_asked_{false};
+  std::vector<std::uint64_t> turned_;  // cycles of each worker at the last alive()
+  std::shared_ptr<std::atomic<unsigned>> heard_ = std::make_shared<std::atomic<unsigned>>(0);
+  unsigned asked_ = 0;
 };
 
 }  // namespace sallyport::cli

@@ -11,6 +11,7 @@
 #include <ostream>
 
 #include "controlplane/cli/process.h"
+#include "controlplane/cli/service_manager.h"
 #include "controlplane/ops/log.h"
 
 namespace sallyport::cli {
@@ -96,7 +97,7 @@ class Ending {
   std::optional<Nanoseconds> until_ns_;
 };
 
-void serve(Process& process, const Signals& signals) {
+void serve(Process& process, const Signals& signals, ServiceManager& systemd) {
   Ending ending(process);
   while (!ending.over()) {
     switch (signals.wait(kLookEvery_ms)) {
@@ -114,6 +115,9 @@ void serve(Process& process, const Signals& signals) {
         break;
     }
     if (process.drain_asked()) ending.drain(std::nullopt);
+    // A thread that hangs is told of by silence: the watchdog then starts us anew.
+    if (const Nanoseconds now = monotonic_now_ns(); systemd.sign_is_due(now) && process.alive())
+      systemd.sign_of_life(now);
   }
 }
 
@@ -131,7 +135,10 @@ int run(const std::string& config_file, std::ostream& error) {
       return 1;
     }
     ops::log_info("ready");
-    serve(**process, signals);
+    ServiceManager systemd;
+    systemd.ready();
+    serve(**process, signals, systemd);
+    systemd.stopping();
   } catch (const std::exception& failure) {
     error << "sallyport: " << failure.what() << '\n';
     return 1;

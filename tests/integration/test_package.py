@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The .deb: what is in it, that it installs into a root of its own, starts there, and that purge leaves nothing."""
 import os
-import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import time
 
 import pytest
 import yaml
 
-from harness import netns
+from harness import netns, threads
 
 BUILD = netns.BINARY.parent
 
@@ -93,27 +93,35 @@ def unit_capabilities():
     return re.search(r"^CapabilityBoundingSet=(.*)$", text, re.M).group(1).split()
 
 
-def test_the_installed_binary_starts_with_what_the_unit_allows_on_ports_of_software(package, root, tmp_path):
-    assert dpkg(root, "-i", package).returncode == 0
-    data = yaml.safe_load((root / "etc/sallyport/sallyport.yaml").read_text())
+def start(binary, folder, env=None):
+    """Runs it with the package's configuration on ports of software, with the unit's capabilities; returns when it says 'ready'."""
+    data = yaml.safe_load((netns.REPO / "deploy/package/sallyport.yaml").read_text())
     data["dataplane"] = {"cores": [1 if os.cpu_count() > 1 else 0], "memory": "ordinary",
                          "ports": {"access": {"device": "net_null0"}, "core": {"device": "net_null1"}}}
-    data["admin"] = {"socket": str(tmp_path / "admin.sock")}
+    data["admin"] = {"socket": str(folder / "admin.sock")}
     data["metrics"] = {"listen": "127.0.0.1:19464"}
-    data["cdr"] = {"file": str(tmp_path / "cdr.jsonl")}
-    config = tmp_path / "sallyport.yaml"
+    data["cdr"] = {"file": str(folder / "cdr.jsonl")}
+    config = folder / "sallyport.yaml"
     config.write_text(yaml.safe_dump(data))
-    binary = root / "usr/bin/sallyport"
-    with open(tmp_path / "log", "w", encoding="utf-8") as log:
-        few = ",".join(["-all", *(f"+{name.removeprefix('CAP_').lower()}" for name in unit_capabilities())])
+    few = ",".join(["-all", *(f"+{name.removeprefix('CAP_').lower()}" for name in unit_capabilities())])
+    with open(folder / "log", "w", encoding="utf-8") as log:
         process = subprocess.Popen(["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", "setpriv", "--no-new-privs",
                                     f"--bounding-set={few}", "--inh-caps=-all", binary, "run", "--config", config],
-                                   stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+                                   stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=env)
+    deadline = time.monotonic() + 30
+    while "msg=ready" not in (folder / "log").read_text():
+        if process.poll() is not None or time.monotonic() > deadline:
+            netns.stop_process(process)
+            pytest.fail((folder / "log").read_text())
+        time.sleep(0.1)
+    return process
+
+
+def test_the_installed_binary_starts_with_what_the_unit_allows_on_ports_of_software(package, root, tmp_path):
+    assert dpkg(root, "-i", package).returncode == 0
+    binary = root / "usr/bin/sallyport"
+    process = start(binary, tmp_path)
     try:
-        deadline = time.monotonic() + 30
-        while "ready" not in (tmp_path / "log").read_text():
-            assert process.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
-            time.sleep(0.1)
         shown = run(binary, "show", "peers", "--socket", tmp_path / "admin.sock")
         assert shown.returncode == 0 and "carrier" in shown.stdout, shown.stderr
     finally:
@@ -142,3 +150,32 @@ def test_logrotate_accepts_its_file(tmp_path):
     config.chmod(0o644)
     done = run("logrotate", "--debug", "--state", tmp_path / "state", config)
     assert done.returncode == 0 and "error" not in done.stderr, done.stderr
+
+
+@pytest.mark.timeout(60)
+def test_systemd_hears_when_the_ports_are_up_of_life_and_of_the_end(package, root, tmp_path):
+    assert dpkg(root, "-i", package).returncode == 0
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(address)
+        notify.settimeout(15)
+        env = {**os.environ, "NOTIFY_SOCKET": address, "WATCHDOG_USEC": "3000000"}
+        process = start(root / "usr/bin/sallyport", tmp_path, env=env)
+        try:
+            assert notify.recv(200) == b"READY=1"
+            assert "ports are up" in (tmp_path / "log").read_text()
+            heard = [notify.recv(200) for _ in range(3)]
+            assert heard == [b"WATCHDOG=1"] * 3
+            with threads.stopped(process.pid, threads.find(process.pid, "shard-0")[0]):
+                notify.settimeout(2.5)
+                with pytest.raises(TimeoutError):  # one may be on its way
+                    for _ in range(2):
+                        notify.recv(200)
+            notify.settimeout(15)
+            assert notify.recv(200) == b"WATCHDOG=1", "it goes on with the shard"
+        finally:
+            netns.stop_process(process, wait=15)
+        said = []
+        notify.settimeout(1)
+        while b"STOPPING=1" not in said:
+            said.append(notify.recv(200))
