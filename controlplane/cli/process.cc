@@ -159,6 +159,18 @@ std::expected<void, std::string> Process::start_ops() {
     if (!metrics) return std::unexpected(metrics.error());
     metrics_ = std::move(*metrics);
   }
+  return config.status.listen ? start_status(*config.status.listen) : std::expected<void, std::string>{};
+}
+
+std::expected<void, std::string> Process::start_status(const Endpoint& listen) {
+  ops::StatusSources sources;
+  sources.commands = commands_.get();
+  sources.shards = this;
+  for (const auto& shard : shards_) sources.statistics.push_back(&shard->statistics());
+  sources.tally = &tally_;
+  auto status = ops::StatusServer::start(listen, std::move(sources));
+  if (!status) return std::unexpected(status.error());
+  status_ = std::move(*status);
   return {};
 }
 
@@ -181,6 +193,7 @@ ops::Sources Process::metric_sources() {
 }
 
 Process::~Process() {
+  status_.reset();
   metrics_.reset();
   admin_.reset();
   for (const auto& shard : shards_) shard->stop();

@@ -19,6 +19,7 @@
 #include "controlplane/ops/call_tally.h"
 #include "controlplane/ops/cdr_writer.h"
 #include "controlplane/ops/metrics.h"
+#include "controlplane/ops/status_page.h"
 #include "controlplane/routing/peer_table.h"
 #include "controlplane/routing/router.h"
 #include "controlplane/shard/shard.h"
@@ -55,6 +56,7 @@ class Process final : private stats::ShardQuery {
   [[nodiscard]] std::expected<void, std::string> start_ops();
   void place_thread(const std::string& name, std::optional<unsigned> core) const;
   [[nodiscard]] ops::Sources metric_sources();
+  [[nodiscard]] std::expected<void, std::string> start_status(const Endpoint& listen);
 
   // ---- stats::ShardQuery
   [[nodiscard]] unsigned shards() const override { return static_cast<unsigned>(shards_.size()); }
@@ -75,6 +77,7 @@ class Process final : private stats::ShardQuery {
   std::unique_ptr<ops::AdminCommands> commands_;
   std::unique_ptr<ops::AdminServer> admin_;
   std::unique_ptr<ops::MetricsServer> metrics_;
+  std::unique_ptr<ops::StatusServer> status_;
   std::atomic<bool> drain_asked_{false};
   std::vector<std::uint64_t> turned_;  // cycles of each worker at the last alive()
   std::shared_ptr<std::atomic<unsigned>> heard_ = std::make_shared<std::atomic<unsigned>>(0);

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/ops/metrics.h"
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include <map>
 #include <optional>
@@ -16,6 +13,7 @@
 #include "dataplane/sip/fault.h"
 #include "dataplane/sip/names.h"
 #include "tests/controlplane/ops/fakes.h"
+#include "tests/controlplane/ops/http_support.h"
 
 namespace sallyport::ops {
 namespace {
@@ -323,44 +321,13 @@ TEST(Metrics, every_name_of_the_interface_appears_once_something_was_counted) {
 // ---- server
 // --------------------------------------------------------------------------------------------------------
 
-std::string get(std::uint16_t port, const std::string& path) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(port);
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  std::string answer;
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 0) {
-    const std::string request = "GET " + path + " HTTP/1.0\r\nHost: localhost\r\n\r\n";
-    static_cast<void>(::send(fd, request.data(), request.size(), MSG_NOSIGNAL));
-    char buffer[4096];
-    for (ssize_t n; (n = ::recv(fd, buffer, sizeof(buffer), 0)) > 0;)
-      answer.append(buffer, static_cast<std::size_t>(n));
-  }
-  ::close(fd);
-  return answer;
-}
-
-// A port that was free a moment ago.
-std::uint16_t free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(at);
-  EXPECT_EQ(::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof(at)), 0);
-  EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size), 0);
-  ::close(fd);
-  return ntohs(at.sin_port);
-}
-
 TEST(MetricsServer, serves_the_text_and_says_when_it_cannot_listen) {
   Bench bench;
   const Endpoint listen{IpAddress::v4(0x7f000001), free_port()};
   const auto metrics = std::make_shared<Metrics>(lab_labels(), Sources{.dataplane = &bench.dataplane});
   const auto server = MetricsServer::start(listen, metrics);
   ASSERT_TRUE(server.has_value()) << server.error();
-  const std::string answer = get(listen.port, "/metrics");
+  const std::string answer = http(listen.port, "GET", "/metrics");
   EXPECT_THAT(answer, HasSubstr(" 200 OK"));
   EXPECT_THAT(answer, HasSubstr("sallyport_build_info"));
   const auto second = MetricsServer::start(listen, metrics);
