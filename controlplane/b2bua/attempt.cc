@@ -62,8 +62,8 @@ LocalError CallManager::media_error(media::MediaFault fault) {
 void CallManager::next_attempt(Call& call, const response_map::Input& last_failure) {
   response_map::Input failure = last_failure;
   while (call.next_candidate < call.candidates.size()) {
-    const routing::TargetId target = call.candidates[call.next_candidate++];
-    const Attempt attempt = try_target(call, target);
+    const Candidate candidate = call.candidates[call.next_candidate++];
+    const Attempt attempt = try_target(call, candidate);
     if (attempt.started || call.over) return;
     failure = {};
     failure.local = attempt.error;
@@ -76,10 +76,13 @@ void CallManager::next_attempt(Call& call, const response_map::Input& last_failu
   refuse_caller(call, services_.maps.map(failure));
 }
 
-CallManager::Attempt CallManager::try_target(Call& call, routing::TargetId target) {
+CallManager::Attempt CallManager::try_target(Call& call, const Candidate& candidate) {
+  const routing::TargetId target = candidate.target;
   const config::Peer& peer = services_.config.peers[target.peer];
   const config::Realm& realm = services_.config.realms[peer.realm];
-  const config::Target& there = peer.targets[target.target];
+  const config::Target there =
+      candidate.redirect ? config::Target{candidate.redirect->endpoint, candidate.redirect->transport, {}}
+                         : peer.targets[target.target];
   const Endpoint remote = there.endpoint;
   const IpAddress local = realm.address(remote.address.family());
   if (!local) return {false, LocalError::transport_failure};
@@ -91,6 +94,7 @@ CallManager::Attempt CallManager::try_target(Call& call, routing::TargetId targe
   }
   leg->admitted = true;
   leg->target = target;
+  leg->candidate = candidate;
   leg->path = {.local = {local, realm.sip_port(there.transport)},
                .remote = remote,
                .realm = peer.realm,
@@ -129,8 +133,8 @@ std::expected<sip::ClientId, sip::TransactionError> CallManager::send_invite(Leg
                                                                              const std::string& sdp) {
   Call& call = *leg.call;
   const sip::MessageView invite = call.invite.view();
-  const std::string called = numbers(*call.a, leg).uri(routing::Party::called, invite.request_uri());
-  const std::string uri = request_uri_for(called, leg.path.remote, leg.path.transport);
+  const std::string uri = request_uri_for(called_uri(leg), leg.path.remote, leg.path.transport);
+  call.trail.went_to(leg.path.remote, uri);
   const std::string body = sdp.empty() ? std::string{} : with_session_description(invite, sdp);
   std::string headers = invite_headers(call, leg, uri, !body.empty());
   leg.authorization = authorization(leg, "INVITE", uri, body);

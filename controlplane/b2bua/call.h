@@ -19,6 +19,7 @@
 #include "controlplane/media/offer_answer.h"
 #include "controlplane/response_map/response_map.h"
 #include "controlplane/routing/peer_health.h"
+#include "controlplane/routing/redirect.h"
 #include "controlplane/sip/digest.h"
 #include "controlplane/sip/dialog.h"
 #include "controlplane/sip/timer_wheel.h"
@@ -66,6 +67,13 @@ struct Unacknowledged {
   sip::ServerId invite;
 };
 
+// A place to try. `redirect`: where a 3xx of `redirected_by` led, instead of a target of the route.
+struct Candidate {
+  routing::TargetId target;
+  std::optional<routing::RedirectTarget> redirect;
+  config::PeerIndex redirected_by = config::kNoIndex;
+};
+
 struct Leg {
   Handle handle;
   Call* call = nullptr;
@@ -73,6 +81,7 @@ struct Leg {
   LegState state = LegState::inviting;
   config::PeerIndex peer = config::kNoIndex;
   routing::TargetId target;           // UAC
+  Candidate candidate;                // UAC: what `target` came from
   sip::Path path;                     // of the INVITE; UAS: where it came from
   sip::ServerId invite_server;        // UAS
   sip::ClientId invite_client;        // UAC
@@ -134,7 +143,9 @@ struct Call {
   Leg* b = nullptr;        // the current attempt; null before the first
   std::vector<Leg*> legs;  // all, also of attempts that were given up; freed with the call
   config::PeerIndex from = config::kNoIndex;
-  std::vector<routing::TargetId> candidates;
+  std::vector<Candidate> candidates;
+  routing::RedirectTrail trail;
+  std::string redirect_lines;  // Contacts of the last 3xx, for a caller who hears it
   std::size_t next_candidate = 0;
   std::optional<std::size_t> route;  // index into the configuration's routes
   sip::StoredMessage invite;         // the caller's

@@ -101,7 +101,7 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   };
   // Tries the candidates that are left; without any, the caller hears of `last_failure`.
   void next_attempt(Call& call, const response_map::Input& last_failure);
-  [[nodiscard]] Attempt try_target(Call& call, routing::TargetId target);
+  [[nodiscard]] Attempt try_target(Call& call, const Candidate& candidate);
   // The current attempt, if it has had no end yet, has failed: attempts = answered + failed, by pair.
   void count_failed(Call& call, std::uint16_t code);
   // The SDP for that leg, empty for a late offer.
@@ -125,6 +125,14 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   // True when the INVITE, the request inside the dialog or the BYE has gone out once more.
   [[nodiscard]] bool invited_again(Leg& leg, const sip::MessageView& response);
   [[nodiscard]] bool relayed_again(Leg& leg, Relay& relay, const sip::MessageView& response);
+
+  // ---- redirect.cc
+  // A 3xx that is not the response map's alone: its Contacts are tried, or it is a local error.
+  [[nodiscard]] bool redirected(Leg& leg, const sip::MessageView& response);
+  // Its Contacts as the caller may see them: the numbers at our own host, so that he calls us again.
+  [[nodiscard]] std::string passed_contacts(const Leg& leg, const std::vector<std::string>& fields) const;
+  // The URI that is called on that leg, in the numbers of its peer.
+  [[nodiscard]] std::string called_uri(const Leg& leg) const;
 
   // ---- response.cc
   void on_invite_response(Leg& leg, const sip::MessageView& response);

@@ -93,7 +93,7 @@ void CallManager::on_invite(sip::ServerId id, const sip::MessageView& invite) {
       services_.router.route(*from, uri ? uri->user : std::string_view{}, random_(), services_.health, now());
   call->route = choice.route;
   if (choice.candidates.empty()) return fail_call(*call, LocalError::no_route);
-  call->candidates = std::move(choice.candidates);
+  for (const routing::TargetId target : choice.candidates) call->candidates.push_back({.target = target});
   call->late_offer = body_kind(invite) == Body::none;
   a.offer_pending = !call->late_offer;
   note_100rel(a, invite);

@@ -210,6 +210,7 @@ void CallManager::on_rejected(Leg& leg, const sip::MessageView& response) {
     services_.health.answered(leg.target);
   }
   if (step(leg, LegEvent::failure) != LegAction::report) return;
+  if (redirected(leg, response)) return;
   attempt_failed(leg, heard(leg, leg.call->from, response));
 }
 
@@ -240,8 +241,9 @@ void CallManager::refuse_caller(Call& call, const response_map::Verdict& verdict
   end_relays(call);
   call.over = true;
   Leg& a = *call.a;
-  const std::string headers = verdict_headers(verdict, a.path);
+  std::string headers = verdict_headers(verdict, a.path);
   reliable_final(a, a.invite_server);
+  if (verdict.code >= 300 && verdict.code < 400) headers += call.redirect_lines;
   (void)step(a, LegEvent::failure);
   (void)transactions_->respond(
       a.invite_server,

@@ -23,6 +23,7 @@ enum class LocalError : std::uint8_t {
   media_timeout,
   // routing and admission
   no_route,
+  redirect_refused,      // a 3xx that is not followed
   unknown_source,
   peer_down,             // every target is out of use
   capacity,              // the process carries as many calls as it may

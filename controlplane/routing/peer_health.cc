@@ -29,6 +29,7 @@ std::uint16_t PeerHealth::targets_of(config::PeerIndex peer) const {
 }
 
 TargetState PeerHealth::state(TargetId id, Nanoseconds now_ns) const {
+  if (id.target == kNoTarget) return TargetState::up;
   const Target& target = at(id);
   if (target.probes_lost >= kProbesLost) return TargetState::down;
   return now_ns < target.rest_until_ns ? TargetState::resting : TargetState::up;
@@ -42,16 +43,19 @@ bool PeerHealth::peer_usable(config::PeerIndex peer, Nanoseconds now_ns) const {
 }
 
 Nanoseconds PeerHealth::rests_until(TargetId id, Nanoseconds now_ns) const {
+  if (id.target == kNoTarget) return 0;
   return state(id, now_ns) == TargetState::resting ? at(id).rest_until_ns : 0;
 }
 
 void PeerHealth::answered(TargetId id) {
+  if (id.target == kNoTarget) return;
   Target& target = at(id);
   target.probes_lost = 0;
   if (!target.rest_was_asked) target.rest_until_ns = 0;
 }
 
 void PeerHealth::failed(TargetId id, Nanoseconds now_ns) {
+  if (id.target == kNoTarget) return;
   Target& target = at(id);
   if (now_ns + kRest <= target.rest_until_ns) return;
   target.rest_until_ns = now_ns + kRest;
@@ -59,6 +63,7 @@ void PeerHealth::failed(TargetId id, Nanoseconds now_ns) {
 }
 
 void PeerHealth::retry_after(TargetId id, Nanoseconds span_ns, Nanoseconds now_ns) {
+  if (id.target == kNoTarget) return;
   Target& target = at(id);
   target.probes_lost = 0;  // it lives: it said so
   target.rest_until_ns = now_ns + std::clamp<Nanoseconds>(span_ns, 0, kLongestRest);
@@ -92,6 +97,7 @@ Nanoseconds PeerHealth::next_probe_ns() const {
 }
 
 void PeerHealth::probe_result(TargetId id, bool alive) {
+  if (id.target == kNoTarget) return;
   if (alive) {
     answered(id);
   } else if (Target& target = at(id); target.probes_lost < kProbesLost) {

@@ -19,9 +19,12 @@
 
 namespace sallyport::routing {
 
+// A place of a peer's that is none of its targets (a redirect led there): always up, nothing is learnt of it.
+inline constexpr std::uint16_t kNoTarget = 0xffff;
+
 struct TargetId {
   config::PeerIndex peer = 0;
-  std::uint16_t target = 0;  // index into the peer's targets
+  std::uint16_t target = 0;  // index into the peer's targets, or kNoTarget
   friend bool operator==(const TargetId&, const TargetId&) = default;
 };
 

@@ -190,5 +190,77 @@ TEST_F(UntrustedTest, A_challenge_without_credentials_is_a_failure_like_any_othe
   EXPECT_EQ(count(bench.take(), "INVITE sip:4930123@192.0.2.10 "), 0);
 }
 
+class RedirectTest : public CallTest {
+ protected:
+  explicit RedirectTest(
+      std::string_view redirects = "    redirects: {mode: follow, depth: 2, allow: [192.0.2.128/25]}\n")
+      : CallTest(with_policies("", redirects)) {}
+  // The carrier redirects; whatever is sent then, without the ACK.
+  std::vector<Sent> redirect(const Sent& request, std::string_view contact) {
+    bench.receive("core", request.remote.to_text(),
+                  make_response(request, "302 Moved Temporarily", "r1", contact));
+    std::vector<Sent> sent = bench.take();
+    std::erase_if(sent, [](const Sent& each) { return each.is("ACK "); });
+    return sent;
+  }
+};
+
+TEST_F(RedirectTest, A_302_is_followed_to_where_calls_may_go) {
+  const std::vector<Sent> sent = redirect(place(), "<sip:777@192.0.2.200:5070>;q=0.5, <sip:888@192.0.2.11>");
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_TRUE(sent[0].is("INVITE sip:888@192.0.2.11 SIP/2.0")) << sent[0].text;  // carrier-b's target, by q
+  EXPECT_EQ(sent[0].remote.to_text(), kCarrierB);
+  bench.receive("core", kCarrierB, make_response(sent[0], "486 Busy Here", "b1"));
+  const Sent next = bench.take_one("SIP/2.0 486");
+  bench.receive("access", kCaller, make_in_dialog("ACK", invite, next, 1, "z9hG4bKcaller1"));
+  bench.expect_nothing_left();
+}
+
+TEST_F(RedirectTest, A_place_of_the_allowed_networks_is_called_and_answers) {
+  const std::vector<Sent> sent = redirect(place(), "<sip:777@192.0.2.200:5070>");
+  ASSERT_EQ(sent.size(), 1u);
+  out = sent[0];
+  EXPECT_TRUE(out.is("INVITE sip:777@192.0.2.200:5070 SIP/2.0")) << out.text;
+  EXPECT_EQ(out.remote.to_text(), "192.0.2.200:5070");
+}
+
+TEST_F(RedirectTest, A_redirect_to_nowhere_goes_to_the_next_target_of_the_route) {
+  const std::vector<Sent> sent = redirect(place(), "<sip:777@203.0.113.1>");
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_TRUE(sent[0].is("INVITE sip:4930123@192.0.2.11 ")) << sent[0].text;
+}
+
+TEST_F(RedirectTest, A_loop_ends_the_call_with_482) {
+  const std::vector<Sent> sent = redirect(place(), "<sip:4930123@192.0.2.10>");
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_TRUE(sent[0].is("SIP/2.0 482 ")) << sent[0].text;
+}
+
+class PassedRedirectTest : public RedirectTest {
+ protected:
+  PassedRedirectTest() : RedirectTest("    redirects: pass\n") {}
+};
+
+TEST_F(PassedRedirectTest, Tells_the_caller_the_numbers_at_our_own_host) {
+  const std::vector<Sent> sent = redirect(place(), "<sip:777@192.0.2.11>;q=0.5, <sip:888@10.0.0.1;x=y>");
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_TRUE(sent[0].is("SIP/2.0 302 ")) << sent[0].text;
+  EXPECT_NE(sent[0].text.find(
+                "Contact: <sip:888@198.51.100.1:5060>\r\nContact: <sip:777@198.51.100.1:5060>;q=0.500\r\n"),
+            std::string::npos)
+      << sent[0].text;
+}
+
+class RefusedRedirectTest : public RedirectTest {
+ protected:
+  RefusedRedirectTest() : RedirectTest("    redirects: refuse\n") {}
+};
+
+TEST_F(RefusedRedirectTest, Is_a_failure_of_that_target) {
+  const std::vector<Sent> sent = redirect(place(), "<sip:777@192.0.2.11>");
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_TRUE(sent[0].is("INVITE sip:4930123@192.0.2.11 ")) << sent[0].text;
+}
+
 }  // namespace
 }  // namespace sallyport::shard
