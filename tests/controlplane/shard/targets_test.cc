@@ -282,11 +282,11 @@ TEST_F(Targets, Messages_are_counted_by_peer_direction_and_retransmission) {
   EXPECT_EQ(requests(*carrier, stats::Direction::out, sip::Method::ack), 1u);
   EXPECT_EQ(requests(*carrier, stats::Direction::out, sip::Method::bye), 1u);
   EXPECT_EQ(responses(*carrier, in, 200), 2u);
-  EXPECT_EQ(bench.shard().statistics().totals.retransmitted_requests.get(), 0u);
+  EXPECT_EQ(bench.shard().statistics().totals.retransmitted_requests[1][static_cast<std::size_t>(sip::Method::invite)].get(), 0u);
   place_again("second");
   bench.advance(1600 * kMillisecond);
   EXPECT_EQ(requests(*carrier, stats::Direction::out, sip::Method::invite), 4u);
-  EXPECT_EQ(bench.shard().statistics().totals.retransmitted_requests.get(), 2u);
+  EXPECT_EQ(bench.shard().statistics().totals.retransmitted_requests[1][static_cast<std::size_t>(sip::Method::invite)].get(), 2u);
 }
 
 TEST_F(Targets, Records_tell_the_whole_call) {
