@@ -203,6 +203,8 @@ TEST_F(OfferAnswerTest, A_stream_refused_in_the_final_answer_closes_and_one_refu
   const std::string text = answer(Leg::b, sdp_of(kB, {{6000}, {.port = 0, .kind = "video"}}));
   EXPECT_EQ(port_of(text, 1), 0u);
   EXPECT_NE(port_of(text, 0), 0u);
+  EXPECT_TRUE(session.is_open(1)) << "another fork may still take it";
+  engine.end_forks();
   EXPECT_FALSE(session.is_open(1));
   EXPECT_EQ(worker.flows.size(), 4u);
 }

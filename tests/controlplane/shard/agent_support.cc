@@ -111,7 +111,8 @@ void Agent::give_up(const std::string& key) {
   if (client.done || (client.method == "INVITE" && client.heard)) return;
   client.done = true;
   Session& session = *client.session;
-  ++session.unanswered;
+  const bool relayed = client.method == "INFO" || client.method == "UPDATE";
+  ++(relayed ? session.unrelayed : session.unanswered);
   if (client.method == "CANCEL") return;
   const bool initial = client.text == session.invite;
   if (initial || client.method == "BYE") return end(session, client.method + " was not answered");

@@ -53,6 +53,7 @@ class Agent {
     std::string end;             // how it ended
     unsigned missed_acks = 0;
     unsigned unanswered = 0;
+    unsigned unrelayed = 0;  // the same, of what only the other side can answer
     bool no_sdp_in_answer = false;
   };
 

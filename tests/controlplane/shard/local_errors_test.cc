@@ -86,8 +86,9 @@ const std::vector<Case>& cases() {
          s.establish();
          s.bench.take();
          s.sent.clear();
+         const std::string first = s.invite;
          s.place({.call_id = "second", .branch = "z9hG4bKsecond"});
-         s.bench.receive("access", kCaller, make_in_dialog("BYE", s.invite, s.ok, 2, "z9hG4bKbye"));
+         s.bench.receive("access", kCaller, make_in_dialog("BYE", first, s.ok, 2, "z9hG4bKbye"));
        },
        "{from: office, to: [carrier-a, carrier-b]}\n  - {from: [carrier-a, carrier-b], to: [office]}",
        "{from: office, to: [carrier-a]}"},
@@ -131,6 +132,20 @@ const std::vector<Case>& cases() {
          s.from_carrier("200 OK", kContactA, sdp("192.0.2.10", 6000));
          s.bench.advance(33 * kSecond);
        }},
+      {"prack-timeout", "SIP/2.0 504",
+       [](Story& s) {
+         s.place({.more = "Require: 100rel\r\n"});
+         s.from_carrier("180 Ringing");
+         s.bench.advance(33 * kSecond);
+         s.keep();
+         s.from_carrier("487 Request Terminated");
+       }},
+      {"redirect-refused", "SIP/2.0 480",
+       [](Story& s) {
+         s.place({.user = "0123"});
+         s.from_carrier("302 Moved Temporarily", "<sip:4930124@203.0.113.9>");
+       },
+       "targets: [\"sip:192.0.2.11:5060\"]", "targets: [\"sip:192.0.2.11:5060\"]\n    redirects: refuse"},
       {"transport-failure", "SIP/2.0 500",
        [](Story& s) {
          s.place({.user = "0123"});
@@ -192,13 +207,12 @@ TEST(LocalErrors, None_is_forgotten) {
       "unsupported-media", "capacity",      "rate-limit",         "overload",          "draining",
       "too-many-hops",     "bad-extension", "unsupported-scheme", "method-not-allowed"};
   const std::set<std::string_view> elsewhere{
-      "unknown-source",    // stateless: refusal_test
-      "loop",              // the transaction layer's 482: refusal_test
-      "no-common-codec",   // peer_policy_test
-      "session-expired",   // session timers
-      "redirect-refused",  // the tests of redirection
-      "peer-down",         // targets that rest are tried as the last resort: router_test, targets_test
-      "internal"};         // has no cause that a test could give
+      "unknown-source",   // stateless: refusal_test
+      "loop",             // the transaction layer's 482: refusal_test
+      "no-common-codec",  // peer_policy_test
+      "session-expired",  // session timers
+      "peer-down",        // targets that rest are tried as the last resort: router_test, targets_test
+      "internal"};        // has no cause that a test could give
   std::set<std::string_view> told;
   for (const Case& c : cases()) told.insert(c.name);
   for (std::size_t i = 1; i < response_map::kLocalErrors; ++i) {

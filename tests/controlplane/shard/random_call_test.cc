@@ -213,6 +213,8 @@ class World {
     // The ACK that answers a late offer waits for the other side's, for ever when that side is dead.
     const bool all_live = std::ranges::none_of(agents_, [](const auto& other) { return other->dead(); });
     EXPECT_TRUE(session.missed_acks == 0 || !all_live) << agent.source() << " " << session.call_id;
+    // What goes from end to end to a dead side has no answer before the asker's timer F, which began first.
+    EXPECT_TRUE(session.unrelayed == 0 || !all_live) << agent.source() << " " << session.call_id;
     EXPECT_EQ(session.unanswered, 0u) << agent.source() << " " << session.call_id << " " << session.end;
   }
 
