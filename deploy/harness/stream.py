@@ -95,7 +95,7 @@ class StreamEndpoint(ua.Endpoint):
         self.show = show or address
         self.listener = netns.inside(ns, self._listen, address, port)
         self.port = self.listener.getsockname()[1]
-        self.links, self.accepted, self.heard = [], 0, []
+        self.links, self.accepted, self.heard, self.calls = [], 0, [], set()
 
     @staticmethod
     def _listen(address, port):
@@ -125,7 +125,7 @@ class StreamEndpoint(ua.Endpoint):
         alive = [link for link in self.links if not link.ended]
         if to is not None:
             alive = [link for link in alive if link.far == (to, port)]
-        (alive[0] if alive else self.open()).send(data)
+        (alive[0] if alive else self.open()).send(self._noted(data))
 
     def receive(self, timeout=2.0):
         deadline = time.monotonic() + timeout
@@ -149,7 +149,7 @@ class StreamEndpoint(ua.Endpoint):
     def _read(self, link):
         message = sip.parse(link.heard.pop(0), ts=time.time(), src=link.far[0], sport=link.far[1],
                             dst=self.address, dport=self.port)
-        if message is None:
+        if message is None or self._left_over(message):
             return None
         message.link = link
         self.heard.append(message)

@@ -10,6 +10,7 @@ import time
 
 from . import netns, sip
 
+_CALL_ID = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*(\S*)", re.I | re.M)
 _unique = itertools.count(random.SystemRandom().randrange(1, 10**6))
 
 
@@ -41,7 +42,7 @@ class Endpoint:
         self.show = show or address
         self.sock = netns.udp_socket(ns, address, port)
         self.port = self.sock.getsockname()[1]
-        self.heard = []
+        self.heard, self.calls = [], set()
 
     def close(self):
         self.sock.close()
@@ -55,7 +56,13 @@ class Endpoint:
     # -- bytes
 
     def send(self, data, to=None, port=5060):
-        self.sock.sendto(data if isinstance(data, bytes) else data.encode(), (to or self.door, port))
+        self.sock.sendto(self._noted(data), (to or self.door, port))
+
+    def _noted(self, data):
+        """The bytes; what call they belong to is known from now on."""
+        data = data if isinstance(data, bytes) else data.encode()
+        self.calls.update(one.decode("utf-8", "replace") for one in _CALL_ID.findall(data))
+        return data
 
     def receive(self, timeout=2.0):
         """The next SIP message, or None. Keep-alives and the like are passed over."""
@@ -69,7 +76,7 @@ class Endpoint:
             except ConnectionRefusedError:
                 continue
             message = sip.parse(raw, ts=time.time(), src=where[0], sport=where[1], dst=self.address, dport=self.port)
-            if message is None:
+            if message is None or self._left_over(message):
                 continue
             self.heard.append(message)
             if message.method == "OPTIONS":
@@ -77,6 +84,19 @@ class Endpoint:
                 continue
             return message
         return None
+
+    def _left_over(self, message):
+        """Does it belong to an endpoint that stood here before? Of a dialog or transaction that this one has no part in:
+        a request gets 481, as from a host that was started again (RFC 3261 12.2.2), and ends so; nobody sees it."""
+        if not message.call_id or message.call_id in self.calls:
+            return False
+        if message.is_request and not message.tag("to"):
+            self.calls.add(message.call_id)
+            return False
+        if message.is_request and message.method != "ACK":
+            self.reply(message, 481, "Call/Transaction Does Not Exist")
+            self.calls.discard(message.call_id)
+        return True
 
     def expect(self, what, timeout=4.0, skip=(100,), call_id=None):
         """The next message that is this method or code (or one of these); others than those in skip are a failure."""
