@@ -107,14 +107,20 @@ class Lab:
         # No pipes: Sallyport outlives the command and would hold them open.
         log = pathlib.Path(f"/tmp/sallyport-lab-command.{os.getpid()}.log")
         with open(log, "w+", encoding="utf-8", errors="replace") as out:
-            done = subprocess.run([REPO / "deploy/lab", *map(str, args)], env=self.env, stdin=subprocess.DEVNULL,
-                                  stdout=out, stderr=subprocess.STDOUT, timeout=timeout, check=False)
+            process = subprocess.Popen([REPO / "deploy/lab", *map(str, args)], env=self.env, stdin=subprocess.DEVNULL,
+                                       stdout=out, stderr=subprocess.STDOUT)
+            try:
+                code = process.wait(timeout)
+            except BaseException:
+                stop_process(process, wait=60)  # it clears what it has half made, which takes a while
+                log.unlink(missing_ok=True)
+                raise
             out.seek(0)
             text = out.read()
         log.unlink(missing_ok=True)
-        if check and done.returncode != 0:
-            raise LabError(f"deploy/lab {' '.join(map(str, args))}: exit {done.returncode}\n{text.strip()}")
-        return done.returncode, text
+        if check and code != 0:
+            raise LabError(f"deploy/lab {' '.join(map(str, args))}: exit {code}\n{text.strip()}")
+        return code, text
 
     def net(self):
         self.command("net")

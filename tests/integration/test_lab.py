@@ -143,6 +143,32 @@ def test_an_interrupted_demo_cleans_up(own, tmp_path, number):
     assert namespaces() == [] and not netns.STATE.exists() and hugepages() == before
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_interrupted_while_it_clears_a_dead_one_s_lab_leaves_nothing(own, tmp_path, number):
+    """The demo before was killed, and its Sallyport does not end when asked: clearing takes seconds."""
+    before = hugepages()
+    stubborn = tmp_path / "stubborn"
+    stubborn.write_text(FAKE.replace("import http.server, sys", "import http.server, signal, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)"))
+    stubborn.chmod(0o755)
+    killed = subprocess.Popen(["sleep", "600"])
+    netns.Lab({"LAB_OWNER": str(killed.pid), "SALLYPORT_BIN": str(stubborn)}).up()
+    killed.kill()
+    killed.wait()
+    env = {key: value for key, value in os.environ.items() if key != "LAB_OWNER"}
+    env |= {"SALLYPORT_BIN": str(stubborn), "LAB_STOP_S": "2", "PYTHONPATH": str(netns.REPO / "deploy")}
+    with open(tmp_path / "out", "wb") as out:
+        demo = subprocess.Popen(["/usr/bin/python3", "-m", "harness.demo", "--calls", "10"], stdout=out, stderr=out,
+                                cwd=tmp_path, env=env)
+        said = pathlib.Path(f"/tmp/sallyport-lab-command.{demo.pid}.log")
+        deadline = time.monotonic() + 30
+        while not (said.exists() and "clearing" in said.read_text()) and demo.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert said.exists() and namespaces() == NAMESPACES, "the demo was to be caught while it clears"
+        demo.send_signal(number)
+        assert demo.wait(60) == 128 + number, (tmp_path / "out").read_text()
+    assert namespaces() == [] and not netns.STATE.exists() and hugepages() == before
+
+
 def test_a_lab_brought_up_by_hand_is_left_alone(own, tmp_path):
     fake = tmp_path / "sallyport"
     fake.write_text(FAKE)
