@@ -119,7 +119,7 @@ def judge(placed, captures, before, after, held, draw_phrase):
         if one.kind.name in batches.ANSWERED:
             batch = found[one.kind.name]
             results.append(v.media_whole(f"media whole both ways: {one.kind.name}", batch.directions, len(batch.numbers),
-                                         50 if one.kind.latched else 0))
+                                         one.kind.latched))
     results += [
         v.law_holds("conservation law", law),
         v.counted("every captured frame was counted", law, frames),

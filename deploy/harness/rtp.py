@@ -37,6 +37,9 @@ def count(packets):
     return found
 
 
+TO_CALLEE, TO_CALLER = "caller to callee", "callee to caller"
+
+
 @dataclass
 class Direction:
     """One direction of one call: what its sender's host sent, and what its receiver's host got."""
@@ -44,6 +47,7 @@ class Direction:
     number: str
     sent: list = field(default_factory=list)      # keys in the order sent
     received: list = field(default_factory=list)  # keys in the order received
+    before_pinhole: int = 0                       # sent before its sender had heard the first packet of the other way
 
     @property
     def before_latch(self):
@@ -66,6 +70,11 @@ class Direction:
         return len(self.received) - len(set(self.received))
 
 
+def _sent_before_heard(sent, heard):
+    """How many of `sent` left a host before `heard` began there: until then it could not know that the way is open."""
+    return len(sent) if not heard else sum(ts <= heard[0][0] for ts, *_ in sent)
+
+
 def _keys(rows):
     return [(seq, ssrc, content) for _, seq, ssrc, content in rows]
 
@@ -77,9 +86,9 @@ def directions(caller_leg, callee_leg, caller_paths, callee_paths):
     if None in (a_offer, a_answer, b_offer, b_answer):
         return []
     number = caller_leg.number
+    caller_sent, caller_heard = caller_paths.get((*a_offer, *a_answer), []), caller_paths.get((*a_answer, *a_offer), [])
+    callee_sent, callee_heard = callee_paths.get((*b_answer, *b_offer), []), callee_paths.get((*b_offer, *b_answer), [])
     return [
-        Direction("caller to callee", number, _keys(caller_paths.get((*a_offer, *a_answer), [])),
-                  _keys(callee_paths.get((*b_offer, *b_answer), []))),
-        Direction("callee to caller", number, _keys(callee_paths.get((*b_answer, *b_offer), [])),
-                  _keys(caller_paths.get((*a_answer, *a_offer), []))),
+        Direction(TO_CALLEE, number, _keys(caller_sent), _keys(callee_heard), _sent_before_heard(caller_sent, caller_heard)),
+        Direction(TO_CALLER, number, _keys(callee_sent), _keys(caller_heard), _sent_before_heard(callee_sent, callee_heard)),
     ]

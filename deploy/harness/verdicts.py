@@ -5,6 +5,8 @@ import ipaddress
 import re
 from dataclasses import asdict, dataclass, field
 
+from . import rtp
+
 MAX_SHOWN = 3
 
 
@@ -191,7 +193,8 @@ def failed_over(name, batch, first, second):
 
 
 def topology_hidden(name, batches):
-    """Nothing that one side made is seen on the other: Call-ID, tags, Via, Contact, User-Agent, o= and addresses."""
+    """Nothing of one side is seen on the other: Call-ID, tags, Vias, Record-Routes, Contact, User-Agent, o= and addresses,
+    our own among them."""
     faults, compared = [], 0
     for batch in batches:
         for number in batch.numbers:
@@ -204,24 +207,37 @@ def topology_hidden(name, batches):
     return verdict(name, faults, f"{compared} pairs of legs have nothing in common but the number")
 
 
-def _secrets(leg, host):
-    """What a host's own messages of this leg hold that the other side must not see."""
-    found = {leg.call_id, host}
+def _own_routing(m):
+    """What only the hosts on a leg need to find each other: Vias (of a request: those of a response are the other side's),
+    Record-Routes, and the Contact's user where nothing else that is passed on bears it."""
+    found = set(re.findall(r"<([^>]+)>", " ".join(m.all("record-route"))))
+    for via in m.all("via") if m.is_request else []:
+        found.update(re.findall(r"branch=([^;,\s]+)", via))
+        found.update(host.strip("[]") for host in re.findall(r"SIP\s*/\s*2\.0\s*/\s*\w+\s+(\[[^]]+\]|[^\s;:,]+)", via))
+    known = f"{m.start} {m.get('from')} {m.get('to')}"
+    found.update(user for user in re.findall(r"sips?:([^@;>]+)@", m.get("contact")) if user not in known)
+    return found
+
+
+def _secrets(leg, host, ours):
+    """What a host's own messages of this leg hold that the other side must not see, and our address on this leg."""
+    found = {leg.call_id, host, ours}
     for m in leg.messages:
         if m.src != host:
             continue
         found.update(t for t in (m.tag("from") if m.is_request else m.tag("to"),) if t)
-        found.update(re.findall(r"branch=([^;,\s]+)", m.get("via")) if m.is_request else [])
         found.update(v for n in ("user-agent", "server") for v in m.all(n))
         found.update(re.findall(r"^o=(\S+ \d+ \d+)", m.body, re.M))
+        found.update(_own_routing(m))
     return {one for one in found if len(one) > 3}
 
 
 def _leaks(near, far):
     caller, callee = near.invite.src, far.invite.dst
     faults = []
-    for secrets, leg, ours, whose in ((_secrets(near, caller), far, far.invite.src, "caller's"),
-                                      (_secrets(far, callee), near, near.invite.dst, "callee's")):
+    here, there = near.invite.dst, far.invite.src
+    for secrets, leg, ours, whose in ((_secrets(near, caller, here), far, there, "caller's"),
+                                      (_secrets(far, callee, there), near, here, "callee's")):
         for m in leg.messages:
             if m.src != ours:
                 continue
@@ -231,27 +247,29 @@ def _leaks(near, far):
     return faults
 
 
-def media_whole(name, directions, calls, most_before=0):
-    """From the first relayed packet to the last one sent, every packet arrives once and unchanged, both ways;
-    most_before: how many may be sent before a latch has learned where to (0: a strict flow)."""
+def media_whole(name, directions, calls, latched=False):
+    """Every packet arrives once and unchanged, both ways, from the first to the last. `latched`: the caller is behind a NAT.
+    What the callee sends to him before it has heard of him has nowhere to go, so the first of those may be lost; from the
+    caller's own side nothing may, since what a latch learns from is held and relayed."""
     faults = []
     if len(directions) != 2 * calls or not calls:
         faults.append(f"{len(directions)} directions with SDP on both legs, not {2 * calls}")
     for one in directions:
         where = f"{one.number} {one.name}"
+        may = one.before_pinhole if latched and one.name == rtp.TO_CALLER else 0
         if not one.sent:
             faults.append(f"{where}: nothing was sent")
         elif not one.received:
             faults.append(f"{where}: none of {len(one.sent)} arrived")
         elif one.lost_after_latch:
             faults.append(f"{where}: {one.lost_after_latch} of {len(one.sent)} lost after the latch")
-        elif one.before_latch > most_before:
-            faults.append(f"{where}: {one.before_latch} sent before the first arrived, {most_before} may")
+        elif one.before_latch > may:
+            faults.append(f"{where}: the first {one.before_latch} were lost, {may} may be")
         elif one.foreign or one.doubled:
             faults.append(f"{where}: {one.foreign} packets that nobody sent so, {one.doubled} doubled")
     sent, got = sum(len(d.sent) for d in directions), sum(len(d.received) for d in directions)
     before = sum(d.before_latch for d in directions)
-    return verdict(name, faults, f"{got} of {sent} RTP packets arrived, {before} were sent before a latch")
+    return verdict(name, faults, f"{got} of {sent} RTP packets arrived, {before} were sent before the caller's NAT was open")
 
 
 def law_holds(name, law):

@@ -40,11 +40,16 @@ class Side:
     def request(self, method, from_b=False, cseq=1, body="", extra="Max-Forwards: 70"):
         src, dst = (self.b, self.a) if from_b else (self.a, self.b)
         tag = "" if method == "INVITE" else f";tag=t{self.ident}"
+        if method == "INVITE":
+            extra += (f"\r\nVia: SIP/2.0/UDP deep-{self.ident}.test:5060;branch=z9hG4bKdeep{self.ident}\r\n"
+                      f"Record-Route: <sip:rr-{self.ident}.test;lr>\r\nContact: <sip:c-{self.ident}@{self._host(src)}>")
         agent = f"User-Agent: {self.agent_b if from_b else self.agent_a}\r\n{extra}"
         self._add(src, dst, f"{method} sip:{self.number}@{self._host(dst)} SIP/2.0\r\n", f"{cseq} {method}", tag, agent, body)
 
     def response(self, status, method="INVITE", from_a=False, cseq=1, body="", extra="X: y"):
         src, dst = (self.a, self.b) if from_a else (self.b, self.a)
+        if method == "INVITE" and status.startswith("200"):
+            extra += f"\r\nContact: <sip:d-{self.ident}@{self._host(self.b)}>\r\nRecord-Route: <sip:sr-{self.ident}.test;lr>"
         agent = f"Server: {self.agent_a if from_a else self.agent_b}\r\n{extra}"
         self._add(src, dst, f"SIP/2.0 {status}\r\n", f"{cseq} {method}", f";tag=t{self.ident}", agent, body)
 
@@ -81,7 +86,8 @@ class Call:
             side.response("180 Ringing")
         return self
 
-    def answered(self, hangs_up="caller", media=range(20), relayed=None):
+    def answered(self, hangs_up="caller", media=range(20), relayed=None, back=None):
+        """relayed: of the caller's packets (media), those that arrive; back: of the callee's."""
         self.invite()
         for side in self.sides():
             side.response("200 OK", body=side.answer())
@@ -90,7 +96,7 @@ class Call:
         self.near.media(False, media)
         self.far.media(False, relayed)
         self.far.media(True, media, ssrc=0xEEEE)
-        self.near.media(True, relayed, ssrc=0xEEEE)
+        self.near.media(True, relayed if back is None else back, ssrc=0xEEEE)
         for side in self.sides():
             side.request("BYE", from_b=hangs_up == "callee", cseq=2)
             side.response("200 OK", "BYE", from_a=hangs_up == "callee", cseq=2)
