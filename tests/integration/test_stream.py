@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIP over TCP on the wire: calls over it on either leg and on both, framing, keep-alive, reuse, limits, what is too large
-for a datagram, answers after a broken connection, torture messages."""
-import re
+for a datagram, answers after a broken connection. Torture messages: test_torture.py."""
 import time
 
 import pytest
 from lab_fixtures import set_up
-from test_torture import EXPECT, OWN, SHARED, SILENCE, codes_of, rows
 
 from harness import metrics, netns, stream, ua, verdicts
 from harness.netns import ACCESS4, CARRIER, CARRIER_A, CORE4, PUB, PUB4
@@ -324,54 +322,6 @@ def test_sipp_calls_over_tcp(door, tmp_path):
         assert done.returncode == 0, done.stdout[-1500:]
     finally:
         netns.stop_process(uas)
-
-
-# ---- torture over TCP
-
-# What the stream's framing forbids: it ends the connection, with or without 400 before (RFC 4475 3.1.2.2 and 3, 3.3.9).
-CLOSE = {"clerr", "ncl", "hugecl", "mcl", "mcl01", "noend", "lfonly", "onebyte", "nulls", "baddn"}
-
-
-def judge(door, tcp, name, raw, allowed):
-    door()
-    before = door.lab.pid
-    link = tcp.link(source=(PUB4, 0))
-    link.send(raw)
-    has_length = re.search(rb"^(?:content-length|l)[ \t]*:", raw, re.I | re.M)
-    if name in CLOSE or not has_length:
-        # A message that never gets whole is closed when its time is up.
-        assert link.closes(14), "the connection stays"
-        assert all(part.startswith(b"SIP/2.0 400 ") for part in link.heard), link.heard
-    else:
-        codes = []
-        while (message := link.message(0.4 if allowed == {SILENCE} else 2.5)) is not None:
-            codes.append(message.code)
-            if message.code >= 200:
-                break
-        finals = [code for code in codes if code >= 200] or [SILENCE]
-        assert finals[0] in allowed, f"{finals[0]}, not one of {sorted(allowed)}"
-    assert door.lab.pid == before
-
-
-@pytest.mark.parametrize("row", rows(OWN), ids=lambda row: row["file"][:-4])
-def test_own_torture_over_tcp(door, ends, tcp, row):
-    busy(ends)
-    if row["file"] == "onlycrlf.dat":
-        return  # pings: their pongs have a test of their own
-    judge(door, tcp, row["file"][:-4], (OWN / row["file"]).read_bytes(), codes_of(row))
-
-
-def busy(ends):
-    """A carrier whose silence ends a call soon: what is forwarded fails over to nobody."""
-    return ends.carrier()
-
-
-@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/torture is not here")
-@pytest.mark.parametrize("row", [row for row in rows(SHARED) if row["over"] != "UDP" or "TCP" in row["uas_expect"]],
-                         ids=lambda row: row["file"][:-4])
-def test_rfc4475_over_tcp(door, tcp, row):
-    name = row["file"][:-4]
-    judge(door, tcp, name, (SHARED / row["file"]).read_bytes(), EXPECT[name])
 
 
 def test_after_all_that_the_law_holds(door, tcp, number):

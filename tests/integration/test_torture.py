@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Torture messages against the real binary: raw bytes from the office's host over UDP, nothing mended. The project's own
+"""Torture messages against the real binary: raw bytes from the office's host over UDP and over TCP, nothing mended. The project's own
 (tests/torture/own, with codes in its manifest.tsv) always run; those of ../shared/torture where that folder is present."""
 import csv
 import re
@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import metrics, netns, pcap, sip, verdicts
+from harness import metrics, netns, pcap, sip, stream, verdicts
 from harness.netns import ACCESS4, CARRIER, PUB, PUB4, REPO
 
 OWN = REPO / "tests/torture/own"
@@ -30,6 +30,14 @@ EXPECT = {
     "multi01": {400}, "mcl01": {400}, "bcast": {SILENCE}, "zeromf": {200, 483}, "cparam01": REGISTER, "cparam02": REGISTER,
     "regescrt": REGISTER, "sdp01": {406, 400, 488}, "inv2543": {400} | PROCESSED,
 }
+
+
+# What a stream's framing forbids: the connection ends, with or without a 400 before (RFC 3261 18.3; RFC 4475 3.1.2.2, 3.1.2.3
+# and 3.3.9), and so it does where no Content-Length says where the message ends.
+CLOSE = {"clerr", "ncl", "hugecl", "mcl", "mcl01", "noend", "lfonly", "onebyte", "nulls", "baddn"}
+# dblreq: one message after the other there, and behind the second octets that begin none; the first may still be answered.
+CLOSE_AFTER = {"dblreq": REGISTER | {486}}
+CLOSES_WITHIN = 14
 
 
 def rows(folder):
@@ -167,6 +175,52 @@ def test_rfc4475(bench, name):
         assert "nothingSupportsThis" in final.get("unsupported")
     if name == "badvers":
         assert final.start.startswith("SIP/2.0 505")
+
+
+# ---- over TCP
+
+def final_over_tcp(link, carrier, seconds):
+    """The first final answer, or None. What reaches the carrier is refused there with 486."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        message = link.message(0.1)
+        if message is not None and message.code >= 200:
+            return message
+        invite = carrier.receive(0.02)
+        if invite is not None and invite.method == "INVITE":
+            carrier.reply(invite, 486, "Busy Here")
+    return None
+
+
+def judge_over_tcp(door, ends, name, raw, allowed):
+    if name in REUSED_BRANCH:
+        door.stop()
+    pid, carrier = door().pid, ends.carrier()
+    link = stream.connect(PUB, ACCESS4, (PUB4, 0))
+    try:
+        link.send(raw)
+        if name in CLOSE or name in CLOSE_AFTER or not re.search(rb"^(?:content-length|l)[ \t]*:", raw, re.I | re.M):
+            # A message that never gets whole is closed when its time is up.
+            assert link.closes(CLOSES_WITHIN), "the connection stays"
+            codes = {int(part[8:11]) for part in link.heard}
+            assert codes <= {100, 400} | CLOSE_AFTER.get(name, set()), link.heard
+        else:
+            expect(final_over_tcp(link, carrier, 0.4 if allowed == {SILENCE} else 3.0), allowed)
+    finally:
+        link.close()
+    assert door.lab.pid == pid
+
+
+# CRLFs alone are pings there (RFC 5626 4.4.1), which test_stream.py has.
+@pytest.mark.parametrize("row", [row for row in rows(OWN) if row["file"] != "onlycrlf.dat"], ids=lambda row: row["file"][:-4])
+def test_own_over_tcp(door, ends, row):
+    judge_over_tcp(door, ends, row["file"][:-4], (OWN / row["file"]).read_bytes(), codes_of(row))
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/torture is not here")
+@pytest.mark.parametrize("name", sorted(EXPECT))
+def test_rfc4475_over_tcp(door, ends, name):
+    judge_over_tcp(door, ends, name, (SHARED / f"{name}.dat").read_bytes(), EXPECT[name])
 
 
 def test_after_all_that_a_call_goes_through_and_the_law_holds(door, ends, number):
