@@ -26,7 +26,7 @@ namespace {
 constexpr std::size_t kAddressBytes = 12;
 constexpr std::size_t kTagBytes = 4;
 constexpr std::uint8_t kNoLink = 0xff;
-constexpr int kFramesATurn = 256;
+constexpr int kTapFramesATurn = 256;
 constexpr int kLongestSleepMs = 1;
 
 // The VLAN of a frame, 0: untagged or priority-tagged (802.1Q). `tagged`: there is a tag to take off.
@@ -228,7 +228,7 @@ void ExceptionPath::Impl::turn(int ready, const epoll_event* events) {
 int ExceptionPath::Impl::drain_workers() {
   int done = 0;
   for (auto& ring : to_kernel) {
-    for (int i = 0; i < kFramesATurn; ++i) {
+    for (int i = 0; i < kTapFramesATurn; ++i) {
       const auto record = ring->front();
       if (record.kind == 0) break;
       to_tap(record.kind - 1u, record.bytes);
@@ -260,7 +260,7 @@ void ExceptionPath::Impl::note_tcp(std::span<const std::byte> frame) {
 
 void ExceptionPath::Impl::from_tap(const KernelLink& link) {
   std::array<std::byte, kTagBytes + kMaxFrameBytes> buffer;
-  for (int i = 0; i < kFramesATurn; ++i) {
+  for (int i = 0; i < kTapFramesATurn; ++i) {
     const std::size_t bytes = link.tap().read({buffer.data() + kTagBytes, kMaxFrameBytes});
     if (bytes < kAddressBytes + 2) return;
     std::span<const std::byte> frame{buffer.data() + kTagBytes, bytes};

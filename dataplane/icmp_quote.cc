@@ -10,12 +10,6 @@
 namespace sallyport::dp {
 namespace {
 
-[[nodiscard]] std::uint16_t read16(const std::uint8_t* at) {
-  be16 value;
-  std::memcpy(&value, at, sizeof(value));
-  return value.host();
-}
-
 [[nodiscard]] bool checksum_right(const PacketView& view) {
   std::uint64_t sum = sum_of(view.data + view.l4, view.l4_bytes);
   if (view.family == Family::v6)

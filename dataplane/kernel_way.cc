@@ -10,7 +10,7 @@
 namespace sallyport::dp {
 namespace {
 
-constexpr unsigned kFramesATurn = 32;
+constexpr unsigned kKernelFramesATurn = 32;
 
 std::optional<DropReason> ask(KernelGate& gate, std::uint8_t port, const PacketView& view, PacketClass is,
                               Nanoseconds now_ns) {
@@ -48,7 +48,7 @@ DropReason KernelWay::push(rte_mbuf* packet, const PacketView& view, PacketClass
 unsigned KernelWay::take() {
   if (context_.from_kernel == nullptr) return 0;
   unsigned frames = 0;
-  for (; frames < kFramesATurn; ++frames) {
+  for (; frames < kKernelFramesATurn; ++frames) {
     const RecordRing::Record record = context_.from_kernel->front();
     if (record.kind == 0) break;
     const auto port = static_cast<std::uint8_t>(record.kind - 1);

@@ -8,18 +8,6 @@
 namespace sallyport::dp {
 namespace {
 
-[[nodiscard]] std::uint16_t read16(const std::uint8_t* at) {
-  be16 value;
-  std::memcpy(&value, at, sizeof(value));
-  return value.host();
-}
-
-[[nodiscard]] std::uint32_t read32(const std::uint8_t* at) {
-  be32 value;
-  std::memcpy(&value, at, sizeof(value));
-  return value.host();
-}
-
 DropReason view_link(std::span<const std::uint8_t> head, PacketView& out) {
   if (head.size() < kEtherBytes) return DropReason::truncated;
   out.data = head.data();

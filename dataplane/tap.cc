@@ -15,8 +15,8 @@
 namespace sallyport::dp {
 namespace {
 
-constexpr std::size_t kAddressBytes = 12;  // destination and source MAC
-constexpr std::size_t kTagBytes = 4;
+constexpr std::size_t kMacBytes = 12;  // destination and source MAC
+constexpr std::size_t kVlanTagBytes = 4;
 
 }  // namespace
 
@@ -52,11 +52,11 @@ std::size_t Tap::read(std::span<std::byte> into) const {
 
 bool Tap::write(std::span<const std::byte> frame, bool untag) const {
   if (!untag) return ::write(fd_, frame.data(), frame.size()) == static_cast<ssize_t>(frame.size());
-  if (frame.size() < kAddressBytes + kTagBytes) return false;
+  if (frame.size() < kMacBytes + kVlanTagBytes) return false;
   std::byte* const octets = const_cast<std::byte*>(frame.data());
-  const std::size_t rest = kAddressBytes + kTagBytes;
-  const iovec parts[2] = {{octets, kAddressBytes}, {octets + rest, frame.size() - rest}};
-  return ::writev(fd_, parts, 2) == static_cast<ssize_t>(frame.size() - kTagBytes);
+  const std::size_t rest = kMacBytes + kVlanTagBytes;
+  const iovec parts[2] = {{octets, kMacBytes}, {octets + rest, frame.size() - rest}};
+  return ::writev(fd_, parts, 2) == static_cast<ssize_t>(frame.size() - kVlanTagBytes);
 }
 
 std::string tap_name(std::string_view port_name, unsigned port, std::uint16_t vlan) {

@@ -62,10 +62,6 @@ constexpr auto kStart = [] {
 static_assert(std::ranges::is_sorted(kKnown.begin(), kKnown.end() - 1, {},
                                      [](const Known& known) { return known.name.size(); }));
 
-bool starts_nocase(std::string_view text, std::string_view start) {
-  return text.size() >= start.size() && equal_nocase(text.substr(0, start.size()), start);
-}
-
 }  // namespace
 
 Attribute identify(std::string_view attribute_name) {

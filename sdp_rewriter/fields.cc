@@ -35,10 +35,6 @@ constexpr std::array<std::pair<std::string_view, Transport>, 7> kTransports{{
     {"udptl", Transport::udptl},
 }};
 
-bool starts_nocase(std::string_view text, std::string_view start) {
-  return text.size() >= start.size() && equal_nocase(text.substr(0, start.size()), start);
-}
-
 }  // namespace
 
 MediaKind media_kind(std::string_view media) {

@@ -57,6 +57,10 @@ inline bool equal_nocase(std::string_view a, std::string_view b) {
   return true;
 }
 
+inline bool starts_nocase(std::string_view text, std::string_view start) {
+  return text.size() >= start.size() && equal_nocase(text.substr(0, start.size()), start);
+}
+
 // The address that counts on the wire, or none for a name.
 inline IpAddress literal(std::string_view host) {
   return IpAddress::parse(host).value_or(IpAddress{}).unmapped();

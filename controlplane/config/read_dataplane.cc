@@ -12,7 +12,6 @@ constexpr unsigned kMaxCore = 1023;
 constexpr std::size_t kMaxWorkers = 32;  // dp::kMaxWorkers, kMaxPorts, kMaxShards: the contract's sizes
 constexpr std::size_t kMaxPorts = 8;
 constexpr unsigned kMaxShards = 64;
-constexpr Nanoseconds kDay = 86'400 * kSecond;
 
 constexpr std::array<std::pair<std::string_view, Idle>, 2> kIdle{
     {{"adaptive", Idle::adaptive}, {"busy", Idle::busy}}};

@@ -8,7 +8,6 @@ namespace {
 
 constexpr std::size_t kLongestSocketPath = 107;  // sun_path, with its NUL
 constexpr std::size_t kLongestPath = 4095;
-constexpr Nanoseconds kDay = 86'400 * kSecond;
 constexpr Nanoseconds kInterimDefault = kSecond * 15 * 60;
 
 constexpr std::array<std::pair<std::string_view, LogLevel>, 4> kLevels{{{"debug", LogLevel::debug},

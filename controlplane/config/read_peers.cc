@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::size_t kMaxPeers = 10'000;
 constexpr std::size_t kMaxTargets = 64;
-constexpr Nanoseconds kDay = 86'400 * kSecond;
 constexpr std::uint16_t kSipPort = 5060;
 
 bool equals_nocase(std::string_view a, std::string_view lower) {

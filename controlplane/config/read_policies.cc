@@ -5,6 +5,7 @@
 
 #include "controlplane/config/read.h"
 #include "controlplane/config/text.h"
+#include "dataplane/base/ascii.h"
 
 namespace sallyport::config {
 namespace {
@@ -20,10 +21,6 @@ constexpr std::array<std::pair<std::string_view, NumberParty>, 3> kParties{
     {{"both", NumberParty::both}, {"called", NumberParty::called}, {"calling", NumberParty::calling}}};
 constexpr std::array<std::pair<std::string_view, RedirectMode>, 3> kRedirectModes{
     {{"pass", RedirectMode::pass}, {"follow", RedirectMode::follow}, {"refuse", RedirectMode::refuse}}};
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 // What may stand in a number: it goes into user parts and tel URIs as it is.
 bool is_dialled(std::string_view text) {

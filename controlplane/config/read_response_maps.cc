@@ -9,7 +9,6 @@ namespace sallyport::config {
 namespace {
 
 constexpr std::size_t kLongestPhrase = 128;
-constexpr Nanoseconds kDay = 86'400 * kSecond;
 
 Place place_of(const std::optional<Value>& value) {
   return value ? value->at() : Place{};

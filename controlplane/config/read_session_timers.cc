@@ -14,7 +14,6 @@ constexpr std::array kRefreshers{std::pair<std::string_view, RefreshBy>{"auto", 
 void read_session_timers(MapReader& reader, SessionTimers& timers) {
   const auto value = reader.get("session_timer");
   if (!value) return;
-  constexpr Nanoseconds kDay = 86'400 * kSecond;
   MapReader map(*value);
   map.duration_or_off("expires", timers.expires_ns, 90 * kSecond, kDay);
   map.duration("min_se", timers.min_se_ns, 90 * kSecond, kDay);

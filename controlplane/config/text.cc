@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "controlplane/config/load.h"
+#include "dataplane/base/ascii.h"
 
 namespace sallyport::config {
 namespace {
@@ -21,10 +22,6 @@ std::optional<Nanoseconds> unit_of(std::string_view text) {
   if (text == "h") return 3600 * kSecond;
   if (text == "d") return 86'400 * kSecond;
   return std::nullopt;
-}
-
-constexpr bool is_digit(char c) {
-  return c >= '0' && c <= '9';
 }
 
 // Edits between two words: a letter more, less, other, or two that changed places (optimal string alignment).

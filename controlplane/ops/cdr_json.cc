@@ -29,13 +29,13 @@ ordered_json span(Nanoseconds from_ns, Nanoseconds to_ns) {
   return static_cast<double>((to_ns - from_ns) / kMillisecond) / 1000.0;
 }
 
-ordered_json number_or_null(unsigned value) {
+ordered_json code_or_null(unsigned value) {
   return value != 0 ? ordered_json(value) : ordered_json(nullptr);
 }
 ordered_json text_or_null(const std::string& value) {
   return value.empty() ? ordered_json(nullptr) : ordered_json(value);
 }
-ordered_json endpoint(const Endpoint& value) {
+ordered_json endpoint_or_null(const Endpoint& value) {
   return value ? ordered_json(value.to_text()) : ordered_json(nullptr);
 }
 
@@ -55,9 +55,9 @@ const char* ended_by(stats::EndedBy by) {
 
 ordered_json attempt(const stats::AttemptRecord& record) {
   return {{"peer", record.peer},
-          {"target", endpoint(record.target)},
+          {"target", endpoint_or_null(record.target)},
           {"call_id", record.call_id},
-          {"received", number_or_null(record.received)},
+          {"received", code_or_null(record.received)},
           {"received_phrase", text_or_null(record.received_phrase)},
           {"local", text_or_null(record.local_error)},
           {"rule", text_or_null(record.rule)}};
@@ -69,9 +69,9 @@ ordered_json media(const stats::MediaRecord& record) {
           {"stream", record.stream},
           {"kind", record.rtcp ? "rtcp" : "rtp"},
           {"private_media", text_or_null(record.private_action)},
-          {"local", endpoint(record.local)},
-          {"remote", endpoint(record.remote)},
-          {"latched", endpoint(counters.latched)},
+          {"local", endpoint_or_null(record.local)},
+          {"remote", endpoint_or_null(record.remote)},
+          {"latched", endpoint_or_null(counters.latched)},
           {"packets", counters.packets},
           {"bytes", counters.bytes},
           {"sent_packets", counters.sent_packets},
@@ -93,7 +93,7 @@ std::string to_json(const stats::CallRecord& record) {
                    {"caller", record.caller},
                    {"callee", record.callee},
                    {"call_id", record.call_id},
-                   {"source", endpoint(record.source)},
+                   {"source", endpoint_or_null(record.source)},
                    {"started", instant(record.started_ns)},
                    {"ringing", instant(record.ringing_ns)},
                    {"answered", instant(record.answered_ns)},
@@ -101,11 +101,11 @@ std::string to_json(const stats::CallRecord& record) {
                    {"setup_seconds", span(record.started_ns, record.answered_ns)},
                    {"duration_seconds", span(record.answered_ns, record.ended_ns)},
                    {"ended_by", ended_by(record.ended_by)},
-                   {"received", number_or_null(record.received)},
+                   {"received", code_or_null(record.received)},
                    {"received_phrase", text_or_null(record.received_phrase)},
-                   {"sent", number_or_null(record.sent)},
+                   {"sent", code_or_null(record.sent)},
                    {"sent_phrase", text_or_null(record.sent_phrase)},
-                   {"q850", number_or_null(record.q850)},
+                   {"q850", code_or_null(record.q850)},
                    {"reason", text_or_null(record.reason)},
                    {"local", text_or_null(record.local_error)},
                    {"rule", text_or_null(record.rule)}};

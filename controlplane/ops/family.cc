@@ -9,7 +9,7 @@
 namespace sallyport::ops {
 
 namespace {
-double seconds(Nanoseconds ns) {
+double in_seconds(Nanoseconds ns) {
   return static_cast<double>(ns) / static_cast<double>(kSecond);
 }
 }  // namespace
@@ -61,8 +61,8 @@ void Family::histogram(LabelPairs labels, const std::vector<const stats::Histogr
     for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += part->buckets()[i].get();
     sum_ns += part->sum_ns();
   }
-  for (std::size_t i = 0; i < bounds.size(); ++i) bounds[i] = seconds(parts.front()->bounds()[i]);
-  histogram(labels, bounds, counts, seconds(static_cast<Nanoseconds>(sum_ns)));
+  for (std::size_t i = 0; i < bounds.size(); ++i) bounds[i] = in_seconds(parts.front()->bounds()[i]);
+  histogram(labels, bounds, counts, in_seconds(static_cast<Nanoseconds>(sum_ns)));
 }
 
 }  // namespace sallyport::ops

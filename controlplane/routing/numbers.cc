@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "controlplane/routing/router.h"
+#include "dataplane/base/ascii.h"
 #include "dataplane/sip/name_addr.h"
 #include "dataplane/sip/names.h"
 #include "dataplane/sip/params.h"
@@ -17,9 +18,6 @@ using config::NumberParty;
 using config::NumberPlan;
 using config::NumberRule;
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 bool is_separator(char c) {
   return c == '-' || c == '.' || c == '(' || c == ')';
 }

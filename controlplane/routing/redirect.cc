@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "dataplane/base/ascii.h"
 #include "dataplane/sip/name_addr.h"
 #include "dataplane/sip/names.h"
 #include "dataplane/sip/params.h"
@@ -15,10 +16,6 @@ namespace {
 // A response may name more; whoever does is not listened to for longer.
 constexpr std::size_t kMostContacts = 16;
 constexpr std::uint16_t kSipPort = 5060;
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 // RFC 3261 25.1: qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] ); in thousandths.
 std::optional<std::uint16_t> read_q(std::string_view text) {

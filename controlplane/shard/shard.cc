@@ -44,7 +44,6 @@ std::uint64_t seed_of(const steer::NodeKey& key, unsigned index, std::string_vie
 Shard::Shard(const Common& common, const Lines& lines, unsigned index, unsigned shards, Nanoseconds now_ns)
     : config_(common.config),
       lines_(lines),
-      index_(index),
       statistics_(common.config.peers.size(), common.config.realms.size()),
       wheel_(now_ns),
       codec_(common.key),

@@ -95,7 +95,6 @@ class Shard final : private stats::ShardView {
 
   const config::Config& config_;
   Lines lines_;
-  unsigned index_;
   stats::ShardStatistics statistics_;
   sip::TimerWheel wheel_;
   sip::BufferPool buffers_;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <concepts>
 #include <cstdint>
+#include <cstring>
 
 namespace sallyport {
 
@@ -35,5 +36,18 @@ class BigEndian {
 using be16 = BigEndian<std::uint16_t>;
 using be32 = BigEndian<std::uint32_t>;
 using be64 = BigEndian<std::uint64_t>;
+
+// At any alignment.
+[[nodiscard]] inline std::uint16_t read16(const std::uint8_t* at) {
+  be16 value;
+  std::memcpy(&value, at, sizeof(value));
+  return value.host();
+}
+
+[[nodiscard]] inline std::uint32_t read32(const std::uint8_t* at) {
+  be32 value;
+  std::memcpy(&value, at, sizeof(value));
+  return value.host();
+}
 
 }  // namespace sallyport

@@ -13,6 +13,7 @@ using Nanoseconds = std::int64_t;
 inline constexpr Nanoseconds kMicrosecond = 1'000;
 inline constexpr Nanoseconds kMillisecond = 1'000'000;
 inline constexpr Nanoseconds kSecond = 1'000'000'000;
+inline constexpr Nanoseconds kDay = 86'400 * kSecond;
 
 // CLOCK_MONOTONIC, ns since an arbitrary start.
 [[nodiscard]] inline Nanoseconds monotonic_now_ns() {

@@ -58,13 +58,13 @@ constexpr std::array kRows{
     FaultRow{Fault::body_shorter, "body_shorter", 400, "Body shorter than Content-Length"},
 };
 
-constexpr bool rows_stand_in_order() {
+constexpr bool fault_rows_stand_in_order() {
   for (std::size_t i = 0; i < kRows.size(); ++i) {
     if (kRows[i].fault != static_cast<Fault>(i)) return false;
   }
   return kRows.size() == static_cast<std::size_t>(Fault::kCount);
 }
-static_assert(rows_stand_in_order());
+static_assert(fault_rows_stand_in_order());
 
 const FaultRow& row(Fault fault) {
   const auto i = static_cast<std::size_t>(fault);

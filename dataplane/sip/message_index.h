@@ -29,6 +29,12 @@ struct Span {
   [[nodiscard]] constexpr explicit operator bool() const { return length != 0; }
 };
 
+// Where `part` stands in `message`, which it is a part of; nothing for an empty one.
+[[nodiscard]] inline Span span_of(std::string_view message, std::string_view part) {
+  if (part.empty()) return {};
+  return {static_cast<std::uint16_t>(part.data() - message.data()), static_cast<std::uint16_t>(part.size())};
+}
+
 // One header field line, folded lines included. `value` has outer white space cut; folds inside are left as
 // they are (readers take CRLF and LWS as one space, RFC 3261 7.3.1).
 struct HeaderField {

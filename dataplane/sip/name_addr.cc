@@ -9,7 +9,7 @@ namespace sallyport::sip {
 
 namespace {
 
-constexpr std::unexpected<Fault> kFault{Fault::bad_contact};
+constexpr std::unexpected<Fault> kNameAddrFault{Fault::bad_contact};
 
 // What follows the address: LWS, then nothing or a list of parameters.
 bool read_params(Cursor& cursor, NameAddr& out) {
@@ -50,12 +50,12 @@ std::expected<NameAddr, Fault> parse_name_addr(std::string_view value) {
   if (cursor.at('"')) {
     out.display = cursor.take_quoted();
     cursor.skip_lws();
-    if (out.display.empty() || !cursor.at('<')) return kFault;
+    if (out.display.empty() || !cursor.at('<')) return kNameAddrFault;
   } else {
     const std::size_t n = run_of(cursor.rest(), kDisplay);
     if (n < cursor.rest().size() && cursor.rest()[n] == '<') out.display = trim(cursor.take(n));
   }
-  if (!(cursor.at('<') ? read_bracketed(cursor, out) : read_bare(cursor, out))) return kFault;
+  if (!(cursor.at('<') ? read_bracketed(cursor, out) : read_bare(cursor, out))) return kNameAddrFault;
   return out;
 }
 

@@ -110,13 +110,13 @@ constexpr std::array kHeaders{
     HeaderRow{HeaderId::www_authenticate, "WWW-Authenticate"},
 };
 
-constexpr bool rows_stand_in_order() {
+constexpr bool name_rows_stand_in_order() {
   for (std::size_t i = 0; i < kHeaders.size(); ++i) {
     if (kHeaders[i].id != static_cast<HeaderId>(i)) return false;
   }
   return kHeaders.size() == static_cast<std::size_t>(HeaderId::kCount);
 }
-static_assert(rows_stand_in_order());
+static_assert(name_rows_stand_in_order());
 
 // A hash table probed in line. The weights of length, first, middle and last character were searched for: no
 // two of the names above meet, so a look-up is one comparison; one added later may meet another and is still

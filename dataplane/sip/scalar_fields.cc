@@ -14,11 +14,6 @@ namespace sallyport::sip {
 
 namespace {
 
-Span span_of(std::string_view message, std::string_view part) {
-  if (part.empty()) return {};
-  return {static_cast<std::uint16_t>(part.data() - message.data()), static_cast<std::uint16_t>(part.size())};
-}
-
 // 1*DIGIT LWS Method (RFC 3261 20.16). A UAC stays below 2^31; what fits 32 bits is taken.
 bool read_cseq(std::string_view message, std::string_view value, MessageIndex& out) {
   Cursor cursor(value);

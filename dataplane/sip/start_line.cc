@@ -14,10 +14,6 @@ namespace {
 constexpr std::string_view kVersion = "SIP/2.0";
 constexpr std::string_view kProtocol = "SIP/";
 
-Span span_of(std::string_view message, std::string_view part) {
-  return {static_cast<std::uint16_t>(part.data() - message.data()), static_cast<std::uint16_t>(part.size())};
-}
-
 bool starts_with_protocol(std::string_view text) {
   return text.size() >= kProtocol.size() && iequals(text.substr(0, kProtocol.size()), kProtocol);
 }

@@ -10,7 +10,7 @@ namespace sallyport::sip {
 
 namespace {
 
-constexpr std::unexpected<Fault> kFault{Fault::request_uri};
+constexpr std::unexpected<Fault> kUriFault{Fault::request_uri};
 
 Scheme scheme_from(std::string_view text) {
   switch (text.size()) {
@@ -104,7 +104,7 @@ unsigned hex_value(char c) {
 
 std::expected<Uri, Fault> parse_uri(std::string_view text) {
   const std::size_t length = scheme_length(text);
-  if (length == 0) return kFault;
+  if (length == 0) return kUriFault;
   Uri uri;
   uri.text = text;
   uri.scheme_text = text.substr(0, length);
@@ -123,7 +123,7 @@ std::expected<Uri, Fault> parse_uri(std::string_view text) {
       good = all_of(rest, kUric);
       break;
   }
-  if (!good) return kFault;
+  if (!good) return kUriFault;
   return uri;
 }
 

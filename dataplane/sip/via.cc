@@ -12,7 +12,7 @@ namespace sallyport::sip {
 
 namespace {
 
-constexpr std::unexpected<Fault> kFault{Fault::bad_via};
+constexpr std::unexpected<Fault> kViaFault{Fault::bad_via};
 
 // protocol-name SLASH protocol-version SLASH transport LWS
 bool read_sent_protocol(Cursor& cursor, Via& via) {
@@ -76,7 +76,7 @@ std::expected<Via, Fault> parse_via(std::string_view value) {
   Cursor cursor(trim(value));
   Via via;
   if (!read_sent_protocol(cursor, via) || !read_sent_by(cursor, via) || !read_params(cursor, via))
-    return kFault;
+    return kViaFault;
   return via;
 }
 
