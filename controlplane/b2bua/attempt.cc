@@ -6,7 +6,7 @@
 #include "controlplane/b2bua/header_policy.h"
 #include "controlplane/b2bua/identity.h"
 #include "controlplane/b2bua/message_body.h"
-#include "dataplane/sip/uri.h"
+#include "controlplane/b2bua/target_uri.h"
 
 namespace sallyport::b2bua {
 
@@ -35,22 +35,6 @@ LocalError local_error_of(media::MediaFault fault) {
       return LocalError::internal;
   }
   return LocalError::internal;
-}
-
-// The user part, as it stands, at the target's host: what the next hop resolves is the host, and the number
-// is not ours to change here.
-std::string request_uri_for(std::string_view received, const Endpoint& target, sip::Transport transport) {
-  const auto uri = sip::parse_uri(received);
-  std::string out = "sip:";
-  if (uri && (uri->has_user || uri->scheme == sip::Scheme::tel)) out.append(uri->user).append("@");
-  const bool standard = target.port == sip::default_port(transport);
-  out += standard ? target.address.to_uri_text() : target.to_text();
-  if (uri) {
-    const auto user = sip::find_param(uri->parameters, "user");
-    const bool phone = uri->scheme == sip::Scheme::tel || (user && sip::iequals(user->value, "phone"));
-    if (phone) out += ";user=phone";
-  }
-  return out.append(transport_param(transport));
 }
 
 }  // namespace
@@ -203,7 +187,7 @@ std::string CallManager::invite_headers(Call& call, Leg& leg, std::string_view u
   out.line(HeaderId::cseq, {std::to_string(leg.invite_cseq), " INVITE"});
   out.line(HeaderId::max_forwards, static_cast<std::uint64_t>(hops - 1));
   write_contact(leg, out);
-  write_capabilities(out);
+  write_capabilities(out, leg.peer);
   // RFC 3262 is offered whatever the caller knows, since we can acknowledge by ourselves; but an offer in a
   // reliable 18x needs an answer in a PRACK, and that is the caller's.
   const bool reliable = !call.late_offer || call.a->supports_100rel;

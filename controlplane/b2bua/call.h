@@ -96,6 +96,7 @@ struct Leg {
   bool requires_100rel = false;
   bool supports_199 = false;
   bool allows_update = false;          // the last Allow from this leg lists UPDATE
+  std::string recv_info;               // the Info Packages that this leg takes (RFC 6086), comma-separated
   bool offer_pending = false;          // it awaits the answer to the offer of its INVITE, reliably
   sip::StoredMessage held;             // UAC: a 2xx that waits until the other leg has sent its PRACK
   std::unique_ptr<Reliable> reliable;  // from the first INVITE with 100rel on
@@ -135,6 +136,16 @@ struct Relay {
   std::string sdp;          // of its offer
   std::string body;
   unsigned max_forwards = 70;
+  bool is_other = false;    // it has nothing to do with the session (other_in_dialog.cc)
+  std::string method_text;  // of a method that we do not know
+};
+
+// A REFER that went on to the other leg: the `id` of its notifications is its CSeq number, which is another
+// one there (RFC 3515 2.4.6).
+struct Referral {
+  Handle from;                    // the leg that sent it to us
+  std::uint32_t server_cseq = 0;  // theirs
+  std::uint32_t client_cseq = 0;  // ours
 };
 
 struct Call {
@@ -152,6 +163,7 @@ struct Call {
   std::unique_ptr<media::MediaSession> media;
   std::unique_ptr<media::OfferAnswer> offer_answer;
   std::vector<Relay> relays;
+  std::vector<Referral> referrals;
   sip::Timer duration;
   bool admitted = false;
   bool answered = false;       // 2xx has gone to the caller

@@ -282,6 +282,7 @@ void CallManager::on_response(sip::ClientId id, std::uint64_t token, const sip::
     if (response.status() >= 200) on_probe_result(token, response.status() != 503);
     return;
   }
+  if (purpose == Purpose::standalone) return on_standalone_response(token, response);
   Leg* leg = leg_of(token);
   if (leg == nullptr) {
     const bool success =
@@ -315,6 +316,7 @@ void CallManager::on_response(sip::ClientId id, std::uint64_t token, const sip::
 void CallManager::on_failure(sip::ClientId id, std::uint64_t token, sip::ClientFailure failure) {
   const Purpose purpose = purpose_of(token);
   if (purpose == Purpose::probe) return on_probe_result(token, false);
+  if (purpose == Purpose::standalone) return on_standalone_failure(token, failure);
   Leg* leg = leg_of(token);
   if (leg == nullptr) return;
   using response_map::LocalError;
@@ -344,6 +346,7 @@ void CallManager::on_failure(sip::ClientId id, std::uint64_t token, sip::ClientF
       break;
     case Purpose::prack:  // whoever waits for it repeats his response, or gives up
     case Purpose::probe:
+    case Purpose::standalone:
       break;
   }
   sweep();

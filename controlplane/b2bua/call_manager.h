@@ -5,7 +5,8 @@
 // attempt.cc (a target is tried), response.cc (it answers), hang_up.cc (a call ends),
 // provisional.cc (18x, forks, 199), reliable.cc and prack.cc (100rel), in_dialog.cc and relay.cc (re-INVITE,
 // UPDATE, INFO), glare.cc (what may not be asked now), refresh.cc (session timers), out_of_dialog.cc (OPTIONS
-// and what is refused), probe.cc (is a target alive).
+// and what is refused), probe.cc (is a target alive), other_in_dialog.cc (INFO, MESSAGE, NOTIFY...),
+// refer.cc.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,9 @@
 
 #include "controlplane/b2bua/call.h"
 #include "controlplane/b2bua/header_policy.h"
+#include "controlplane/b2bua/replaces.h"
 #include "controlplane/b2bua/services.h"
+#include "controlplane/b2bua/standalone.h"
 #include "controlplane/routing/numbers.h"
 #include "controlplane/sip/slab.h"
 #include "controlplane/sip/transaction_layer.h"
@@ -54,6 +57,7 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
 
   [[nodiscard]] std::uint32_t calls() const { return calls_.size(); }
   [[nodiscard]] std::uint32_t legs() const { return legs_.size(); }
+  [[nodiscard]] std::uint32_t standalone_requests() const { return standalone_.size(); }
   [[nodiscard]] std::vector<stats::CallRow> rows(std::size_t limit);
   [[nodiscard]] std::optional<stats::CallDetail> detail(std::string_view id);
 
@@ -70,7 +74,7 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void on_target_timeout(Leg& leg);
 
   // What a transaction of ours was for; the token carries it with the leg's handle.
-  enum class Purpose : std::uint8_t { invite, bye, relay, keepalive, probe, prack, refresh };
+  enum class Purpose : std::uint8_t { invite, bye, relay, keepalive, probe, prack, refresh, standalone };
   [[nodiscard]] static std::uint64_t token(Purpose purpose, Handle leg);
   [[nodiscard]] static Purpose purpose_of(std::uint64_t token);
   [[nodiscard]] Leg* leg_of(std::uint64_t token);
@@ -268,6 +272,23 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void send_keepalive(Leg& leg);
   void start_keepalive(Leg& leg);
 
+  // ---- other_in_dialog.cc: INFO, MESSAGE, NOTIFY, SUBSCRIBE, REFER and methods that we do not know
+  void on_other_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageView& request);
+  [[nodiscard]] bool refused_other(sip::ServerId id, const Leg& leg, const sip::MessageView& request);
+  [[nodiscard]] bool refused_package(sip::ServerId id, const Leg& leg, const sip::MessageView& info);
+  [[nodiscard]] bool start_other(const Leg& from, Leg& to, Relay& relay, const sip::MessageView& request);
+  void on_other_response(Leg& leg, Relay& relay, const sip::MessageView& response);
+  void other_refused(Leg& leg, const Relay& relay, const sip::MessageView& response);
+  static void note_recv_info(Leg& leg, const sip::MessageView& message);
+  void write_event(const Leg& from, const sip::MessageView& request, sip::HeaderWriter& out) const;
+
+  // ---- refer.cc
+  [[nodiscard]] bool refused_refer(sip::ServerId id, const Leg& leg, const sip::MessageView& refer);
+  void write_referral(const Leg& from, const Leg& to, const sip::MessageView& refer,
+                      sip::HeaderWriter& out) const;
+  // The same dialog in words that say nothing of the side that it is on, where it is one of ours.
+  [[nodiscard]] DialogId hidden_dialog(const DialogId& id) const;
+
   // ---- relay.cc
   // Makes the request of `relay` for that leg out of `request`, and sends it.
   [[nodiscard]] bool start_relay(Leg& to, Relay& relay, const sip::MessageView& request);
@@ -294,9 +315,23 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   // Answers with what the response map makes of a local error, and says with which code.
   std::uint16_t refuse(sip::ServerId id, config::PeerIndex to, response_map::LocalError error,
                        std::string_view headers = {}, std::string_view phrase = {});
-  void write_capabilities(sip::HeaderWriter& out) const;
+  // `peer`: who is told; without, what any peer may ask for.
+  void write_capabilities(sip::HeaderWriter& out, config::PeerIndex peer = config::kNoIndex) const;
   // Warning, Reason and Retry-After of a verdict. The Warning names us as the leg on `path` knows us.
-  [[nodiscard]] static std::string verdict_headers(const response_map::Verdict& verdict, const sip::Path& path);
+  [[nodiscard]] static std::string verdict_headers(const response_map::Verdict& verdict,
+                                                   const sip::Path& path);
+
+  // ---- standalone.cc: MESSAGE, PUBLISH and, by policy, methods that we do not know, outside of any dialog
+  void on_standalone(sip::ServerId id, const sip::MessageView& request, config::PeerIndex from);
+  [[nodiscard]] bool refused_standalone(sip::ServerId id, const sip::MessageView& request,
+                                        config::PeerIndex from);
+  // Tries the targets that are left; without any, the sender hears of `failure`.
+  void next_standalone(Standalone& one, response_map::Input failure);
+  [[nodiscard]] bool send_standalone(Standalone& one, const sip::MessageView& request);
+  void on_standalone_response(std::uint64_t token, const sip::MessageView& response);
+  void on_standalone_failure(std::uint64_t token, sip::ClientFailure failure);
+  void standalone_failed(Standalone& one, response_map::Input failure, std::string_view lines);
+  [[nodiscard]] Standalone* standalone_of(std::uint64_t token);
 
   // ---- record.cc
   void write_record(Call& call);
@@ -320,14 +355,18 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   static constexpr std::string_view kProduct = "Sallyport";
   static constexpr std::string_view kSupported = "100rel, timer";
   static constexpr std::size_t kMostForks = 16;
-  static constexpr std::size_t kMostQueued = 32;  // reliable provisional responses that wait
-  static constexpr unsigned kMostTooSmall = 2;  // 422s to one request
+  static constexpr std::uint32_t kMostStandalone = 16'384;
+  static constexpr std::size_t kMostReferrals = 16;  // whose notifications are told apart by id
+  static constexpr std::size_t kMostOthers = 64;     // requests of one call that wait for their answers
+  static constexpr std::size_t kMostQueued = 32;     // reliable provisional responses that wait
+  static constexpr unsigned kMostTooSmall = 2;       // 422s to one request
 
   Services services_;
   sip::TransactionLayer* transactions_ = nullptr;
   sip::Slab<Call> calls_;
   sip::Slab<Leg> legs_;
-  std::vector<Handle> touched_;      // calls that may be over
+  sip::Slab<Standalone> standalone_{kMostStandalone};
+  std::vector<Handle> touched_;  // calls that may be over
   std::vector<IpAddress> own_addresses_;
   std::vector<HeaderPolicy> headers_;     // by peer
   std::vector<sdp::CodecPolicy> codecs_;  // by peer

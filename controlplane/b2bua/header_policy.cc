@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "controlplane/b2bua/identity.h"
 
@@ -12,11 +13,39 @@ namespace {
 using sip::HeaderId;
 
 constexpr std::array kPassed{HeaderId::accept_language, HeaderId::content_language, HeaderId::p_early_media,
-                             HeaderId::priority,        HeaderId::subject,          HeaderId::user_to_user};
+                             HeaderId::priority,        HeaderId::recv_info,        HeaderId::subject,
+                             HeaderId::user_to_user};
 
 // RFC 3323 5.3: what a user who asked for user-level privacy would not have told.
 constexpr std::array kOfTheUser{HeaderId::call_info, HeaderId::in_reply_to, HeaderId::organization,
                                 HeaderId::reply_to, HeaderId::subject};
+
+// What belongs to a method and its responses, and says the same on the other leg. (Event and Refer-To may
+// name a dialog: whoever relays them writes them.)
+struct OfMethod {
+  sip::Method method;
+  HeaderId id;
+};
+constexpr std::array kOfMethods{OfMethod{sip::Method::info, HeaderId::info_package},
+                                OfMethod{sip::Method::message, HeaderId::expires},
+                                OfMethod{sip::Method::message, HeaderId::date},
+                                OfMethod{sip::Method::notify, HeaderId::subscription_state},
+                                OfMethod{sip::Method::refer, HeaderId::refer_sub},
+                                OfMethod{sip::Method::refer, HeaderId::expires},
+                                OfMethod{sip::Method::subscribe, HeaderId::accept},
+                                OfMethod{sip::Method::subscribe, HeaderId::expires},
+                                OfMethod{sip::Method::subscribe, HeaderId::suppress_if_match},
+                                OfMethod{sip::Method::publish, HeaderId::event},
+                                OfMethod{sip::Method::publish, HeaderId::expires},
+                                OfMethod{sip::Method::publish, HeaderId::sip_etag},
+                                OfMethod{sip::Method::publish, HeaderId::sip_if_match}};
+
+bool passes_always(sip::Method method, HeaderId id) {
+  if (id == HeaderId::other) return false;
+  if (std::ranges::find(kPassed, id) != kPassed.end()) return true;
+  return std::ranges::any_of(kOfMethods,
+                             [&](const OfMethod& row) { return row.method == method && row.id == id; });
+}
 
 std::vector<FieldName> field_names(const std::vector<std::string>& names) {
   std::vector<FieldName> fields;
@@ -74,19 +103,19 @@ bool HeaderPolicy::sets(HeaderId id, std::string_view name) const {
 void pass_headers(const sip::MessageView& message, const Crossing& crossing, sip::HeaderWriter& out) {
   const HeaderPolicy& to = crossing.to;
   const bool user_hides = !to.trusted() && Privacy::of(message).user;
-  sip::for_each_field(
-      message, [&](const sip::HeaderField& field, std::string_view name, std::string_view value) {
-        const HeaderId id = field.id;
-        const bool known = id != HeaderId::other && std::ranges::find(kPassed, id) != kPassed.end();
-        if (!known && !to.passes(id, name)) return;
-        if (to.removes(id, name) || crossing.from.removes(id, name) || to.sets(id, name)) return;
-        if (user_hides && std::ranges::find(kOfTheUser, id) != kOfTheUser.end()) return;
-        if (id == HeaderId::other) {
-          out.line(name, value);
-        } else {
-          out.line(id, value);
-        }
-      });
+  sip::for_each_field(message,
+                      [&](const sip::HeaderField& field, std::string_view name, std::string_view value) {
+                        const HeaderId id = field.id;
+                        if (!passes_always(message.method(), id) && !to.passes(id, name)) return;
+                        if (to.removes(id, name) || crossing.from.removes(id, name) || to.sets(id, name))
+                          return;
+                        if (user_hides && std::ranges::find(kOfTheUser, id) != kOfTheUser.end()) return;
+                        if (id == HeaderId::other) {
+                          out.line(name, value);
+                        } else {
+                          out.line(id, value);
+                        }
+                      });
   for (const HeaderPolicy::Set& set : to.set()) write_set(message, crossing, set, out);
   pass_identities(message, crossing, out);
 }
@@ -96,6 +125,23 @@ void pass_content_headers(const sip::MessageView& message, sip::HeaderWriter& ou
        {HeaderId::content_type, HeaderId::content_disposition, HeaderId::content_encoding}) {
     if (const std::string_view value = message.header(id); !value.empty()) out.line(id, value);
   }
+}
+
+std::uint32_t retry_after_of(const sip::MessageView& response) {
+  const std::string_view text = response.header(HeaderId::retry_after);
+  std::uint32_t seconds = 0;
+  std::from_chars(text.data(), text.data() + text.size(), seconds);
+  return seconds;
+}
+
+std::string failure_lines(const sip::MessageView& response) {
+  std::string lines;
+  sip::HeaderWriter out(lines);
+  for (const HeaderId id : {HeaderId::recv_info, HeaderId::allow_events, HeaderId::min_expires,
+                            HeaderId::unsupported, HeaderId::accept}) {
+    if (response.has(id)) out.line(id, response.header(id));
+  }
+  return lines;
 }
 
 std::string reason_line(const sip::MessageView& message) {

@@ -15,6 +15,7 @@
 //                                                        B2BUA; untrusted peers are not asked for user either
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -74,6 +75,13 @@ void pass_headers(const sip::MessageView& message, const Crossing& crossing, sip
 
 // Content-Type, Content-Disposition, Content-Language and Content-Encoding as received.
 void pass_content_headers(const sip::MessageView& message, sip::HeaderWriter& out);
+
+// Delta-seconds of a Retry-After field (RFC 3261 20.33); 0: none.
+[[nodiscard]] std::uint32_t retry_after_of(const sip::MessageView& response);
+
+// What the failure of a request without a session says beside its code, and means the same on the other leg:
+// Recv-Info, Allow-Events, Min-Expires, Unsupported, Accept.
+[[nodiscard]] std::string failure_lines(const sip::MessageView& response);
 
 // The Reason field of a BYE or CANCEL (RFC 3326) as a header line, or nothing.
 [[nodiscard]] std::string reason_line(const sip::MessageView& message);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests inside a call's dialogs: BYE ends it, OPTIONS is answered, re-INVITE, UPDATE and INFO go to the
-// other leg.
+// Requests inside a call's dialogs: BYE ends it, OPTIONS is answered, re-INVITE and UPDATE go to the other
+// leg (what has nothing to do with the session: other_in_dialog.cc).
 #include <algorithm>
 
 #include "controlplane/b2bua/call_manager.h"
@@ -43,12 +43,15 @@ void CallManager::on_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageVie
       return on_prack(id, leg, request);
     case Method::invite:
     case Method::update:
-    case Method::info:
       // Of the forks, the one that the caller hears is the one that may change something.
       return current ? relay_request(id, leg, request) : respond(id, 491);
+    case Method::info:
+    case Method::message:
+    case Method::notify:
+    case Method::refer:
+    case Method::subscribe:
     case Method::other:
-      write_capabilities(out);
-      return respond(id, 501, lines);
+      return current ? on_other_in_dialog(id, leg, request) : respond(id, 491);
     default:
       write_capabilities(out);
       return (void)refuse(id, leg.peer, LocalError::method_not_allowed, lines);
@@ -65,7 +68,7 @@ bool CallManager::is_reachable(const Leg* leg) {
 bool CallManager::refused_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageView& request) {
   const Leg* other = leg.call->other(leg);
   const bool is_invite = request.method() == Method::invite;
-  const bool has_sdp = body_kind(request) == Body::sdp && request.method() != Method::info;
+  const bool has_sdp = body_kind(request) == Body::sdp;
   std::string lines;
   sip::HeaderWriter out(lines);
   if (request.index->max_forwards == 0) {
@@ -73,17 +76,17 @@ bool CallManager::refused_in_dialog(sip::ServerId id, Leg& leg, const sip::Messa
   } else if (const std::string tags = unsupported_tags(request); !tags.empty()) {
     out.line(HeaderId::unsupported, tags);
     refuse(id, leg.peer, LocalError::bad_extension, lines);
-  } else if (request.method() != Method::info && body_kind(request) == Body::other) {
+  } else if (body_kind(request) == Body::other) {
     out.line(HeaderId::accept, "application/sdp");
     refuse(id, leg.peer, LocalError::unsupported_media, lines);
-  } else if (request.method() != Method::info && refused_session(id, leg, request)) {
+  } else if (refused_session(id, leg, request)) {
     return true;
   } else if (is_invite && (leg.state == LegState::inviting || leg.state == LegState::early)) {
     refuse_glare(id, 500);  // RFC 3261 14.2: the first INVITE has no final response yet
   } else if (is_invite &&
              (leg.state != LegState::confirmed || other == nullptr || other->state != LegState::confirmed)) {
     respond(id, 491);
-  } else if ((has_sdp || request.method() == Method::info) && !is_reachable(other)) {
+  } else if (has_sdp && !is_reachable(other)) {
     respond(id, 491);
   } else {
     return false;
@@ -95,15 +98,13 @@ void CallManager::relay_request(sip::ServerId id, Leg& leg, const sip::MessageVi
   if (refused_in_dialog(id, leg, request)) return;
   Call& call = *leg.call;
   const Method method = request.method();
-  const bool has_offer = method != Method::info && body_kind(request) == Body::sdp;
-  if (method != Method::info) {
-    const Leg* other = call.other(leg);
-    const std::uint16_t status = other == nullptr ? 0 : glare(leg, *other, method, has_offer);
-    if (status != 0) return refuse_glare(id, status);
-    if (!leg.dialog->refresh_target(request)) return respond(id, 400, {}, "Bad Contact header field");
-    const bool nat = leg.dialog->nat_source() || sip::nat_evident(request);
-    if (request.has(HeaderId::contact) && nat) leg.dialog->set_nat_source(request.path.remote);
-  }
+  const bool has_offer = body_kind(request) == Body::sdp;
+  const Leg* asked = call.other(leg);
+  const std::uint16_t status = asked == nullptr ? 0 : glare(leg, *asked, method, has_offer);
+  if (status != 0) return refuse_glare(id, status);
+  if (!leg.dialog->refresh_target(request)) return respond(id, 400, {}, "Bad Contact header field");
+  const bool nat = leg.dialog->nat_source() || sip::nat_evident(request);
+  if (request.has(HeaderId::contact) && nat) leg.dialog->set_nat_source(request.path.remote);
   // What refreshes this dialog alone is this dialog's business (RFC 3311 5, RFC 4028).
   if (method == Method::update && !has_offer) return answer_refresh(id, leg, request);
   Leg& other = *call.other(leg);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests that begin no call: OPTIONS is answered, everything else refused by name.
+// Requests that begin no call: OPTIONS is answered, MESSAGE and its like go on (standalone.cc), everything
+// else is refused by name.
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/header_policy.h"
 #include "controlplane/response_map/reason.h"
@@ -21,7 +22,8 @@ std::string CallManager::verdict_headers(const response_map::Verdict& verdict, c
   std::string lines;
   sip::HeaderWriter out(lines);
   if (verdict.warning != 0)
-    out.line(HeaderId::warning, response_map::warning_value(verdict.warning, path.local.address.to_uri_text()));
+    out.line(HeaderId::warning,
+             response_map::warning_value(verdict.warning, path.local.address.to_uri_text()));
   if (verdict.q850 != 0) out.line(HeaderId::reason, response_map::q850_reason(verdict.q850));
   if (verdict.retry_after_s != 0) out.line(HeaderId::retry_after, std::uint64_t{verdict.retry_after_s});
   return lines;
@@ -42,8 +44,12 @@ std::uint16_t CallManager::refuse(sip::ServerId id, config::PeerIndex to, LocalE
   return verdict.code;
 }
 
-void CallManager::write_capabilities(sip::HeaderWriter& out) const {
-  out.line(HeaderId::allow, "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO");
+void CallManager::write_capabilities(sip::HeaderWriter& out, config::PeerIndex peer) const {
+  const bool refers =
+      peer == config::kNoIndex || services_.config.peers[peer].refer != config::ReferMode::refuse;
+  out.line(HeaderId::allow,
+           {"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, NOTIFY, SUBSCRIBE, PUBLISH",
+            refers ? ", REFER" : ""});
   out.line(HeaderId::accept, "application/sdp");
 }
 
@@ -60,7 +66,14 @@ void CallManager::on_out_of_dialog(sip::ServerId id, const sip::MessageView& req
     case Method::prack:
     case Method::notify:
       return respond(id, 481);
+    case Method::message:
+    case Method::publish:
+      return on_standalone(id, request, from);
     case Method::other:
+      if (from != config::kNoIndex &&
+          services_.config.peers[from].unknown_methods == config::UnknownMethods::pass) {
+        return on_standalone(id, request, from);
+      }
       write_capabilities(out);
       return respond(id, 501, lines);
     default:

@@ -66,6 +66,7 @@ void CallManager::note_100rel(Leg& leg, const sip::MessageView& invite) {
 
 void CallManager::note_capabilities(Leg& leg, const sip::MessageView& message) {
   if (message.has(HeaderId::allow)) leg.allows_update = message.lists(HeaderId::allow, "UPDATE");
+  note_recv_info(leg, message);
 }
 
 // RFC 3262 4: in order, without gaps, and each once. The numbers of each dialog are its own.

@@ -64,28 +64,20 @@ void CallManager::on_missing_ack(Leg& leg, sip::ServerId invite) {
 
 bool CallManager::start_relay(Leg& to, Relay& relay, const sip::MessageView& request) {
   const Leg& from = *find_leg(relay.from.slot, relay.from.generation);
-  const bool is_info = relay.client_method == Method::info;
   relay.max_forwards = static_cast<unsigned>(
       (request.index->max_forwards < 0 ? 70 : std::min(request.index->max_forwards, 255)) - 1);
   relay.lines.clear();
   sip::HeaderWriter out(relay.lines);
-  if (!is_info) {
-    write_contact(to, out);
-    write_capabilities(out);
-    // An offer in a reliable 18x can only be taken where the asking side can answer it in a PRACK.
-    const bool reliable = relay.method == Method::invite && (relay.has_offer || from.supports_100rel);
-    out.line(HeaderId::supported, reliable ? kSupported : "timer");
-    if (relay.method == Method::invite && from.requires_100rel) out.line(HeaderId::require, "100rel");
-    ask_session(to, out);
-  }
+  write_contact(to, out);
+  write_capabilities(out, to.peer);
+  // An offer in a reliable 18x can only be taken where the asking side can answer it in a PRACK.
+  const bool reliable = relay.method == Method::invite && (relay.has_offer || from.supports_100rel);
+  out.line(HeaderId::supported, reliable ? kSupported : "timer");
+  if (relay.method == Method::invite && from.requires_100rel) out.line(HeaderId::require, "100rel");
+  ask_session(to, out);
   out.line(HeaderId::user_agent, kProduct);
   pass_to(from, to, request, out);
-  if (is_info) {
-    pass_content_headers(request, out);
-    relay.body = request.body();
-  } else {
-    relay.body = write_session(request, relay.sdp, out);
-  }
+  relay.body = write_session(request, relay.sdp, out);
   return send_relay(to, relay);
 }
 
@@ -93,13 +85,19 @@ bool CallManager::send_relay(Leg& to, Relay& relay) {
   const Method method = relay.client_method;
   relay.client_cseq = to.dialog->next_cseq();
   const std::string uri(to.dialog->request_uri());
-  const std::string credentials = authorization(to, sip::method_name(method), uri, relay.body);
+  const std::string_view name =
+      relay.method_text.empty() ? sip::method_name(method) : std::string_view(relay.method_text);
+  const std::string credentials = authorization(to, name, uri, relay.body);
   if (method == Method::invite) to.authorization = credentials;
   std::string lines;
   sip::HeaderWriter out(lines);
-  to.dialog->write_headers(out, method, relay.client_cseq, relay.max_forwards);
+  to.dialog->write_headers(out, name, relay.client_cseq, relay.max_forwards);
   out.raw(credentials).raw(relay.lines);
-  const sip::RequestDraft draft{.method = method, .request_uri = uri, .headers = lines, .body = relay.body};
+  const sip::RequestDraft draft{.method = method,
+                                .method_text = relay.method_text,
+                                .request_uri = uri,
+                                .headers = lines,
+                                .body = relay.body};
   const sip::Path path = dialog_path(to);
   const auto large = large_path(to.peer, path);
   const auto client =
@@ -136,6 +134,7 @@ void CallManager::on_relay_response(Leg& leg, sip::ClientId id, const sip::Messa
     }
     return;
   }
+  if (relay->is_other) return on_other_response(leg, *relay, response);
   if (status < 300) return relay_succeeded(leg, *relay, response);
   if (status == 422 && relay->too_small++ < kMostTooSmall && raise_session(leg, response)) {
     const sip::StoredMessage* request = transactions_->request_of(relay->server);
@@ -182,10 +181,8 @@ void CallManager::relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView
     relay.held = sip::StoredMessage(services_.buffers, response);
     return;
   }
-  const bool is_info = relay.method == Method::info;
-  if (!is_info) (void)leg.dialog->refresh_target(response);
-  auto text =
-      is_info ? std::expected<std::string, media::MediaError>{} : cross_relay_sdp(leg, relay, response);
+  (void)leg.dialog->refresh_target(response);
+  auto text = cross_relay_sdp(leg, relay, response);
   if (relay.client_method == Method::invite && !relay.ack_waits) {
     send_ack(leg, relay.client, relay.client_cseq, response.to_tag(), {});
   }
@@ -194,7 +191,7 @@ void CallManager::relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView
     withdraw_offer(relay);
     return hang_up(call, stats::EndedBy::sallyport, LocalError::answer_refused);
   }
-  if (!is_info) session_answered(leg, response);
+  session_answered(leg, response);
   std::string lines = response_headers(back, response, *text);
   if (relay.method == Method::invite || relay.method == Method::update) {
     sip::HeaderWriter out(lines);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A target answers our INVITE; what the caller hears of it passes the response map.
 #include <algorithm>
-#include <charconv>
 
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/header_policy.h"
@@ -14,18 +13,6 @@ namespace sallyport::b2bua {
 using response_map::LocalError;
 using sip::HeaderId;
 using sip::Method;
-
-namespace {
-
-// Delta-seconds of a Retry-After field (RFC 3261 20.33); 0: none.
-std::uint32_t retry_after_of(const sip::MessageView& response) {
-  const std::string_view text = response.header(HeaderId::retry_after);
-  std::uint32_t seconds = 0;
-  std::from_chars(text.data(), text.data() + text.size(), seconds);
-  return seconds;
-}
-
-}  // namespace
 
 response_map::Input CallManager::heard(const Leg& leg, config::PeerIndex to,
                                        const sip::MessageView& response) const {
@@ -155,7 +142,7 @@ std::string CallManager::response_headers(const Leg& to, const sip::MessageView&
   std::string lines;
   sip::HeaderWriter out(lines);
   write_contact(to, out);
-  write_capabilities(out);
+  write_capabilities(out, to.peer);
   out.line(HeaderId::supported, kSupported);
   out.line(HeaderId::server, kProduct);
   if (const Leg* from = to.call->other(to)) pass_to(*from, to, response, out);

@@ -146,6 +146,8 @@ struct Peer {
   Headers headers;
   Credentials credentials;          // for challenges of this peer; empty: they are passed on
   Redirects redirects;
+  ReferMode refer = ReferMode::pass;
+  UnknownMethods unknown_methods = UnknownMethods::refuse;
   Place at;
 };
 

@@ -86,4 +86,11 @@ struct Redirects {
   std::vector<Prefix> allow;  // beside the configured peers
 };
 
+// ---- other requests (controlplane/b2bua/other_in_dialog.cc, refer.cc, message_relay.h)
+
+// A REFER of this peer's: on to the other leg, carried out by us, or 405.
+enum class ReferMode : std::uint8_t { pass, follow, refuse };
+// Methods of this peer's that we do not know: 501, or on to the other leg.
+enum class UnknownMethods : std::uint8_t { refuse, pass };
+
 }  // namespace sallyport::config

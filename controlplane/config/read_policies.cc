@@ -21,6 +21,10 @@ constexpr std::array<std::pair<std::string_view, NumberParty>, 3> kParties{
     {{"both", NumberParty::both}, {"called", NumberParty::called}, {"calling", NumberParty::calling}}};
 constexpr std::array<std::pair<std::string_view, RedirectMode>, 3> kRedirectModes{
     {{"pass", RedirectMode::pass}, {"follow", RedirectMode::follow}, {"refuse", RedirectMode::refuse}}};
+constexpr std::array<std::pair<std::string_view, ReferMode>, 2> kReferModes{
+    {{"pass", ReferMode::pass}, {"refuse", ReferMode::refuse}}};
+constexpr std::array<std::pair<std::string_view, UnknownMethods>, 2> kUnknownMethods{
+    {{"refuse", UnknownMethods::refuse}, {"pass", UnknownMethods::pass}}};
 
 // What may stand in a number: it goes into user parts and tel URIs as it is.
 bool is_dialled(std::string_view text) {
@@ -215,6 +219,8 @@ void read_policies(MapReader& peer_reader, Peer& peer) {
   read_header_policy(peer_reader, peer.headers);
   read_credentials(peer_reader, peer.credentials);
   read_redirects(peer_reader, peer.redirects);
+  peer_reader.choice<ReferMode>("refer", peer.refer, kReferModes);
+  peer_reader.choice<UnknownMethods>("unknown_methods", peer.unknown_methods, kUnknownMethods);
 }
 
 }  // namespace sallyport::config

@@ -91,6 +91,13 @@ TEST(Policies, Codecs_headers_and_redirects_are_read) {
   EXPECT_EQ(peer("redirects: refuse").redirects.mode, RedirectMode::refuse);
 }
 
+TEST(Policies, What_becomes_of_other_requests_is_read) {
+  EXPECT_EQ(peer("probe: 30s").refer, ReferMode::pass);
+  EXPECT_EQ(peer("refer: refuse").refer, ReferMode::refuse);
+  EXPECT_EQ(peer("probe: 30s").unknown_methods, UnknownMethods::refuse);
+  EXPECT_EQ(peer("unknown_methods: pass").unknown_methods, UnknownMethods::pass);
+}
+
 TEST(Policies, A_password_comes_from_the_file_or_from_its_first_line_elsewhere) {
   EXPECT_EQ(peer("credentials: {user: u, password: 'p w', realm: r}").credentials.password, "p w");
   const std::string path = testing::TempDir() + "sallyport_password_test";
@@ -143,7 +150,8 @@ TEST(Policies, Each_fault_has_its_name) {
        "credentials.password_file: cannot be read: '/nowhere/at/all'"},
       {"redirects: maybe", "redirects: must be pass, follow or refuse, not 'maybe'"},
       {"redirects: {mode: follow, depth: 0}", "redirects.depth: must be a number from 1 to 16, not '0'"},
-      {"redirects: {depth: 2}", "redirects: needs 'mode'"}};
+      {"redirects: {depth: 2}", "redirects: needs 'mode'"},
+      {"unknown_methods: maybe", "unknown_methods: must be refuse or pass, not 'maybe'"}};
   for (const Case& c : cases) {
     const std::string faults = faults_of(with_peer(c.peer));
     EXPECT_NE(faults.find(std::string("peers.p.") + c.fault + "\n"), std::string::npos) << c.peer << ":\n"

@@ -379,6 +379,7 @@ void Bench::expect_empty() {
     Shard& shard = *lane->shard;
     EXPECT_EQ(shard.manager().calls(), 0u);
     EXPECT_EQ(shard.manager().legs(), 0u);
+    EXPECT_EQ(shard.manager().standalone_requests(), 0u);
     EXPECT_EQ(shard.transaction_layer().clients(), 0u);
     EXPECT_EQ(shard.transaction_layer().servers(), 0u);
     EXPECT_EQ(shard.wheel().running(), 0u);

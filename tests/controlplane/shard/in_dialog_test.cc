@@ -212,8 +212,9 @@ TEST_F(InDialog, What_is_not_carried_through_is_refused_by_name) {
   };
   constexpr Case kCases[] = {
       {"FLY", "", "SIP/2.0 501"},
-      {"REFER", "", "SIP/2.0 405"},
-      {"MESSAGE", "", "SIP/2.0 405"},
+      {"REFER", "", "SIP/2.0 400"},
+      {"PUBLISH", "", "SIP/2.0 405"},
+      {"MESSAGE", "Require: sing\r\n", "SIP/2.0 420"},
       {"OPTIONS", "", "SIP/2.0 200"},
       {"INFO", "Require: sing\r\n", "SIP/2.0 420"},
       {"INVITE", "Require: precondition\r\n", "SIP/2.0 420"},

@@ -9,7 +9,8 @@ namespace {
 
 std::string with_body(std::string head, std::string_view more, std::string_view body) {
   head += more;
-  if (!body.empty()) head += "Content-Type: application/sdp\r\n";
+  const bool typed = more.find("Content-Type:") != std::string_view::npos;
+  if (!body.empty() && !typed) head += "Content-Type: application/sdp\r\n";
   return head + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
 }
 

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests outside of any dialog that make none: MESSAGE (RFC 3428), PUBLISH (RFC 3903) and, by policy,
+// methods that we do not know. Each goes where a call to the same place would go, with the same policies, and
+// is answered with what its target answers. They are counted as messages and leave no call record.
+#include <algorithm>
+
+#include "controlplane/b2bua/call_manager.h"
+#include "controlplane/b2bua/identity.h"
+#include "controlplane/b2bua/target_uri.h"
+#include "controlplane/response_map/reason.h"
+#include "dataplane/sip/uri.h"
+
+namespace sallyport::b2bua {
+
+using response_map::LocalError;
+using sip::HeaderId;
+using sip::Method;
+
+namespace {
+
+// Above every slot of a leg: a request inside a dialog that such a tag would belong to finds nobody.
+constexpr std::uint32_t kNoLeg = 1u << 27;
+
+}  // namespace
+
+Standalone* CallManager::standalone_of(std::uint64_t token) {
+  return standalone_.find(static_cast<std::uint32_t>(token >> 32) & 0x0fffffffu,
+                          static_cast<std::uint32_t>(token));
+}
+
+bool CallManager::refused_standalone(sip::ServerId id, const sip::MessageView& request,
+                                     config::PeerIndex from) {
+  const auto uri = sip::parse_uri(request.request_uri());
+  const std::string tags = unsupported_tags(request);
+  LocalError error = LocalError::none;
+  std::string lines;
+  if (from == config::kNoIndex) {
+    error = LocalError::unknown_source;
+  } else if (!uri || uri->scheme == sip::Scheme::other) {
+    error = LocalError::unsupported_scheme;
+  } else if (request.index->max_forwards == 0) {
+    error = LocalError::too_many_hops;
+  } else if (!tags.empty()) {
+    sip::HeaderWriter(lines).line(HeaderId::unsupported, tags);
+    error = LocalError::bad_extension;
+  } else if (services_.admission.draining()) {
+    error = LocalError::draining;
+  } else if (services_.admission.overload().overloaded()) {
+    error = LocalError::overload;
+  }
+  if (error != LocalError::none) refuse(id, from, error, lines);
+  return error != LocalError::none;
+}
+
+void CallManager::on_standalone(sip::ServerId id, const sip::MessageView& request, config::PeerIndex from) {
+  if (refused_standalone(id, request, from)) return;
+  const routing::NumberPath heard_as(services_.config, from, std::nullopt, config::kNoIndex);
+  const std::string called = heard_as.uri(routing::Party::called, request.request_uri());
+  const auto uri = sip::parse_uri(called);
+  const routing::RouteChoice choice =
+      services_.router.route(from, uri ? uri->user : std::string_view{}, random_(), services_.health, now());
+  if (choice.candidates.empty()) return (void)refuse(id, from, LocalError::no_route);
+  sip::Slab<Standalone>::Handle handle;
+  Standalone* one = standalone_.make(handle);
+  if (one == nullptr) return (void)refuse(id, from, LocalError::capacity);
+  one->slot = handle.slot;
+  one->generation = handle.generation;
+  one->server = id;
+  one->from = from;
+  one->route = choice.route;
+  one->candidates = choice.candidates;
+  response_map::Input nobody;
+  nobody.local = LocalError::peer_down;
+  next_standalone(*one, nobody);
+}
+
+void CallManager::next_standalone(Standalone& one, response_map::Input failure) {
+  const sip::StoredMessage* request = transactions_->request_of(one.server);
+  if (request == nullptr) return standalone_.free(one.slot);  // nobody waits any more
+  while (one.next_candidate < one.candidates.size()) {
+    one.target = one.candidates[one.next_candidate++];
+    const config::Peer& peer = services_.config.peers[one.target.peer];
+    const config::Target& there = peer.targets[one.target.target];
+    const config::Realm& realm = services_.config.realms[peer.realm];
+    const IpAddress local = realm.address(there.endpoint.address.family());
+    one.path = {.local = {local, realm.sip_port(there.transport)},
+                .remote = there.endpoint,
+                .realm = peer.realm,
+                .transport = static_cast<sip::Transport>(there.transport)};
+    one.authenticator = {};
+    if (local && send_standalone(one, request->view())) return;
+    failure = {};
+    failure.local = local ? LocalError::capacity : LocalError::transport_failure;
+  }
+  standalone_failed(one, failure, {});
+}
+
+bool CallManager::send_standalone(Standalone& one, const sip::MessageView& request) {
+  const Handle name{kNoLeg | one.slot, one.generation};
+  const std::string host = one.path.local.address.to_uri_text();
+  const routing::NumberPath numbers(services_.config, one.from, one.route, one.target.peer);
+  const Crossing crossing{headers_[one.from], headers_[one.target.peer], host, numbers};
+  const std::string uri = request_uri_for(numbers.uri(routing::Party::called, request.request_uri()),
+                                          one.path.remote, one.path.transport);
+  const int hops = request.index->max_forwards < 0 ? 70 : std::min(request.index->max_forwards, 255);
+  std::string lines;
+  sip::HeaderWriter out(lines);
+  out.line(HeaderId::from, {crossing_from(request, crossing), ";tag=", mint(steer::TokenKind::tag, name)});
+  out.line(HeaderId::to, {"<", uri, ">"});
+  out.line(HeaderId::call_id, mint(steer::TokenKind::call_id, name));
+  out.line(HeaderId::cseq, {std::to_string(++one.cseq), " ", request.method_text()});
+  out.line(HeaderId::max_forwards, static_cast<std::uint64_t>(hops - 1));
+  out.line(HeaderId::user_agent, kProduct);
+  const config::Credentials& known = services_.config.peers[one.target.peer].credentials;
+  const sip::DigestCredentials credentials{
+      .user = known.user, .password = known.password, .realm = known.realm};
+  if (!one.authenticator.empty()) {
+    one.authenticator.authorize(out, credentials, request.method_text(), uri, request.body());
+  }
+  pass_headers(request, crossing, out);
+  pass_content_headers(request, out);
+  const sip::RequestDraft draft{.method = request.method(),
+                                .method_text = request.method_text(),
+                                .request_uri = uri,
+                                .headers = lines,
+                                .body = request.body()};
+  const auto large = large_path(one.target.peer, one.path);
+  return transactions_
+      ->start(draft, one.path, token(Purpose::standalone, {one.slot, one.generation}), nullptr,
+              large ? &*large : nullptr)
+      .has_value();
+}
+
+void CallManager::on_standalone_response(std::uint64_t token, const sip::MessageView& response) {
+  Standalone* one = standalone_of(token);
+  const std::uint16_t status = response.status();
+  if (one == nullptr || status < 200) return;
+  const config::Peer& peer = services_.config.peers[one->target.peer];
+  const sip::StoredMessage* request = transactions_->request_of(one->server);
+  if ((status == 401 || status == 407) && !peer.credentials.empty() && request != nullptr) {
+    const sip::DigestCredentials credentials{.user = peer.credentials.user,
+                                             .password = peer.credentials.password,
+                                             .realm = peer.credentials.realm};
+    const auto verdict = one->authenticator.challenged(response, credentials, sip::make_cnonce());
+    if (verdict == sip::Authenticator::Verdict::retry && send_standalone(*one, request->view())) return;
+  }
+  response_map::Input input;
+  input.receive = peer.map_receive;
+  input.send = services_.config.peers[one->from].map_send;
+  input.code = status;
+  input.phrase = response.reason_phrase();
+  if (response.has(HeaderId::reason)) input.q850 = response_map::q850_of(response.header(HeaderId::reason));
+  input.retry_after_s = retry_after_of(response);
+  input.invite = false;
+  if (status == 503 && input.retry_after_s != 0) {
+    services_.health.retry_after(one->target, input.retry_after_s * kSecond, now());
+  } else {
+    services_.health.answered(one->target);
+  }
+  if (status >= 300) return standalone_failed(*one, input, failure_lines(response));
+  const response_map::Verdict verdict = services_.maps.map(input);
+  const std::string host =
+      request != nullptr ? request->view().path.local.address.to_uri_text() : std::string{};
+  const routing::NumberPath back(services_.config, one->target.peer, one->route, one->from, false);
+  std::string lines;
+  sip::HeaderWriter out(lines);
+  out.line(HeaderId::server, kProduct);
+  pass_headers(response, {headers_[one->target.peer], headers_[one->from], host, back}, out);
+  pass_content_headers(response, out);
+  (void)transactions_->respond(
+      one->server,
+      {.status = verdict.code, .phrase = verdict.phrase, .headers = lines, .body = response.body()});
+  standalone_.free(one->slot);
+}
+
+void CallManager::on_standalone_failure(std::uint64_t token, sip::ClientFailure failure) {
+  Standalone* one = standalone_of(token);
+  if (one == nullptr) return;
+  services_.health.failed(one->target, now());
+  response_map::Input input;
+  input.local = failure == sip::ClientFailure::transport ? LocalError::transport_failure
+                                                         : LocalError::transaction_timeout;
+  input.invite = false;
+  standalone_failed(*one, input, {});
+}
+
+// The next target by the rule, or the answer. A redirect is the sender's to follow, and its Contacts are not
+// his to see: it is a failure like any other.
+void CallManager::standalone_failed(Standalone& one, response_map::Input failure, std::string_view lines) {
+  failure.send = services_.config.peers[one.from].map_send;
+  failure.exhausted = one.next_candidate >= one.candidates.size();
+  const response_map::Verdict verdict = services_.maps.map(failure);
+  if (verdict.failover) return next_standalone(one, failure);
+  const sip::StoredMessage* request = transactions_->request_of(one.server);
+  const sip::Path path = request != nullptr ? request->view().path : sip::Path{};
+  // RFC 4320 4.1 forbids 408 to a non-INVITE; the transaction still needs its end.
+  const bool sendable = verdict.code != 408;
+  respond(one.server, sendable ? verdict.code : 504, verdict_headers(verdict, path) + std::string(lines),
+          sendable ? verdict.phrase : "");
+  standalone_.free(one.slot);
+}
+
+}  // namespace sallyport::b2bua
