@@ -2,6 +2,7 @@
 """The lab for tests. `lab`: the namespaces, for a whole module. `door`: Sallyport running in it, with the lab's
 configuration or a changed one; a test that leaves it dead or complaining fails."""
 import copy
+import functools
 import os
 import pathlib
 import re
@@ -30,8 +31,9 @@ def lab():
         one.down()
 
 
+@functools.cache
 def default_config(folder):
-    """The lab's own configuration, as data."""
+    """The lab's own configuration, as data; not to be changed."""
     path = pathlib.Path(folder) / "default.yaml"
     netns.Lab().command("config", path)
     return yaml.safe_load(path.read_text())
