@@ -71,6 +71,11 @@ def _invite_of(m, before):
     return next((r for r in before if r.method == "INVITE" and branch(r) == branch(m)), None)
 
 
+def _request_of(response, before):
+    """The request that it answers."""
+    return next((r for r in before if not ours(r) and r.is_request and (branch(r), r.cseq) == (branch(response), response.cseq)), None)
+
+
 def numbers(messages):
     """CSeq: ours grow in each dialog; ACK and CANCEL bear their INVITE's; a response that of its request."""
     faults, last, sent = [], {}, once(messages)
@@ -79,7 +84,7 @@ def numbers(messages):
             continue
         number, method = m.cseq
         if not m.is_request:
-            if not any(not ours(r) and r.is_request and branch(r) == branch(m) and r.cseq == m.cseq for r in sent[:at]):
+            if not _request_of(m, sent[:at]):
                 faults.append(f"{name(m)} answers no request: CSeq {m.get('cseq')}")
             continue
         if method != m.method:
@@ -108,7 +113,7 @@ def vias(messages):
         if not ours(m):
             continue
         if not m.is_request:
-            request = next((r for r in sent[:at] if not ours(r) and r.is_request and branch(r) == branch(m)), None)
+            request = _request_of(m, sent[:at])
             if request and [_plain(v) for v in _vias(m)] != [_plain(v) for v in _vias(request)]:
                 faults.append(f"{name(m)} has the Vias {_vias(m)}, its request {_vias(request)}")
             continue
@@ -203,7 +208,7 @@ def answers(messages):
     for at, m in enumerate(sent):
         if not ours(m) or m.is_request or not streams(m.body):
             continue
-        offer = next((r for r in sent[:at] if not ours(r) and r.is_request and branch(r) == branch(m)), None)
+        offer = _request_of(m, sent[:at])
         if offer and streams(offer.body) and streams(offer.body) != streams(m.body):
             faults.append(f"{name(m)} answers {streams(offer.body)} with {streams(m.body)}")
     return faults
