@@ -41,6 +41,7 @@ enum class CallTimer : std::uint8_t {
   setup,
   ring,
   duration,
+  interim_record,
   nat_keepalive,
   reliable_resend,
   reliable_expire,
@@ -165,6 +166,7 @@ struct Call {
   std::vector<Relay> relays;
   std::vector<Referral> referrals;
   sip::Timer duration;
+  sip::Timer interim_record;
   bool admitted = false;
   bool answered = false;       // 2xx has gone to the caller
   bool over = false;           // the caller has a final failure, or a leg was hung up

@@ -80,8 +80,9 @@ Call* CallManager::new_call(config::PeerIndex from, sip::ServerId id, const sip:
   call->handle = {handle.slot, handle.generation};
   call->from = from;
   call->started_ns = now();
-  call->duration.bind(*this, static_cast<std::uint8_t>(CallTimer::duration),
-                      std::uint64_t{handle.slot} << 32 | handle.generation);
+  const std::uint64_t cookie = std::uint64_t{handle.slot} << 32 | handle.generation;
+  call->duration.bind(*this, static_cast<std::uint8_t>(CallTimer::duration), cookie);
+  call->interim_record.bind(*this, static_cast<std::uint8_t>(CallTimer::interim_record), cookie);
   call->a = new_leg(*call, LegRole::uas, from);
   if (call->a == nullptr) {
     calls_.free(handle.slot);
@@ -383,10 +384,12 @@ void CallManager::on_target_timeout(Leg& leg) {
 void CallManager::on_timer(sip::Timer& timer) {
   using response_map::LocalError;
   const auto name = static_cast<CallTimer>(timer.name());
-  if (name == CallTimer::duration) {
+  if (name == CallTimer::duration || name == CallTimer::interim_record) {
     Call* call = calls_.find(static_cast<std::uint32_t>(timer.cookie() >> 32),
                              static_cast<std::uint32_t>(timer.cookie()));
-    if (call != nullptr) hang_up(*call, stats::EndedBy::sallyport, LocalError::duration_limit);
+    if (call == nullptr) return;
+    if (name == CallTimer::interim_record) return write_interim(*call);
+    hang_up(*call, stats::EndedBy::sallyport, LocalError::duration_limit);
     return sweep();
   }
   Leg* leg = leg_of(timer.cookie());

@@ -335,6 +335,9 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
 
   // ---- record.cc
   void write_record(Call& call);
+  // As it stands, while the call lives; and again in `cdr.interim`.
+  void write_interim(Call& call);
+  void hand_over(stats::CallRecord&& record);
 
   // ---- probe.cc
   void on_probe_result(std::uint64_t token, bool alive);

@@ -67,6 +67,7 @@ void CallManager::hang_up_leg(Leg& leg, std::string_view reason) {
 void CallManager::note_end(Call& call, stats::EndedBy by, LocalError error) {
   call.over = true;
   call.duration.stop();
+  call.interim_record.stop();
   stats::CallRecord& record = call.record;
   record.ended_by = by;
   record.ended_ns = wall_now_ns();

@@ -47,6 +47,19 @@ void CallManager::write_record(Call& call) {
       }
     }
   }
+  hand_over(std::move(record));
+}
+
+void CallManager::write_interim(Call& call) {
+  const Nanoseconds again = services_.config.cdr.interim_ns;
+  if (again == 0) return;
+  stats::CallRecord record = call.record;
+  record.kind = stats::RecordKind::interim;
+  hand_over(std::move(record));
+  services_.wheel.start(call.interim_record, again);
+}
+
+void CallManager::hand_over(stats::CallRecord&& record) {
   if (services_.records != nullptr && !services_.records->write(std::move(record))) {
     services_.statistics.totals.records_dropped.add();
   }

@@ -180,6 +180,7 @@ void CallManager::answer_caller(Leg& leg, const sip::MessageView& response, std:
   const Nanoseconds longest = std::min(services_.config.peers[call.from].limits.duration_ns,
                                        services_.config.peers[leg.peer].limits.duration_ns);
   services_.wheel.start(call.duration, longest);
+  write_interim(call);
   start_keepalive(a);
   start_keepalive(leg);
 }
