@@ -229,4 +229,15 @@ std::string rewrite(const Description& description, const Plan& plan) {
   return Writer(description, plan).run();
 }
 
+std::string with_version(std::string_view text, std::uint64_t version) {
+  std::string out(text);
+  const std::size_t origin = out.find("\no=");
+  if (origin == std::string::npos) return out;
+  const std::size_t id = out.find(' ', origin + 3);
+  const std::size_t begin = id == std::string::npos ? id : out.find(' ', id + 1);
+  const std::size_t end = begin == std::string::npos ? begin : out.find(' ', begin + 1);
+  if (end != std::string::npos) out.replace(begin + 1, end - begin - 1, std::to_string(version));
+  return out;
+}
+
 }  // namespace sallyport::sdp

@@ -59,4 +59,8 @@ struct Plan {
 // Total: any parsed description and any plan give a description that parses. A stream with port 0 keeps it.
 [[nodiscard]] std::string rewrite(const Description& description, const Plan& plan);
 
+// The same description with another sess-version in its o= line (RFC 4566 5.2). `text`: one that rewrite()
+// made.
+[[nodiscard]] std::string with_version(std::string_view text, std::uint64_t version);
+
 }  // namespace sallyport::sdp

@@ -124,7 +124,7 @@ std::expected<sip::ClientId, sip::TransactionError> CallManager::send_invite(Leg
   leg.authorization = authorization(leg, "INVITE", uri, body);
   headers += leg.authorization;
   const sip::RequestDraft draft{
-      .method = Method::invite, .request_uri = uri, .headers = headers, .body = body};
+      .method = Method::invite, .request_uri = uri, .headers = headers, .body = body, .opens = true};
   const auto large = large_path(leg.peer, leg.path);
   const auto id = transactions_->start(draft, leg.path, token(Purpose::invite, leg.handle), nullptr,
                                        large ? &*large : nullptr);

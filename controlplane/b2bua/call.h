@@ -14,6 +14,7 @@
 
 #include "controlplane/b2bua/leg_machine.h"
 #include "controlplane/b2bua/reliable.h"
+#include "controlplane/b2bua/restore.h"
 #include "controlplane/b2bua/session_timer.h"
 #include "controlplane/media/media_session.h"
 #include "controlplane/media/offer_answer.h"
@@ -46,7 +47,8 @@ enum class CallTimer : std::uint8_t {
   reliable_resend,
   reliable_expire,
   session_refresh,
-  session_expiry
+  session_expiry,
+  restore
 };
 
 // What is known of a dialog while its INVITE goes on, the first or a later one.
@@ -102,6 +104,7 @@ struct Leg {
   sip::StoredMessage held;             // UAC: a 2xx that waits until the other leg has sent its PRACK
   std::unique_ptr<Reliable> reliable;  // from the first INVITE with 100rel on
   SessionTimer session;
+  Restore restore;
   std::uint16_t last_code = 0;
   bool admitted = false;                       // holds a place of its peer
   bool attempt_open = false;                   // UAC: counted as an attempt, not yet as answered or failed

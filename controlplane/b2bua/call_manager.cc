@@ -38,6 +38,7 @@ CallManager::~CallManager() {
     leg.keepalive.stop();
     leg.session.refresh.stop();
     leg.session.expiry.stop();
+    leg.restore.again.stop();
     leg.reliable.reset();
   });
   calls_.for_each([](Call& call) {
@@ -120,6 +121,7 @@ Leg* CallManager::new_leg(Call& call, LegRole role, config::PeerIndex peer) {
   leg->keepalive.bind(*this, static_cast<std::uint8_t>(CallTimer::nat_keepalive), cookie);
   leg->session.refresh.bind(*this, static_cast<std::uint8_t>(CallTimer::session_refresh), cookie);
   leg->session.expiry.bind(*this, static_cast<std::uint8_t>(CallTimer::session_expiry), cookie);
+  leg->restore.again.bind(*this, static_cast<std::uint8_t>(CallTimer::restore), cookie);
   call.legs.push_back(leg);
   return leg;
 }
@@ -128,6 +130,7 @@ void CallManager::leg_ended(Leg& leg) {
   leg.wait.stop();
   leg.keepalive.stop();
   stop_session(leg);
+  restore_event(leg, RestoreEvent::stop);
   stop_reliable(leg);
   leg.held = {};
   if (leg.admitted) services_.admission.end_leg(leg.peer);
@@ -232,13 +235,13 @@ void CallManager::count_address_policy(config::PeerIndex peer, const media::Stre
   }
 }
 
-void CallManager::count_mapped(const Call& call, const response_map::Verdict& verdict) {
+void CallManager::count_mapped(stats::PairStatistics& counters, const response_map::Verdict& verdict) {
   const bool local = verdict.local != response_map::LocalError::none;
   if (!local && verdict.received == verdict.code) return;
   const auto received = local ? static_cast<std::uint16_t>(stats::MappedTable::kLocalBit |
                                                            static_cast<std::uint16_t>(verdict.local))
                               : std::uint16_t{stats::code_slot(verdict.received)};
-  pair(call).mapped.count(received, stats::code_slot(verdict.code));
+  counters.mapped.count(received, stats::code_slot(verdict.code));
 }
 
 // ---- events
@@ -247,6 +250,7 @@ void CallManager::count_mapped(const Call& call, const response_map::Verdict& ve
 bool CallManager::admit_source(const sip::Arrival& arrival) {
   const sip::MessageView& message = arrival.message;
   if (!message.is_request() || peer_of(message.path)) return true;
+  transactions_->note_turned_away(message);
   const bool is_ack = message.method() == sip::Method::ack;
   const auto answer =
       services_.unknown_sources.judge(message.path.realm, message.path.remote.address, is_ack, now());
@@ -289,7 +293,7 @@ void CallManager::on_response(sip::ClientId id, std::uint64_t token, const sip::
     const bool success =
         response.status() >= 200 && response.status() < 300 && response.method() == sip::Method::invite;
     if (success && purpose == Purpose::invite) end_fork(id, response);
-    if (success && (purpose == Purpose::relay || purpose == Purpose::refresh))
+    if (success && (purpose == Purpose::relay || purpose == Purpose::refresh || purpose == Purpose::restore))
       (void)acknowledge_stray(id, response);  // its BYE has been sent
     return;
   }
@@ -301,6 +305,8 @@ void CallManager::on_response(sip::ClientId id, std::uint64_t token, const sip::
     on_relay_response(*leg, id, response);
   } else if (purpose == Purpose::refresh) {
     on_refresh_response(*leg, id, response);
+  } else if (purpose == Purpose::restore) {
+    on_restore_response(*leg, id, response);
   } else if (response.status() >= 200 && purpose != Purpose::prack) {
     if (purpose == Purpose::bye && challenges && leg->dialog && answers_challenge(*leg, response)) {
       send_bye(*leg, {});
@@ -338,12 +344,14 @@ void CallManager::on_failure(sip::ClientId id, std::uint64_t token, sip::ClientF
     case Purpose::relay:
       on_relay_failure(*leg, id, failure);
       break;
-    case Purpose::keepalive:
-      // RFC 5057: a timeout ends the dialog; an unreachable host may come back while media says so.
-      if (failure == sip::ClientFailure::timeout) hang_up(*leg->call, stats::EndedBy::sallyport, error);
+    case Purpose::keepalive:  // many phones ignore it: the packet has kept the binding; media says who is
+                              // gone
       break;
     case Purpose::refresh:
       on_refresh_failure(*leg, id, error);
+      break;
+    case Purpose::restore:
+      on_restore_failure(*leg, id);
       break;
     case Purpose::prack:  // whoever waits for it repeats his response, or gives up
     case Purpose::probe:
@@ -409,6 +417,9 @@ void CallManager::on_timer(sip::Timer& timer) {
       break;
     case CallTimer::session_expiry:
       session_event(*leg, SessionEvent::expire);
+      break;
+    case CallTimer::restore:
+      restore_event(*leg, RestoreEvent::due);
       break;
     default:
       on_target_timeout(*leg);

@@ -4,9 +4,9 @@
 // event take one step of a leg's machine. The acts stand in files of their own: invite.cc (a call comes in),
 // attempt.cc (a target is tried), response.cc (it answers), hang_up.cc (a call ends),
 // provisional.cc (18x, forks, 199), reliable.cc and prack.cc (100rel), in_dialog.cc and relay.cc (re-INVITE,
-// UPDATE, INFO), glare.cc (what may not be asked now), refresh.cc (session timers), out_of_dialog.cc (OPTIONS
-// and what is refused), probe.cc (is a target alive), other_in_dialog.cc (INFO, MESSAGE, NOTIFY...),
-// refer.cc.
+// UPDATE), glare.cc (what may not be asked now), restore.cc (an answer that is refused), refresh.cc (session
+// timers), out_of_dialog.cc (OPTIONS and what is refused), probe.cc (is a target alive), other_in_dialog.cc
+// (INFO, MESSAGE, NOTIFY...), refer.cc.
 #pragma once
 
 #include <cstdint>
@@ -69,12 +69,23 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void on_server_done(sip::ServerId id, std::uint64_t token, sip::ServerEnd end) override;
   void on_response(sip::ClientId id, std::uint64_t token, const sip::MessageView& response) override;
   void on_failure(sip::ClientId id, std::uint64_t token, sip::ClientFailure failure) override;
+  void on_stray_success(const sip::MessageView& response) override;
   void on_timer(sip::Timer& timer) override;
 
   void on_target_timeout(Leg& leg);
 
   // What a transaction of ours was for; the token carries it with the leg's handle.
-  enum class Purpose : std::uint8_t { invite, bye, relay, keepalive, probe, prack, refresh, standalone };
+  enum class Purpose : std::uint8_t {
+    invite,
+    bye,
+    relay,
+    keepalive,
+    probe,
+    prack,
+    refresh,
+    standalone,
+    restore
+  };
   [[nodiscard]] static std::uint64_t token(Purpose purpose, Handle leg);
   [[nodiscard]] static Purpose purpose_of(std::uint64_t token);
   [[nodiscard]] Leg* leg_of(std::uint64_t token);
@@ -164,7 +175,7 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
                                           const sip::MessageView& response) const;
   void send_ack(Leg& leg, sip::ClientId invite, std::uint32_t cseq, std::string_view to_tag,
                 std::string_view body);
-  void count_mapped(const Call& call, const response_map::Verdict& verdict);
+  static void count_mapped(stats::PairStatistics& counters, const response_map::Verdict& verdict);
 
   // ---- provisional.cc
   // An INVITE on its way through: `asker` has sent it to us, `answerer` has got it from us.
@@ -223,6 +234,7 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
                            const sip::MessageView& prack);
   void take_prack_answer(sip::ServerId id, Leg& leg, const ReliableResponse& done,
                          const sip::MessageView& prack);
+  void fail_offer_of_18x(Leg& leg, const media::MediaError& fault);
   void release_held(Leg& leg);
 
   // ---- refresh.cc: session timers
@@ -234,8 +246,23 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void session_event(Leg& leg, SessionEvent event);
   void stop_session(Leg& leg);
   void send_refresh(Leg& leg);
+  // UPDATE or re-INVITE of ours that tells the leg of the session as it stands.
+  [[nodiscard]] std::optional<sip::ClientId> send_session(Leg& leg, sip::Method method,
+                                                          const std::string& body, Purpose purpose);
+  // RFC 3261 14.1: how long to wait after a 491.
+  [[nodiscard]] Nanoseconds glare_pause(const Leg& leg);
   void on_refresh_response(Leg& leg, sip::ClientId id, const sip::MessageView& response);
   void on_refresh_failure(Leg& leg, sip::ClientId id, response_map::LocalError error);
+
+  // ---- restore.cc: an answer that the one who asked cannot be given
+  void restore_event(Leg& leg, RestoreEvent event);
+  void put_back(Leg& leg, std::string_view sdp);
+  void ask_restored(Leg& leg);
+  void on_restore_response(Leg& leg, sip::ClientId id, const sip::MessageView& response);
+  void on_restore_failure(Leg& leg, sip::ClientId id);
+  void undo_relay(Leg& leg, const Relay& relay, const sip::MessageView& response,
+                  const media::MediaError& fault);
+  void refuse_relay(Leg& leg, const Relay& relay, const media::MediaError& fault);
 
   // ---- glare.cc
   [[nodiscard]] std::uint16_t glare(const Leg& leg, const Leg& other, sip::Method method,
@@ -298,9 +325,12 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
       Leg& leg, Relay& relay, const sip::MessageView& response);
   void withdraw_offer(const Relay& relay);
   void on_relay_response(Leg& leg, sip::ClientId id, const sip::MessageView& response);
+  void accepted_for_nobody(Leg& leg, sip::ClientId id, const sip::MessageView& response);
   void on_relay_failure(Leg& leg, sip::ClientId id, sip::ClientFailure failure);
   // Sends it, the first time or once more with credentials.
   void relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView& response);
+  // The re-INVITE that a relay has sent to that leg is cancelled; nobody waits for its end.
+  void cancel_relay(Leg& leg, sip::ClientId client);
   void relay_refused(Leg& leg, const Relay& relay, const response_map::Verdict& verdict);
   void relay_ack(Leg& from, const Relay& relay, const sip::MessageView& ack);
   [[nodiscard]] Relay* find_relay(Call& call, sip::ClientId id);
@@ -312,9 +342,15 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void on_out_of_dialog(sip::ServerId id, const sip::MessageView& request);
   void respond(sip::ServerId id, std::uint16_t status, std::string_view headers = {},
                std::string_view phrase = {});
-  // Answers with what the response map makes of a local error, and says with which code.
+  // Answers with what the response map makes of a local error, and says with which code: outside of any call,
+  // and to a leg of one.
   std::uint16_t refuse(sip::ServerId id, config::PeerIndex to, response_map::LocalError error,
                        std::string_view headers = {}, std::string_view phrase = {});
+  std::uint16_t refuse(sip::ServerId id, const Leg& to, response_map::LocalError error,
+                       std::string_view headers = {}, std::string_view phrase = {});
+  std::uint16_t refuse_counted(stats::PairStatistics& counters, sip::ServerId id, config::PeerIndex to,
+                               response_map::LocalError error, std::string_view headers,
+                               std::string_view phrase);
   // `peer`: who is told; without, what any peer may ask for.
   void write_capabilities(sip::HeaderWriter& out, config::PeerIndex peer = config::kNoIndex) const;
   // Warning, Reason and Retry-After of a verdict. The Warning names us as the leg on `path` knows us.

@@ -20,6 +20,8 @@ bool is_open_invite(const Relay& relay) {
 std::uint16_t CallManager::glare(const Leg& leg, const Leg& other, Method method, bool has_offer) const {
   const Call& call = *leg.call;
   const bool is_invite = method == Method::invite;
+  const bool put_back = leg.restore.state != RestoreState::off || other.restore.state != RestoreState::off;
+  if (put_back && (is_invite || has_offer)) return 491;
   for (const Relay& relay : call.relays) {
     const bool his = relay.from == leg.handle;
     // A re-INVITE without SDP is about to bring an offer from the other side.
@@ -33,7 +35,7 @@ std::uint16_t CallManager::glare(const Leg& leg, const Leg& other, Method method
   }
   const bool ours_open = leg.session.state == SessionState::refreshing && leg.session.refresh_is_invite;
   const bool other_open = other.session.state == SessionState::refreshing && other.session.refresh_is_invite;
-  if (is_invite && (ours_open || other_open)) return 491;
+  if ((is_invite || has_offer) && (ours_open || other_open)) return 491;
   if (!is_invite && !has_offer) return 0;
   const media::OfferAnswer& engine = *call.offer_answer;
   if (leg.offer_pending || engine.offered_by(leg.side())) return 500;

@@ -45,6 +45,7 @@ void CallManager::send_bye(Leg& leg, std::string_view reason) {
   leg.wait.stop();
   leg.keepalive.stop();
   stop_session(leg);
+  restore_event(leg, RestoreEvent::stop);
   std::string lines;
   sip::HeaderWriter out(lines);
   leg.dialog->write_headers(out, Method::bye, leg.dialog->next_cseq());
@@ -61,6 +62,7 @@ void CallManager::hang_up_leg(Leg& leg, std::string_view reason) {
   leg.wait.stop();
   leg.keepalive.stop();
   stop_session(leg);
+  restore_event(leg, RestoreEvent::stop);
   carry_out(leg, step(leg, LegEvent::hang_up), reason);
 }
 

@@ -54,7 +54,7 @@ void CallManager::on_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageVie
       return current ? on_other_in_dialog(id, leg, request) : respond(id, 491);
     default:
       write_capabilities(out);
-      return (void)refuse(id, leg.peer, LocalError::method_not_allowed, lines);
+      return (void)refuse(id, leg, LocalError::method_not_allowed, lines);
   }
 }
 
@@ -72,13 +72,13 @@ bool CallManager::refused_in_dialog(sip::ServerId id, Leg& leg, const sip::Messa
   std::string lines;
   sip::HeaderWriter out(lines);
   if (request.index->max_forwards == 0) {
-    refuse(id, leg.peer, LocalError::too_many_hops);
+    refuse(id, leg, LocalError::too_many_hops);
   } else if (const std::string tags = unsupported_tags(request); !tags.empty()) {
     out.line(HeaderId::unsupported, tags);
-    refuse(id, leg.peer, LocalError::bad_extension, lines);
+    refuse(id, leg, LocalError::bad_extension, lines);
   } else if (body_kind(request) == Body::other) {
     out.line(HeaderId::accept, "application/sdp");
-    refuse(id, leg.peer, LocalError::unsupported_media, lines);
+    refuse(id, leg, LocalError::unsupported_media, lines);
   } else if (refused_session(id, leg, request)) {
     return true;
   } else if (is_invite && (leg.state == LegState::inviting || leg.state == LegState::early)) {
@@ -123,7 +123,7 @@ void CallManager::relay_request(sip::ServerId id, Leg& leg, const sip::MessageVi
     count_address_policy(leg.peer, call.offer_answer->last_actions());
     if (!text) {
       const LocalError error = media_error(text.error().fault);
-      return (void)refuse(id, leg.peer, error, {}, error == LocalError::sdp_fault ? text.error().detail : "");
+      return (void)refuse(id, leg, error, {}, error == LocalError::sdp_fault ? text.error().detail : "");
     }
     relay.sdp = std::move(*text);
   }
@@ -135,7 +135,7 @@ void CallManager::relay_request(sip::ServerId id, Leg& leg, const sip::MessageVi
   if (!start_relay(other, relay, request)) {
     withdraw_offer(relay);
     leg.offer_pending = false;
-    return (void)refuse(id, leg.peer, LocalError::capacity);
+    return (void)refuse(id, leg, LocalError::capacity);
   }
   transactions_->set_token(id, token(Purpose::relay, leg.handle));
   call.relays.push_back(std::move(relay));

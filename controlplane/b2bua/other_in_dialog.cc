@@ -57,14 +57,14 @@ bool CallManager::refused_other(sip::ServerId id, const Leg& leg, const sip::Mes
     write_capabilities(out);
     respond(id, 501, lines);
   } else if (request.index->max_forwards == 0) {
-    refuse(id, leg.peer, LocalError::too_many_hops);
+    refuse(id, leg, LocalError::too_many_hops);
   } else if (const std::string tags = unsupported_tags(request); !tags.empty()) {
     out.line(HeaderId::unsupported, tags);
-    refuse(id, leg.peer, LocalError::bad_extension, lines);
+    refuse(id, leg, LocalError::bad_extension, lines);
   } else if (!is_reachable(leg.call->other(leg))) {
     respond(id, 491);
   } else if (leg.call->relays.size() >= kMostOthers) {
-    refuse(id, leg.peer, LocalError::capacity);
+    refuse(id, leg, LocalError::capacity);
   } else {
     return (method == Method::info && refused_package(id, leg, request)) ||
            (method == Method::refer && refused_refer(id, leg, request));
@@ -81,7 +81,7 @@ void CallManager::on_other_in_dialog(sip::ServerId id, Leg& leg, const sip::Mess
   relay.server_cseq = request.cseq();
   relay.is_other = true;
   if (relay.method == Method::other) relay.method_text = request.method_text();
-  if (!start_other(leg, other, relay, request)) return (void)refuse(id, leg.peer, LocalError::capacity);
+  if (!start_other(leg, other, relay, request)) return (void)refuse(id, leg, LocalError::capacity);
   if (relay.method == Method::refer) {
     if (call.referrals.size() >= kMostReferrals) call.referrals.erase(call.referrals.begin());
     call.referrals.push_back({leg.handle, relay.server_cseq, relay.client_cseq});
@@ -156,7 +156,7 @@ void CallManager::other_refused(Leg& leg, const Relay& relay, const sip::Message
   const bool sendable = verdict.code != 408;
   respond(relay.server, sendable ? verdict.code : 504,
           verdict_headers(verdict, back.path) + failure_lines(response), sendable ? verdict.phrase : "");
-  count_mapped(call, verdict);
+  count_mapped(pair(call), verdict);
   // RFC 5057 5.1: 481 to these ends the subscription that they belong to, not the call.
   const bool of_a_subscription = relay.method == Method::notify || relay.method == Method::subscribe;
   const bool ends_call = verdict.ends == response_map::Ends::dialog ||

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // PRACK (RFC 3262): one comes for a response of ours, one goes out for a response of theirs.
+#include <algorithm>
+
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/header_policy.h"
 #include "controlplane/b2bua/message_body.h"
@@ -93,15 +95,23 @@ void CallManager::acknowledge_far_end(sip::ServerId id, Leg& leg, const Reliable
     if (done.owed && other != nullptr) (void)send_prack(*other, *done.owed, {}, nullptr);
     return;
   }
-  const auto refuse_offer = [&](std::uint16_t status) {
-    respond(id, status);  // the response is acknowledged all the same
+  const bool may_offer = glare(leg, *other, Method::prack, true) == 0;
+  std::expected<std::string, media::MediaError> text{
+      std::unexpected(media::MediaError{media::MediaFault::answer, {}})};
+  if (may_offer) {
+    text = call.offer_answer->offer(leg.side(), session_description(prack), policy_for(leg, prack), now());
+    count_address_policy(leg.peer, call.offer_answer->last_actions());
+  }
+  if (!text) {
+    if (may_offer) {
+      (void)refuse(id, leg, media_error(text.error().fault));
+    } else {
+      respond(id, 488);
+    }
+    // The response is acknowledged all the same.
     if (done.owed) (void)send_prack(*other, *done.owed, {}, nullptr);
-  };
-  if (const std::uint16_t status = glare(leg, *other, Method::prack, true); status != 0)
-    return refuse_offer(488);
-  auto text = call.offer_answer->offer(leg.side(), session_description(prack), policy_for(leg, prack), now());
-  count_address_policy(leg.peer, call.offer_answer->last_actions());
-  if (!text) return refuse_offer(488);
+    return;
+  }
   Relay relay{.server = id, .from = leg.handle, .method = Method::prack, .server_cseq = prack.cseq()};
   relay.has_offer = true;
   relay.sdp = *text;
@@ -129,10 +139,23 @@ void CallManager::take_prack_answer(sip::ServerId id, Leg& leg, const ReliableRe
   if (!text) {
     respond(id, 488);
     call.offer_answer->withdraw();
-    return hang_up(call, stats::EndedBy::sallyport, LocalError::answer_fault);
+    return fail_offer_of_18x(leg, text.error());
   }
   respond(id, 200);
   if (done.owed && call.other(leg) != nullptr) (void)send_prack(*call.other(leg), *done.owed, *text, nullptr);
+}
+
+// The INVITE of that leg, whose far end has made the offer, cannot come to an end: the first one ends the
+// call, a later one alone.
+void CallManager::fail_offer_of_18x(Leg& leg, const media::MediaError& fault) {
+  Call& call = *leg.call;
+  const auto relay = std::ranges::find(call.relays, leg.reliable->invite, &Relay::server);
+  if (relay == call.relays.end()) {
+    return hang_up(call, stats::EndedBy::sallyport, LocalError::answer_fault);
+  }
+  Leg& answerer = *call.other(leg);
+  cancel_relay(answerer, relay->client);
+  refuse_relay(answerer, take_relay(call, relay->client), fault);
 }
 
 // A 2xx that waited for the acknowledgement of the SDP before it (RFC 3262 3).

@@ -29,7 +29,7 @@ void CallManager::probe(Nanoseconds now_ns) {
     out.line(HeaderId::contact, {"<sip:", host, transport_param(path.transport), ">"});
     out.line(HeaderId::accept, "application/sdp");
     const sip::RequestDraft draft{
-        .method = sip::Method::options, .request_uri = target.uri, .headers = lines};
+        .method = sip::Method::options, .request_uri = target.uri, .headers = lines, .opens = true};
     const std::uint64_t whose = token(Purpose::probe, {due->peer, due->target});
     if (!transactions_->start(draft, path, whose)) services_.health.probe_result(*due, false);
   }

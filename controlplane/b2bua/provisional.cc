@@ -96,7 +96,7 @@ void CallManager::cross_provisional(const InviteCrossing& crossing, const sip::M
     return;
   }
   if (crossing.is_first) note_ringing(answerer);
-  count_mapped(*answerer.call, verdict);
+  count_mapped(pair(*answerer.call), verdict);
   forward_provisional(crossing, verdict, response, std::move(*crossed), std::move(owed));
 }
 
@@ -181,8 +181,11 @@ void CallManager::refuse_early_sdp(const InviteCrossing& crossing, const media::
   const bool refused = error == LocalError::private_media || error == LocalError::refused_address;
   if (crossing.is_first)
     return refuse_answer(crossing.answerer, refused ? LocalError::answer_refused : error);
-  // The far end has changed its session, and we cannot follow.
-  hang_up(*crossing.answerer.call, stats::EndedBy::sallyport, LocalError::answer_refused);
+  // His re-INVITE is cancelled; where he answers it all the same he is put back.
+  Call& call = *crossing.answerer.call;
+  if (find_relay(call, crossing.client) == nullptr) return;
+  cancel_relay(crossing.answerer, crossing.client);
+  refuse_relay(crossing.answerer, take_relay(call, crossing.client), fault);
 }
 
 // RFC 6228: one of the forks has ended. The caller has one dialog with us: he hears of it when the last has.

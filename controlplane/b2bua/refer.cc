@@ -16,7 +16,7 @@ bool CallManager::refused_refer(sip::ServerId id, const Leg& leg, const sip::Mes
     std::string lines;
     sip::HeaderWriter out(lines);
     write_capabilities(out, leg.peer);
-    refuse(id, leg.peer, LocalError::method_not_allowed, lines);
+    refuse(id, leg, LocalError::method_not_allowed, lines);
     return true;
   }
   unsigned count = 0;
@@ -30,7 +30,7 @@ bool CallManager::refused_refer(sip::ServerId id, const Leg& leg, const sip::Mes
   const auto method = sip::find_param(uri->parameters, "method");
   const auto replaces = uri_header(uri->headers, "Replaces");
   if (uri->scheme == sip::Scheme::other) {
-    refuse(id, leg.peer, LocalError::unsupported_scheme);
+    refuse(id, leg, LocalError::unsupported_scheme);
   } else if (method && method->value != "INVITE") {
     respond(id, 403, {}, "Only Calls Are Referred");
   } else if (replaces && !parse_replaces(*replaces)) {

@@ -115,16 +115,18 @@ void CallManager::session_event(Leg& leg, SessionEvent event) {
       return timer.expiry.stop();
     case SessionAction::refresh:
       return send_refresh(leg);
-    case SessionAction::retry: {
-      // RFC 3261 14.1: who owns the Call-ID waits longer, in units of 10 ms.
-      const auto least = leg.role == LegRole::uac ? 210u : 0u;
-      return services_.wheel.start(timer.refresh,
-                                   static_cast<Nanoseconds>(least + random_() % 191) * 10 * kMillisecond);
-    }
+    case SessionAction::retry:
+      return services_.wheel.start(timer.refresh, glare_pause(leg));
     case SessionAction::expire:
       timer.refresh.stop();
       return hang_up(*leg.call, stats::EndedBy::sallyport, LocalError::session_expired);
   }
+}
+
+// Who owns the Call-ID waits longer, in units of 10 ms.
+Nanoseconds CallManager::glare_pause(const Leg& leg) {
+  const auto least = leg.role == LegRole::uac ? 210u : 0u;
+  return static_cast<Nanoseconds>(least + random_() % 191) * 10 * kMillisecond;
 }
 
 void CallManager::stop_session(Leg& leg) {
@@ -151,6 +153,13 @@ void CallManager::send_refresh(Leg& leg) {
   if (!ready || (timer.refresh_is_invite && in_the_way())) return session_event(leg, SessionEvent::refused);
   const std::string body =
       timer.refresh_is_invite ? leg.call->offer_answer->agreed(leg.side()) : std::string{};
+  const auto client = send_session(leg, method, body, Purpose::refresh);
+  if (!client) return session_event(leg, SessionEvent::refused);
+  timer.pending = *client;
+}
+
+std::optional<sip::ClientId> CallManager::send_session(Leg& leg, Method method, const std::string& body,
+                                                       Purpose purpose) {
   std::string lines;
   sip::HeaderWriter out(lines);
   leg.dialog->write_headers(out, method, leg.dialog->next_cseq());
@@ -161,14 +170,13 @@ void CallManager::send_refresh(Leg& leg) {
   out.line(HeaderId::user_agent, kProduct);
   const std::string credentials =
       authorization(leg, sip::method_name(method), leg.dialog->request_uri(), body);
-  if (timer.refresh_is_invite) leg.authorization = credentials;
+  if (method == Method::invite) leg.authorization = credentials;
   out.raw(credentials);
   if (!body.empty()) out.line(HeaderId::content_type, "application/sdp");
   const sip::RequestDraft draft{
       .method = method, .request_uri = leg.dialog->request_uri(), .headers = lines, .body = body};
-  const auto client = transactions_->start(draft, dialog_path(leg), token(Purpose::refresh, leg.handle));
-  if (!client) return session_event(leg, SessionEvent::refused);
-  timer.pending = *client;
+  const auto client = transactions_->start(draft, dialog_path(leg), token(purpose, leg.handle));
+  return client ? std::optional(*client) : std::nullopt;
 }
 
 void CallManager::on_refresh_response(Leg& leg, sip::ClientId id, const sip::MessageView& response) {
@@ -182,7 +190,9 @@ void CallManager::on_refresh_response(Leg& leg, sip::ClientId id, const sip::Mes
   if (status < 300) {
     (void)leg.dialog->refresh_target(response);
     if (is_invite && body_kind(response) == Body::sdp) {
-      leg.call->offer_answer->readdress(leg.side(), session_description(response), policy_for(leg, response));
+      // Where he may not be he is not followed: the media stays where it was agreed.
+      (void)leg.call->offer_answer->readdress(leg.side(), session_description(response),
+                                              policy_for(leg, response));
     }
     return session_answered(leg, response);
   }

@@ -83,6 +83,7 @@ bool CallManager::start_relay(Leg& to, Relay& relay, const sip::MessageView& req
 
 bool CallManager::send_relay(Leg& to, Relay& relay) {
   const Method method = relay.client_method;
+  if (!to.dialog) return false;  // a 199 has ended it
   relay.client_cseq = to.dialog->next_cseq();
   const std::string uri(to.dialog->request_uri());
   const std::string_view name =
@@ -111,10 +112,11 @@ void CallManager::on_relay_response(Leg& leg, sip::ClientId id, const sip::Messa
   Relay* relay = find_relay(call, id);
   const std::uint16_t status = response.status();
   if (relay == nullptr) {
-    // The call has ended meanwhile; RFC 3261 13.2.2.4 wants the ACK all the same.
-    if (status >= 200 && status < 300 && response.method() == Method::invite && leg.dialog) {
-      send_ack(leg, id, response.cseq(), response.to_tag(), {});
-    }
+    // The call has ended meanwhile, or the re-INVITE was cancelled: RFC 3261 13.2.2.4 wants the ACK all the
+    // same.
+    if (response.method() != Method::invite || status < 200) return;
+    if (status < 300 && leg.dialog) accepted_for_nobody(leg, id, response);
+    if (status >= 300 && id == leg.restore.pending) restore_event(leg, RestoreEvent::settled);
     return;
   }
   if (status <= 100) return;
@@ -147,7 +149,13 @@ void CallManager::on_relay_response(Leg& leg, sip::ClientId id, const sip::Messa
   relay_refused(leg, take_relay(call, id), services_.maps.map(input));
 }
 
-// The SDP for the leg that asked, of a 2xx; an error when it cannot be, and the far end's session with it.
+// A 2xx to a re-INVITE of ours that is over for who asked. Its sender's session is another than ours now.
+void CallManager::accepted_for_nobody(Leg& leg, sip::ClientId id, const sip::MessageView& response) {
+  send_ack(leg, id, response.cseq(), response.to_tag(), {});
+  if (!leg.call->over && leg.state == LegState::confirmed) put_back(leg, session_description(response));
+}
+
+// The SDP for the leg that asked, of a 2xx; an error when there is none that he can be given.
 std::expected<std::string, media::MediaError> CallManager::cross_relay_sdp(Leg& leg, Relay& relay,
                                                                            const sip::MessageView& response) {
   media::OfferAnswer& engine = *leg.call->offer_answer;
@@ -181,15 +189,12 @@ void CallManager::relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView
     relay.held = sip::StoredMessage(services_.buffers, response);
     return;
   }
-  (void)leg.dialog->refresh_target(response);
+  // Of an early dialog that a 199 or another fork has replaced meanwhile there is none.
+  if (sip::Dialog* dialog = dialog_with(leg, response.to_tag())) (void)dialog->refresh_target(response);
   auto text = cross_relay_sdp(leg, relay, response);
+  if (!text) return undo_relay(leg, take_relay(call, relay.client), response, text.error());
   if (relay.client_method == Method::invite && !relay.ack_waits) {
     send_ack(leg, relay.client, relay.client_cseq, response.to_tag(), {});
-  }
-  if (!text) {
-    // The far end has changed its session, and we cannot follow: no state is left that both sides share.
-    withdraw_offer(relay);
-    return hang_up(call, stats::EndedBy::sallyport, LocalError::answer_refused);
   }
   session_answered(leg, response);
   std::string lines = response_headers(back, response, *text);
@@ -208,6 +213,13 @@ void CallManager::relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView
   if (relay.method != Method::invite) (void)take_relay(call, relay.client);
 }
 
+void CallManager::cancel_relay(Leg& leg, sip::ClientId client) {
+  transactions_->cancel(client);
+  leg.restore.pending = client;
+  leg.restore.is_invite = false;  // nothing more to cancel
+  restore_event(leg, RestoreEvent::cancel);
+}
+
 void CallManager::relay_refused(Leg& leg, const Relay& relay, const response_map::Verdict& verdict) {
   Call& call = *leg.call;
   const LocalError why = verdict.local != LocalError::none ? verdict.local : LocalError::not_in_dialog;
@@ -217,7 +229,7 @@ void CallManager::relay_refused(Leg& leg, const Relay& relay, const response_map
   const bool sendable = relay.method == Method::invite || verdict.code != 408;
   respond(relay.server, sendable ? verdict.code : 504, verdict_headers(verdict, call.other(leg)->path),
           sendable ? verdict.phrase : "");
-  count_mapped(call, verdict);
+  count_mapped(pair(call), verdict);
   if (verdict.ends == response_map::Ends::dialog || verdict.ends == response_map::Ends::usage) {
     hang_up(call, stats::EndedBy::sallyport, why);
   }
@@ -225,7 +237,10 @@ void CallManager::relay_refused(Leg& leg, const Relay& relay, const response_map
 
 void CallManager::on_relay_failure(Leg& leg, sip::ClientId id, sip::ClientFailure failure) {
   Call& call = *leg.call;
-  if (find_relay(call, id) == nullptr) return;
+  if (find_relay(call, id) == nullptr) {
+    if (id == leg.restore.pending) restore_event(leg, RestoreEvent::settled);
+    return;
+  }
   const Relay relay = take_relay(call, id);
   response_map::Input input;
   input.local = failure == sip::ClientFailure::transport   ? LocalError::transport_failure

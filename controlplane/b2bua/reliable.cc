@@ -120,13 +120,14 @@ void CallManager::reject_unacknowledged(Leg& leg) {
   }
   for (const Relay& relay : call.relays) {
     if (relay.server != leg.reliable->invite) continue;
-    transactions_->cancel(relay.client);
+    Leg& answerer = *call.other(leg);
+    cancel_relay(answerer, relay.client);
     response_map::Input input;
     input.local = LocalError::prack_timeout;
     input.in_dialog = true;
     input.exhausted = true;
     input.send = services_.config.peers[leg.peer].map_send;
-    return relay_refused(*call.other(leg), take_relay(call, relay.client), services_.maps.map(input));
+    return relay_refused(answerer, take_relay(call, relay.client), services_.maps.map(input));
   }
 }
 

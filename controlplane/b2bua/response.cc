@@ -250,7 +250,7 @@ void CallManager::refuse_caller(Call& call, const response_map::Verdict& verdict
   }
   if (record.local_error.empty()) record.local_error = response_map::local_error_name(verdict.local);
   record.ended_ns = wall_now_ns();
-  count_mapped(call, verdict);
+  count_mapped(pair(call), verdict);
   if (call.b == nullptr) {
     count_refused(call.from, verdict.code);
   } else {
@@ -285,6 +285,24 @@ void CallManager::end_fork(sip::ClientId id, const sip::MessageView& response) {
   const sip::RequestDraft bye{.method = Method::bye, .request_uri = dialog->request_uri(), .headers = lines};
   (void)transactions_->start(bye, path_within(*dialog, response.path),
                              token(Purpose::bye, {}));  // nobody waits for its end
+}
+
+// A target answers after we gave it up. The From tag is of the leg that asked; its session, if it has one, is
+// another's.
+void CallManager::on_stray_success(const sip::MessageView& response) {
+  const auto asked = services_.codec.open(response.from_tag(), steer::TokenKind::tag);
+  if (!asked || asked->shard != services_.shard || !peer_of(response.path)) return;
+  Leg* leg = find_leg(asked->slot, asked->generation);
+  const bool is_its_own = leg != nullptr && leg->dialog && !leg->is_over() &&
+                          leg->dialog->state() == sip::DialogState::confirmed &&
+                          sip::iequals(leg->dialog->remote_tag(), response.to_tag());
+  if (!is_its_own) return end_fork({}, response);
+  // Of a re-INVITE that was given up: unless something newer is going on, he is put back.
+  const bool is_later = leg->role == LegRole::uas || response.cseq() != leg->invite_cseq;
+  const Call& call = *leg->call;
+  const bool idle = call.relays.empty() && call.offer_answer->state() == media::OfferAnswer::State::stable;
+  if (is_later && idle) accepted_for_nobody(*leg, {}, response);
+  sweep();
 }
 
 void CallManager::send_ack(Leg& leg, sip::ClientId invite, std::uint32_t cseq, std::string_view to_tag,

@@ -123,7 +123,8 @@ bool CallManager::send_standalone(Standalone& one, const sip::MessageView& reque
                                 .method_text = request.method_text(),
                                 .request_uri = uri,
                                 .headers = lines,
-                                .body = request.body()};
+                                .body = request.body(),
+                                .opens = true};
   const auto large = large_path(one.target.peer, one.path);
   return transactions_
       ->start(draft, one.path, token(Purpose::standalone, {one.slot, one.generation}), nullptr,

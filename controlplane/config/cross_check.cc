@@ -150,6 +150,24 @@ void check_routes(const Draft& draft, Faults& faults) {
   }
 }
 
+// A 'receive' map cleans what a peer says; what we find wrong ourselves goes by the 'send' map of who hears
+// it.
+void check_receive_maps(const Draft& draft, Faults& faults) {
+  const auto& peers = draft.config.peers;
+  for (std::size_t m = 0; m < draft.config.response_maps.size(); ++m) {
+    const MapConfig& map = draft.config.response_maps[m];
+    const auto receives = std::ranges::find(peers, m, &Peer::map_receive);
+    if (receives == peers.end() || std::ranges::find(peers, m, &Peer::map_send) != peers.end()) continue;
+    for (std::size_t i = 0; i < map.rules.size(); ++i) {
+      if (map.rules[i].local_at.line == 0) continue;
+      faults.add(map.rules[i].local_at, "response_maps." + map.name + ".rules[" + std::to_string(i + 1) +
+                                            "].local: never decides: peer '" + receives->name +
+                                            "' only receives by this map, and a local error goes by the "
+                                            "'send' map of the peer that hears it");
+    }
+  }
+}
+
 }  // namespace
 
 void cross_check(const Draft& draft, Faults& faults) {
@@ -163,6 +181,7 @@ void cross_check(const Draft& draft, Faults& faults) {
   check_matches(draft, faults);
   check_families(draft, faults);
   check_routes(draft, faults);
+  check_receive_maps(draft, faults);
 }
 
 }  // namespace sallyport::config

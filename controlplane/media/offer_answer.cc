@@ -238,11 +238,15 @@ void OfferAnswer::remember_agreed() {
   }
 }
 
-void OfferAnswer::readdress(Leg from, std::string_view body, const sdp::PolicyInput& policy) {
-  if (state_ != State::stable) return;
+bool OfferAnswer::readdress(Leg from, std::string_view body, const sdp::PolicyInput& policy) {
+  if (state_ != State::stable) return false;
   sdp::Description description;
   const auto verdict = read(description, body, policy);
-  if (!verdict) return;
+  if (!verdict) return false;
+  for (std::size_t i = 0; i < agreed_.size(); ++i) {
+    const bool there = i < description.streams().size() && !description.streams()[i].disabled();
+    if (agreed_[i].open && !there) return false;
+  }
   for (std::size_t i = 0; i < description.streams().size() && i < agreed_.size(); ++i) {
     if (!agreed_[i].open || description.streams()[i].disabled()) continue;
     const RemoteMedia said = remote_of(description.streams()[i], verdict->streams[i]);
@@ -254,6 +258,25 @@ void OfferAnswer::readdress(Leg from, std::string_view body, const sdp::PolicyIn
   }
   session_.commit();
   remember_agreed();
+  return true;
+}
+
+std::optional<std::string> OfferAnswer::restate(Leg to, std::size_t streams) {
+  if (state_ != State::stable || streams > agreed_.size()) return std::nullopt;
+  Told& told = told_[index(to)];
+  told.version = ++top_version_[index(to)];
+  told.text = sdp::with_version(told.text, told.version);
+  return told.text;
+}
+
+std::string OfferAnswer::rejection(Leg to, std::string_view body) {
+  sdp::Description description;
+  if (!description.assign(body)) return {};
+  sdp::Plan plan;  // no stream is planned: all are refused
+  plan.session_id = session_id_[index(to)];
+  plan.session_version = ++top_version_[index(to)];
+  plan.address = session_.leg(to).address;
+  return sdp::rewrite(description, plan);
 }
 
 void OfferAnswer::withdraw() {

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -81,8 +82,14 @@ class OfferAnswer {
   // The 2xx has come: no other dialog answers the first offer any more.
   void end_forks();
   // The answer to a refresh of ours that offered what was agreed already (RFC 4028 7.4): only where that leg
-  // wants its media may be new.
-  void readdress(Leg from, std::string_view body, const sdp::PolicyInput& policy);
+  // wants its media may be new. False: it may not be there, or has left a stream; then nothing has changed.
+  bool readdress(Leg from, std::string_view body, const sdp::PolicyInput& policy);
+  // What is agreed, for a leg that has accepted something else meanwhile: with a version above all that it
+  // has been told. nullopt: it knows of more `streams` than are agreed, and none can be taken back (RFC 3264
+  // 8).
+  [[nodiscard]] std::optional<std::string> restate(Leg to, std::size_t streams);
+  // The answer to that offer of `to` that takes none of its streams; empty: it cannot be read.
+  [[nodiscard]] std::string rejection(Leg to, std::string_view body);
   // What that leg was told last, and what of it is agreed. Empty: nothing yet.
   [[nodiscard]] const std::string& told(Leg leg) const { return told_[index(leg)].text; }
   [[nodiscard]] const std::string& agreed(Leg leg) const {

@@ -59,9 +59,10 @@ enum class Action : std::uint8_t {
   further_success,  // pass up, or send the ACK again when this dialog's is known
   first_failure,    // ACK, pass up; start D
   ack_again,
-  time_out,  // inform: 408
-  fail,      // inform: 503
-  give_up,   // inform: 487
+  stray_success,  // pass up as nobody's: another fork answers after the failure
+  time_out,       // inform: 408
+  fail,           // inform: 503
+  give_up,        // inform: 487
   finish
 };
 
@@ -87,7 +88,7 @@ inline constexpr Machine<State, Event, Action> kMachine = [] {
       // Completed. The user has its final response already, so an error of the ACK only ends the waiting.
       {{{completed, none}, {completed, none}, {terminated, finish},
         {completed, none}, {completed, none}, {completed, none},
-        {completed, none}, {completed, ack_again}, {terminated, finish}}},
+        {completed, stray_success}, {completed, ack_again}, {terminated, finish}}},
       {{{terminated, none}, {terminated, none}, {terminated, none},
         {terminated, none}, {terminated, none}, {terminated, none},
         {terminated, none}, {terminated, none}, {terminated, none}}},

@@ -59,9 +59,11 @@ ClientTransactions::Transaction* ClientTransactions::make(Method method, const P
 
 std::expected<ClientId, TransactionError> ClientTransactions::start(const RequestDraft& draft,
                                                                     const Path& path, std::uint64_t token,
-                                                                    TransactionUser* user, const Path* large) {
+                                                                    TransactionUser* user,
+                                                                    const Path* large) {
   assert(draft.method != Method::ack && draft.method != Method::none);
-  Transaction* transaction = make(draft.method, path);
+  const bool may_start = !draft.opens || context_.has_room(slab_.size(), context_.options.max_clients);
+  Transaction* transaction = may_start ? make(draft.method, path) : nullptr;
   if (transaction == nullptr) {
     context_.counters.refused_full.add();
     return std::unexpected(TransactionError::full);
@@ -136,6 +138,11 @@ void ClientTransactions::receive(const Arrival& arrival) {
   context_.note_received(response, transaction != nullptr && final_seen(*transaction));
   if (transaction == nullptr) {
     context_.counters.stray_responses.add();
+    // Only who has had our request knows its branch.
+    const bool success = response.status() / 100 == 2 && response.index->cseq_method == Method::invite;
+    const bool over = arrival.verdict == dp::SteerVerdict::by_branch &&
+                      slab_.find(arrival.slot, arrival.generation) == nullptr;
+    if (success && over && has_one_via(response)) context_.core.on_stray_success(response);
     return;
   }
   const std::uint16_t status = response.status();
@@ -242,6 +249,8 @@ void ClientTransactions::carry_out(Transaction& t, invite_client::Action action,
       return this->pass_up(t, *response);
     case ack_again:
       return send_ack(t, *response, true);
+    case stray_success:
+      return context_.core.on_stray_success(*response);
     case time_out:
       context_.counters.timeouts.add();
       return this->fail(t, t.cancel_wanted ? ClientFailure::cancelled : ClientFailure::timeout);

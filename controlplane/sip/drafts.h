@@ -19,6 +19,7 @@ struct RequestDraft {
   std::string_view request_uri = {};
   std::string_view headers = {};
   std::string_view body = {};
+  bool opens = false;  // begins something (a call, a probe): the table's last share is not for it
 };
 
 // The layer copies Via, From, To, Call-ID, CSeq and, where they belong, Record-Route and Timestamp from the

@@ -29,6 +29,10 @@ struct LayerContext {
   [[nodiscard]] bool send(const Path& path, std::string_view octets, Method method, std::uint16_t status,
                           bool retransmission);
   void note_received(const MessageView& message, bool retransmission);
+  // Whether something new may take a place of a table of that size; the last share is for what goes on.
+  [[nodiscard]] bool has_room(std::uint32_t used, std::uint32_t most) const {
+    return used < most - most / options.reserve_divisor;
+  }
 };
 
 [[nodiscard]] constexpr std::uint8_t number_of(TimerName name) {

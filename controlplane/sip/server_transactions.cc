@@ -120,7 +120,9 @@ void ServerTransactions::receive_new(const Arrival& arrival, const MatchKey& key
   }
   const std::uint64_t merge = merge_hash(context_.hash_key, request);
   const bool merged = is_merged(request, merge);
-  Transaction* t = make(request, key);
+  const bool may_start = arrival.verdict == dp::SteerVerdict::by_tag ||
+                         context_.has_room(slab_.size(), context_.options.max_servers);
+  Transaction* t = may_start ? make(request, key) : nullptr;
   if (t == nullptr) return refuse_full(request);
   if (merged) {
     context_.counters.merged_requests.add();

@@ -68,8 +68,8 @@ void TransactionLayer::settle() {
 }
 
 std::expected<ClientId, TransactionError> TransactionLayer::start(const RequestDraft& draft, const Path& path,
-                                                                  std::uint64_t token,
-                                                                  TransactionUser* user, const Path* large) {
+                                                                  std::uint64_t token, TransactionUser* user,
+                                                                  const Path* large) {
   return core_->clients.start(draft, path, token, user, large);
 }
 
@@ -97,6 +97,10 @@ void TransactionLayer::acknowledged(ServerId id) {
 
 const StoredMessage* TransactionLayer::request_of(ServerId id) {
   return core_->servers.request_of(id);
+}
+
+void TransactionLayer::note_turned_away(const MessageView& request) {
+  core_->context.note_received(request, false);
 }
 
 void TransactionLayer::respond_stateless(const MessageView& request, const ResponseDraft& draft) {

@@ -31,11 +31,14 @@ struct TransactionOptions {
   Nanoseconds trying_after = 0;  // 100 to an INVITE: 0: when on_request returns without an answer; <0: never
   std::uint32_t max_clients = 1u << 17;
   std::uint32_t max_servers = 1u << 17;
+  // Of each table so much, in 1/n, is kept for what goes on: requests inside our dialogs, CANCEL, BYE.
+  std::uint32_t reserve_divisor = 8;
   std::uint32_t retry_after_s = 5;  // of the 503 when full
   std::uint8_t shard = 0;
 };
 
-// RFC 3261 18.1.1: a request above this that does not know its path's MTU goes by a congestion-controlled transport.
+// RFC 3261 18.1.1: a request above this that does not know its path's MTU goes by a congestion-controlled
+// transport.
 inline constexpr std::size_t kLargestDatagram = 1300;
 
 enum class TransactionError : std::uint8_t {
@@ -65,9 +68,9 @@ class TransactionLayer {
   void settle();
 
   // ---- client side
-  // Sends the request over `path` with a Via of our own. `user`: who hears of it; nullptr: the core. `large`: where it
-  // goes instead when it is above kLargestDatagram octets and `path` is UDP (RFC 3261 18.1.1); when that way cannot be
-  // had, over `path` all the same.
+  // Sends the request over `path` with a Via of our own. `user`: who hears of it; nullptr: the core. `large`:
+  // where it goes instead when it is above kLargestDatagram octets and `path` is UDP (RFC 3261 18.1.1); when
+  // that way cannot be had, over `path` all the same.
   [[nodiscard]] std::expected<ClientId, TransactionError> start(const RequestDraft& draft, const Path& path,
                                                                 std::uint64_t token,
                                                                 TransactionUser* user = nullptr,
@@ -90,6 +93,8 @@ class TransactionLayer {
   // The request, as long as the transaction lives.
   [[nodiscard]] const StoredMessage* request_of(ServerId id);
 
+  // A request that its user does not let in: the observer hears of it all the same.
+  void note_turned_away(const MessageView& request);
   // Answers a request without a transaction (8.2.7). Does nothing for an ACK, a response, or a request so
   // broken that no answer can be made. The rate of such answers is the caller's to limit.
   void respond_stateless(const MessageView& request, const ResponseDraft& draft);

@@ -70,6 +70,9 @@ class TransactionUser {
   virtual void on_response(ClientId id, std::uint64_t token, const MessageView& response) = 0;
   // No final response will come. Not after one came.
   virtual void on_failure(ClientId id, std::uint64_t token, ClientFailure failure) = 0;
+  // A 2xx to an INVITE of ours that has failed, or whose transaction is long over: nobody waits for it, but
+  // whoever sent it believes in a session.
+  virtual void on_stray_success(const MessageView& /*response*/) {}
   // The transaction is over and its id dead: no further 2xx will be passed up (timer M).
   virtual void on_client_done(ClientId /*id*/, std::uint64_t /*token*/) {}
 };

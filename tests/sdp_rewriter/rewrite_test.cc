@@ -317,5 +317,11 @@ TEST(Rewrite, A_session_level_rtcp_attribute_goes) {
          plan_of({kFirst}), kHeadOut});
 }
 
+TEST(Rewrite, Another_version_changes_nothing_but_the_version) {
+  const std::string text = "v=0\r\no=- 7 3 IN IP4 192.0.2.1\r\ns=o= 7 3 x\r\n";
+  EXPECT_EQ(with_version(text, 41), "v=0\r\no=- 7 41 IN IP4 192.0.2.1\r\ns=o= 7 3 x\r\n");
+  EXPECT_EQ(with_version("v=0\r\ns=-\r\n", 41), "v=0\r\ns=-\r\n");
+}
+
 }  // namespace
 }  // namespace sallyport::sdp

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "controlplane/b2bua/reliable.h"
+#include "controlplane/b2bua/restore.h"
 #include "controlplane/b2bua/session_timer.h"
 
 namespace sallyport::b2bua {
@@ -56,6 +57,41 @@ TEST(SessionMachine, Every_pair_goes_where_the_figure_says) {
     expect(E::expire, off, on ? A::expire : A::none);
     expect(E::due, state == refresher ? refreshing : state, state == refresher ? A::refresh : A::none);
     expect(E::refused, state == refreshing ? refresher : state, state == refreshing ? A::retry : A::none);
+  }
+}
+
+TEST(RestoreMachine, Every_pair_goes_where_the_figure_says) {
+  using enum RestoreState;
+  using E = RestoreEvent;
+  using A = RestoreAction;
+  struct Row {
+    RestoreState from;
+    RestoreEvent event;
+    RestoreState next;
+    RestoreAction action;
+  };
+  // What is not here changes nothing.
+  constexpr Row kRows[] = {
+      {off, E::cancel, cancelling, A::none},     {off, E::diverged, asking, A::ask},
+      {cancelling, E::diverged, asking, A::ask}, {cancelling, E::settled, off, A::none},
+      {cancelling, E::refused, off, A::none},    {cancelling, E::stop, off, A::stop},
+      {asking, E::settled, off, A::none},        {asking, E::busy, waiting, A::wait},
+      {asking, E::refused, off, A::end},         {asking, E::stop, off, A::stop},
+      {waiting, E::due, asking, A::ask},         {waiting, E::refused, off, A::end},
+      {waiting, E::stop, off, A::stop},
+  };
+  for (std::size_t s = 0; s < detail::kRestoreStates; ++s) {
+    for (std::size_t e = 0; e < detail::kRestoreEvents; ++e) {
+      const auto state = static_cast<RestoreState>(s);
+      const auto event = static_cast<RestoreEvent>(e);
+      Row expected{state, event, state, A::none};
+      for (const Row& row : kRows) {
+        if (row.from == state && row.event == event) expected = row;
+      }
+      const RestoreStep step = restore_step(state, event);
+      EXPECT_EQ(step.next, expected.next) << s << " " << e;
+      EXPECT_EQ(step.action, expected.action) << s << " " << e;
+    }
   }
 }
 

@@ -253,6 +253,16 @@ INSTANTIATE_TEST_SUITE_P(
             "dataplane: {ports: {p: {device: net_null}}}\nrealms: {r: {port: p, addresses: [192.0.2.1/24]}}\n"
             "peers: {a: {realm: r, targets: [\"sip:[2001:db8::2]\"]}}\n",
             "f:3:33: peers.a.targets: realm 'r' has no IPv6 address to reach 2001:db8::2 from\n"},
+        Case{"a_local_error_in_a_map_that_only_receives",
+             with("response_maps:\n"
+                  "  in: {rules: [{code: 404, send: 480}, {local: no-route, send: 480}]}\n"
+                  "  both: {rules: [{local: no-route, send: 480}]}\n"
+                  "  none: {rules: [{local: no-route, send: 480}]}\n"
+                  "peers: {a: {realm: r, match: [192.0.2.8], response_map: {receive: in, send: both}},\n"
+                  "  b: {realm: r, match: [192.0.2.9], response_map: {receive: both}}}"),
+             "f:4:48: response_maps.in.rules[2].local: never decides: peer 'a' only receives by this map, "
+             "and a "
+             "local error goes by the 'send' map of the peer that hears it\n"},
         Case{"a_target_that_is_ourselves", with("peers: {a: {realm: r, targets: [sip:192.0.2.1]}}"),
              "f:3:33: peers.a.targets: 192.0.2.1 is realm 'r' itself\n"},
         Case{"equal_matches_of_one_realm",

@@ -216,6 +216,28 @@ TEST_F(OfferAnswerTest, A_stream_refused_in_a_18x_may_be_taken_in_the_2xx) {
   EXPECT_EQ(flow(Leg::b, 1).remote, at("192.0.2.10:6002"));
 }
 
+TEST_F(OfferAnswerTest, What_is_agreed_is_said_again_with_a_version_above_all_that_was_told) {
+  agree();
+  const std::string before = engine.told(Leg::b);
+  const std::string offered = offer(Leg::a, sdp_of(kA, {{4444}}));
+  engine.withdraw();
+  const auto again = engine.restate(Leg::b, 1);
+  ASSERT_TRUE(again);
+  EXPECT_GT(version_of(*again), version_of(offered));
+  EXPECT_EQ(again->substr(again->find("\r\ns=")), before.substr(before.find("\r\ns=")));
+  EXPECT_EQ(engine.told(Leg::b), *again);
+  EXPECT_FALSE(engine.restate(Leg::b, 2)) << "RFC 3264 8: a stream cannot be taken back";
+}
+
+TEST_F(OfferAnswerTest, A_rejection_takes_no_stream) {
+  agree();
+  const std::string text = engine.rejection(Leg::b, sdp_of(kB, {{6000}, {.port = 6002, .kind = "video"}}));
+  EXPECT_EQ(port_of(text, 0), 0u);
+  EXPECT_EQ(port_of(text, 1), 0u);
+  EXPECT_EQ(text.find(kB), std::string::npos);
+  EXPECT_EQ(engine.rejection(Leg::b, "nonsense"), "");
+}
+
 TEST_F(OfferAnswerTest, A_stream_offered_with_port_0_opens_nothing) {
   const std::string text = offer(Leg::a, sdp_of(kA, {{4000}, {.port = 0, .kind = "video"}}));
   EXPECT_EQ(port_of(text, 1), 0u);

@@ -206,12 +206,38 @@ TEST_F(CallTest, A_caller_behind_a_NAT_is_latched_answered_and_called_at_his_pac
   bench.advance(25 * kSecond + 100 * kMillisecond);
   const Sent keepalive = bench.take_one("OPTIONS ");
   EXPECT_EQ(keepalive.remote, *Endpoint::parse(nat));
-  bench.receive("access", nat, make_response(keepalive, "200 OK", ""));
+  // Many phones ignore it: that is no end of the call, whatever a timeout means elsewhere (RFC 5057 5.1).
+  bench.advance(60 * kSecond);
+  EXPECT_EQ(bench.shard().manager().calls(), 1u);
+  EXPECT_EQ(count(bench.take(), "BYE "), 0);
   bench.receive("core", kCarrierA, make_uas_request("BYE", out, "ct1", "192.0.2.10:5060", 1, "z9hG4bKcb1"));
   const Sent bye = bench.take_one("BYE ");
   EXPECT_EQ(bye.remote, *Endpoint::parse(nat));
   bench.receive("access", nat, make_response(bye, "200 OK", ""));
   bench.expect_nothing_left();
+}
+
+TEST_F(CallTest, A_phone_behind_a_NAT_that_no_longer_knows_the_dialog_ends_the_call) {
+  const std::string_view nat = "198.51.100.2:40000";
+  for (const char* status : {"481 Call/Transaction Does Not Exist", "408 Request Timeout"}) {
+    SCOPED_TRACE(status);
+    invite = make_invite({.call_id = std::string(status).substr(0, 3),
+                          .via = "10.20.0.10:5060",
+                          .contact = "<sip:alice@10.20.0.10:5060>",
+                          .body = sdp("10.20.0.10", 4000),
+                          .branch = std::string("z9hG4bK") + status[2]});
+    bench.receive("access", nat, invite);
+    out = bench.take_one("INVITE ");
+    bench.receive("core", kCarrierA, make_response(out, "200 OK", "ct1", kContactA, sdp("192.0.2.10", 6000)));
+    ok = bench.take_one("SIP/2.0 200");
+    bench.receive("access", nat, make_in_dialog("ACK", invite, ok, 1, std::string("z9hG4bKa") + status[2]));
+    bench.take();
+    bench.advance(25 * kSecond + 100 * kMillisecond);
+    bench.receive("access", nat, make_response(bench.take_one("OPTIONS "), status, ""));
+    EXPECT_EQ(count(bench.take(), "BYE "), 2);
+    bench.expect_nothing_left();
+    bench.take();
+  }
 }
 
 TEST_F(CallTest, A_refused_answer_in_a_200_is_acknowledged_and_ended) {
@@ -432,7 +458,8 @@ TEST_F(CallTest, The_end_of_the_process_ends_what_is_up_and_what_is_not) {
 
 TEST_F(CallTest, A_request_with_our_tag_but_another_Call_ID_or_From_tag_is_no_part_of_the_dialog) {
   establish();
-  for (const auto& [what, instead] : {std::pair{"caller-1@198.51.100.20", "other-call"}, std::pair{";tag=fa1", ";tag=other"}}) {
+  for (const auto& [what, instead] :
+       {std::pair{"caller-1@198.51.100.20", "other-call"}, std::pair{";tag=fa1", ";tag=other"}}) {
     std::string bye = make_in_dialog("BYE", invite, ok, 2, std::string("z9hG4bK") + instead[1]);
     bye.replace(bye.find(what), std::string_view(what).size(), instead);
     bench.receive("access", kCaller, bye);
@@ -444,8 +471,10 @@ TEST_F(CallTest, A_request_with_our_tag_but_another_Call_ID_or_From_tag_is_no_pa
 }
 
 TEST_F(CallTest, A_Warning_names_us_as_the_side_that_reads_it_knows_us) {
-  bench.receive("core", kCarrierA,
-                make_invite({.via = "192.0.2.10:5060", .contact = "<sip:c@192.0.2.10>", .body = sdp("10.3.3.3", 4000)}));
+  bench.receive(
+      "core", kCarrierA,
+      make_invite(
+          {.via = "192.0.2.10:5060", .contact = "<sip:c@192.0.2.10>", .body = sdp("10.3.3.3", 4000)}));
   const Sent refused = bench.take_one("SIP/2.0 488");
   EXPECT_TRUE(refused.header("Warning").starts_with("301 192.0.2.1 ")) << refused.text;
   EXPECT_EQ(refused.text.find("198.51.100.1 "), std::string::npos);

@@ -86,6 +86,46 @@ TEST_P(Forks, A_199_ends_one_early_dialog_and_the_media_goes_back_to_the_other) 
   bench.expect_nothing_left();
 }
 
+TEST_P(Forks, A_fork_that_the_caller_does_not_hear_may_change_nothing) {
+  phones.call(caller.sdp());
+  progress("one", 7000);
+  progress("two", 7002);
+  phones.forget();
+  const std::string local = callee.local;
+  callee.local = callee.incoming.header("To") + ";tag=one";
+  phones.request(callee, "UPDATE", sdp(callee.ip, 7100));
+  phones.expect(callee, "SIP/2.0 491");
+  phones.request(callee, "BYE");
+  phones.expect(callee, "SIP/2.0 481");
+  EXPECT_EQ(media_at(), 7002u);
+  EXPECT_FALSE(phones.heard(caller, ""));
+  callee.local = local;
+  phones.answer(callee, callee.incoming, "486 Busy Here");
+  phones.expect(caller, "SIP/2.0 486");
+  bench.expect_nothing_left();
+}
+
+TEST_P(Forks, A_199_for_a_dialog_with_an_open_UPDATE_leaves_that_without_harm) {
+  for (const char* status : {"200 OK", "422 Session Interval Too Small", "481 Gone"}) {
+    SCOPED_TRACE(status);
+    Phones fresh(GetParam());
+    fresh.call(fresh.caller.sdp(), "Supported: 100rel\r\nAllow: UPDATE\r\n");
+    fresh.answer(fresh.callee, fresh.callee.incoming, "183 Session Progress", fresh.callee.sdp(),
+                 "Require: 100rel\r\nRSeq: 1\r\nAllow: UPDATE\r\n");
+    const Sent progress = fresh.expect(fresh.caller, "SIP/2.0 183");
+    fresh.request(fresh.caller, "PRACK", {}, "RAck: " + progress.header("RSeq") + " 1 INVITE\r\n");
+    fresh.answer(fresh.callee, fresh.expect(fresh.callee, "PRACK "), "200 OK");
+    fresh.request(fresh.caller, "UPDATE", sdp(fresh.caller.ip, 4100));
+    const Sent update = fresh.expect(fresh.callee, "UPDATE ");
+    fresh.answer(fresh.callee, fresh.callee.incoming, "199 Early Dialog Terminated");
+    fresh.answer(fresh.callee, update, status, status[0] == '2' ? fresh.callee.sdp() : std::string{},
+                 "Min-SE: 200\r\n");
+    fresh.forget();
+    fresh.answer(fresh.callee, fresh.callee.incoming, "480 Temporarily Unavailable");
+    fresh.bench.expect_nothing_left();
+  }
+}
+
 TEST_P(Forks, A_199_stays_here_when_the_caller_does_not_list_it) {
   phones.call(caller.sdp());
   progress("one", 7000);

@@ -95,12 +95,18 @@ TEST_F(InDialog, An_ACK_without_the_answer_that_is_due_ends_the_call) {
   EXPECT_EQ(count(sent, "BYE "), 2);
 }
 
-TEST_F(InDialog, A_200_to_a_re_INVITE_without_the_answer_that_is_due_ends_the_call) {
-  from_caller("INVITE", 2, sdp("198.51.100.20", 4400));
-  answer(bench.take_one("INVITE "), "200 OK");
-  const std::vector<Sent> sent = bench.take();
-  EXPECT_EQ(count(sent, "ACK "), 1);
-  EXPECT_EQ(count(sent, "BYE "), 2);
+TEST_F(InDialog, An_offer_that_is_refused_is_counted_as_mapped) {
+  from_caller("INVITE", 2, sdp("127.0.0.1", 4400));
+  EXPECT_EQ(bench.take_one("SIP/2.0 488").remote, *Endpoint::parse(kCaller));
+  from_caller("ACK", 2);
+  const config::Config& config = bench.config();
+  for (const stats::PairStatistics* pair : bench.shard().statistics().pairs()) {
+    if (pair->from == stats::kNone) continue;
+    EXPECT_EQ(pair->from, config.find_peer("office"));
+    EXPECT_EQ(pair->to, config.find_peer("carrier-a"));
+    ASSERT_EQ(pair->mapped.read().size(), 1u);
+    EXPECT_EQ(pair->mapped.read().front().count, 1u);
+  }
 }
 
 TEST_F(InDialog, Re_INVITEs_that_cross_get_491_on_both_sides_and_the_call_goes_on) {

@@ -49,6 +49,77 @@ TEST_P(Races, A_CANCEL_that_is_never_answered_ends_after_64_T1) {
   bench.expect_nothing_left();
 }
 
+TEST_P(Races, A_200_long_after_the_CANCEL_is_acknowledged_and_ended) {
+  phones.call(caller.sdp());
+  phones.answer(callee, callee.incoming, "180 Ringing");
+  phones.cancel();
+  phones.answer(callee, phones.expect(callee, "CANCEL "), "200 OK");
+  bench.expect_nothing_left();
+  phones.forget();
+  for (int copies = 0; copies < 2; ++copies) {
+    phones.answer(callee, callee.incoming, "200 OK", callee.sdp());
+    EXPECT_EQ(phones.expect(callee, "ACK ").tag_of("To"), callee.tag);
+    const Sent bye = phones.expect(callee, "BYE ");
+    EXPECT_EQ(bye.header("Call-ID"), callee.call_id);
+    EXPECT_EQ(bye.tag_of("To"), callee.tag);
+    EXPECT_EQ(bye.tag_of("From"), callee.incoming.tag_of("From"));
+    phones.answer(callee, bye, "200 OK");
+  }
+  EXPECT_FALSE(phones.heard(caller, ""));
+  bench.expect_nothing_left();
+}
+
+TEST_P(Races, A_200_of_a_fork_after_the_failure_of_another_is_acknowledged_and_ended) {
+  phones.call(caller.sdp());
+  phones.answer(callee, callee.incoming, "603 Decline", {}, {}, "first");
+  phones.expect(callee, "ACK ");
+  phones.expect(caller, "SIP/2.0 603");
+  phones.answer(callee, callee.incoming, "200 OK", callee.sdp(), {}, "second");
+  EXPECT_EQ(phones.expect(callee, "ACK ").tag_of("To"), "second");
+  phones.answer(callee, phones.expect(callee, "BYE "), "200 OK");
+  bench.expect_nothing_left();
+}
+
+TEST_P(Races, A_200_from_where_nothing_could_be_sent_to_is_acknowledged_and_ended) {
+  phones.call(caller.sdp());
+  bench.report_unreachable(callee.incoming);
+  phones.forget();
+  phones.answer(callee, callee.incoming, "200 OK", callee.sdp());
+  phones.expect(callee, "ACK ");
+  phones.answer(callee, phones.expect(callee, "BYE "), "200 OK");
+  phones.forget();
+}
+
+TEST_P(Races, A_late_copy_of_the_200_of_a_call_that_is_up_does_not_end_it) {
+  phones.establish();
+  bench.advance(40 * kSecond);
+  phones.forget();
+  phones.answer(callee, callee.incoming, "200 OK", callee.sdp());
+  EXPECT_FALSE(phones.heard(callee, "BYE "));
+  EXPECT_EQ(bench.shard().manager().calls(), 1u);
+  phones.end();
+}
+
+TEST_P(Races, A_200_to_a_re_INVITE_long_after_its_CANCEL_is_acknowledged_and_put_back) {
+  phones.establish();
+  const std::string re = phones.request(caller, "INVITE", sdp(caller.ip, 4100));
+  const Sent invite = phones.expect(callee, "INVITE ");
+  phones.answer(callee, invite, "180 Ringing");
+  phones.send(caller, make_cancel(re));
+  phones.answer(callee, phones.expect(callee, "CANCEL "), "200 OK");
+  bench.advance(33 * kSecond);
+  phones.expect(caller, "SIP/2.0 487");
+  phones.ack(caller, caller.cseq);
+  bench.advance(5 * kSecond);
+  phones.forget();
+  phones.answer(callee, invite, "200 OK", callee.sdp());
+  phones.expect(callee, "ACK ");
+  phones.answer(callee, phones.expect(callee, "INVITE "), "200 OK", callee.sdp());
+  phones.expect(callee, "ACK ");
+  EXPECT_EQ(phones.flow(caller)->remote.port, caller.media_port);
+  phones.end();
+}
+
 TEST_P(Races, A_BYE_that_crosses_a_re_INVITE_ends_both) {
   phones.establish();
   phones.request(caller, "INVITE", sdp(caller.ip, 4100));

@@ -2,6 +2,8 @@
 // What is answered without a call.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/controlplane/shard/bench_support.h"
 
 namespace sallyport::shard {
@@ -72,6 +74,41 @@ TEST(Refusals, Each_request_gets_its_answer) {
     }
     bench.expect_nothing_left();
   }
+}
+
+TEST(Refusals, At_the_door_count_as_mapped) {
+  Bench bench;
+  bench.receive("access", kCaller, make_invite({.max_forwards = 0}));
+  bench.receive("access", kCaller, request("OPTIONS", "fly:away"));
+  std::set<std::uint16_t> received;
+  for (const stats::PairStatistics* pair : bench.shard().statistics().pairs()) {
+    if (pair->from == stats::kNone) continue;
+    EXPECT_EQ(pair->from, bench.config().find_peer("office"));
+    EXPECT_EQ(pair->to, stats::kNone);
+    for (const auto& entry : pair->mapped.read()) {
+      EXPECT_EQ(entry.count, 1u);
+      received.insert(entry.received);
+    }
+  }
+  const auto local = [](response_map::LocalError error) {
+    return static_cast<std::uint16_t>(stats::MappedTable::kLocalBit | static_cast<std::uint16_t>(error));
+  };
+  EXPECT_EQ(received, (std::set{local(response_map::LocalError::too_many_hops),
+                                local(response_map::LocalError::unsupported_scheme)}));
+}
+
+TEST(Refusals, Requests_of_nobody_we_know_are_counted_as_such) {
+  Bench bench;
+  for (int n = 0; n < 12; ++n)
+    bench.receive("core", "192.0.2.99:5060", request("OPTIONS", "sip:x@192.0.2.1"));
+  EXPECT_EQ(bench.take().size(), 10u) << "then silence";
+  const auto* realm = bench.shard().statistics().find_realm(bench.config().find_realm("core"));
+  ASSERT_NE(realm, nullptr);
+  const stats::SipCounters& none = realm->unknown_sources;
+  const auto options = static_cast<std::size_t>(sip::Method::options);
+  EXPECT_EQ(none.requests[static_cast<std::size_t>(stats::Direction::in)][options].get(), 12u);
+  const auto sent = static_cast<std::size_t>(stats::Direction::out);
+  EXPECT_EQ(none.responses[sent][stats::code_slot(403)].get(), 10u);
 }
 
 TEST(Refusals, What_breaks_off_before_its_Via_gets_silence) {

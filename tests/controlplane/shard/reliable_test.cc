@@ -256,6 +256,57 @@ TEST_P(ReliableProvisionals, An_offer_in_a_PRACK_is_answered_in_its_200) {
   answer_and_end();
 }
 
+TEST_P(ReliableProvisionals, An_offer_in_a_PRACK_that_has_nothing_to_acknowledge_there_goes_as_an_UPDATE) {
+  phones.call(caller.sdp(), "Require: 100rel\r\n");
+  phones.answer(callee, callee.incoming, "183 Session Progress", callee.sdp(),
+                rseq(1) + "Allow: INVITE, PRACK, UPDATE\r\n");
+  const Sent first = phones.expect(caller, "SIP/2.0 183");
+  phones.request(caller, "PRACK", {}, rack(first));
+  phones.answer(callee, phones.expect(callee, "PRACK "), "200 OK");
+  phones.answer(callee, callee.incoming, "180 Ringing");
+  phones.forget();
+  phones.bench.advance(600 * kMillisecond);
+  const Sent second = phones.expect(caller, "SIP/2.0 180");
+  phones.request(caller, "PRACK", sdp(caller.ip, 4100), rack(second));
+  const Sent update = phones.expect(callee, "UPDATE ");
+  EXPECT_FALSE(phones.heard(callee, "PRACK "));
+  phones.answer(callee, update, "200 OK", sdp(callee.ip, 6100));
+  EXPECT_NE(phones.expect(caller, "SIP/2.0 200").body().find("m=audio"), std::string::npos);
+  EXPECT_EQ(phones.flow(caller)->remote.port, 4100);
+  EXPECT_EQ(phones.flow(callee)->remote.port, 6100);
+  answer_and_end();
+}
+
+TEST_P(ReliableProvisionals, An_offer_in_a_PRACK_before_the_first_answer_is_final_there_is_488) {
+  phones.call(caller.sdp(), "Require: 100rel\r\n");
+  phones.answer(callee, callee.incoming, "183 Session Progress", callee.sdp(), "Allow: INVITE, UPDATE\r\n");
+  const Sent first = phones.expect(caller, "SIP/2.0 183");
+  EXPECT_NE(first.header("RSeq"), "");
+  phones.request(caller, "PRACK", sdp(caller.ip, 4100), rack(first));
+  // Here the first answer is acknowledged, there it was never said for good: no offer may follow it.
+  EXPECT_EQ(phones.expect(caller, "SIP/2.0 488").header("CSeq"), "2 PRACK");
+  EXPECT_FALSE(phones.heard(callee, "UPDATE "));
+  phones.answer(callee, callee.incoming, "200 OK", callee.sdp());
+  phones.expect(caller, "SIP/2.0 200");
+  phones.expect(callee, "ACK ");
+  phones.ack(caller, 1);
+  phones.end();
+}
+
+TEST_P(ReliableProvisionals, An_answer_to_an_offer_in_a_PRACK_that_is_refused_ends_no_call) {
+  phones.call(caller.sdp(), kSupported);
+  phones.answer(callee, callee.incoming, "183 Session Progress", callee.sdp(),
+                rseq(1) + "Allow: INVITE, PRACK, UPDATE\r\n");
+  const Sent first = phones.expect(caller, "SIP/2.0 183");
+  phones.request(caller, "PRACK", sdp(caller.ip, 4100), rack(first));
+  phones.answer(callee, phones.expect(callee, "PRACK "), "200 OK", sdp("192.168.1.1", 6100));
+  EXPECT_EQ(phones.expect(caller, "SIP/2.0 488").header("CSeq"), "2 PRACK");
+  phones.answer(callee, phones.expect(callee, "UPDATE "), "200 OK", callee.sdp());
+  EXPECT_EQ(phones.flow(caller)->remote.port, caller.media_port);
+  EXPECT_EQ(phones.flow(callee)->remote.port, callee.media_port);
+  answer_and_end();
+}
+
 TEST_P(ReliableProvisionals, A_refused_offer_in_a_PRACK_leaves_what_was_agreed) {
   phones.call(caller.sdp(), kSupported);
   const Sent first = progress(1, callee.sdp());

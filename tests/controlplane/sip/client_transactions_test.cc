@@ -241,6 +241,25 @@ TEST_F(SmallClientTest, Full_table_refuses_with_503_and_counts) {
   EXPECT_EQ(layer.counters().refused_full.get(), 1u);
 }
 
+class ReservedClientTest : public LayerTest {
+ protected:
+  ReservedClientTest() : LayerTest({.max_clients = 4, .reserve_divisor = 4}) {}
+};
+
+TEST_F(ReservedClientTest, The_last_share_is_for_what_goes_on) {
+  const std::string headers = request_headers("INVITE");
+  const RequestDraft opening{
+      .method = Method::invite, .request_uri = "sip:b@192.0.2.10", .headers = headers, .opens = true};
+  RequestDraft within = opening;
+  within.opens = false;
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(layer.start(opening, path_to("192.0.2.10:5060"), 1));
+  const auto fourth = layer.start(opening, path_to("192.0.2.10:5060"), 1);
+  ASSERT_FALSE(fourth);
+  EXPECT_EQ(fourth.error(), TransactionError::full);
+  EXPECT_TRUE(layer.start(within, path_to("192.0.2.10:5060"), 1));
+  EXPECT_FALSE(layer.start(within, path_to("192.0.2.10:5060"), 1));
+}
+
 // ---- CANCEL (RFC 3261 9.1)
 
 TEST_F(ClientTransactionTest, Cancel_waits_for_a_provisional_response) {

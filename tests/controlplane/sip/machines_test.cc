@@ -44,6 +44,7 @@ TEST(Machines, InviteClient_does_what_RFC_3261_figure_5_and_RFC_6026_say_in_ever
                  {{S::proceeding, E::cancel_guard}, {S::terminated, A::give_up}},
                  {{S::accepted, E::success}, {S::accepted, A::further_success}},
                  {{S::accepted, E::timer_m}, {S::terminated, A::finish}},
+                 {{S::completed, E::success}, {S::completed, A::stray_success}},
                  {{S::completed, E::failure}, {S::completed, A::ack_again}},
                  {{S::completed, E::transport_error}, {S::terminated, A::finish}},
                  {{S::completed, E::timer_d}, {S::terminated, A::finish}}},

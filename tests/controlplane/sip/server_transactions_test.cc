@@ -363,6 +363,24 @@ TEST_F(SmallServerTest, Full_table_refuses_with_503_and_Retry_After_and_still_ca
   respond(487);
 }
 
+class ReservedServerTest : public LayerTest {
+ protected:
+  ReservedServerTest() : LayerTest({.trying_after = -1, .max_servers = 4, .reserve_divisor = 4}) {}
+};
+
+TEST_F(ReservedServerTest, The_last_share_is_for_requests_inside_our_dialogs) {
+  user.when_request = [&](ServerId id, const Arrival&) { EXPECT_TRUE(layer.respond(id, {.status = 200})); };
+  for (const unsigned n : {1u, 2u, 3u}) arrive(request("OPTIONS", "z9hG4bK" + std::to_string(n), "", n));
+  arrive(request("OPTIONS", "z9hG4bK4"));
+  EXPECT_EQ(sink.last().start_line(), "SIP/2.0 503 Service Unavailable");
+  const std::string ours = ";tag=" + codec.mint({steer::TokenKind::tag, 0, 5, 9});
+  arrive(request("BYE", "z9hG4bK5", ours));
+  EXPECT_EQ(sink.last().start_line(), "SIP/2.0 200 OK");
+  EXPECT_EQ(user.take(), (Told{"request OPTIONS", "request OPTIONS", "request OPTIONS", "request BYE"}));
+  arrive(request("INFO", "z9hG4bK6", ours));
+  EXPECT_EQ(sink.last().start_line(), "SIP/2.0 503 Service Unavailable");
+}
+
 // ---- matching (RFC 3261 17.2.3)
 
 TEST_F(ServerTransactionTest, Branch_is_matched_without_case_and_with_sent_by) {
