@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. A SIP user agent of the tests, written after RFC 3261 and apart from the product:
-// transactions that repeat, 2xx that are repeated until their ACK, dialogs, CANCEL, BYE, re-INVITE, UPDATE.
-// What it does next falls with the dice of its nature. It writes down how each of its sessions ended and what
-// it missed: an ACK that never came, a request that nobody answered. Each thing that it will do is an entry
-// of its agenda.
+// Theory of operation. A SIP user agent of the tests, written after the RFCs and apart from the product:
+// transactions that repeat, 2xx that are repeated until their ACK, dialogs, CANCEL, BYE, re-INVITE, UPDATE
+// (RFC 3311), reliable provisional responses (RFC 3262), session timers (RFC 4028), forks. What it does next
+// falls with the dice of its nature. It writes down how each of its sessions ended, what it missed (an ACK
+// that never came, a request that nobody answered), and where it has agreed to have its media. Each thing
+// that it will do is an entry of its agenda.
 #pragma once
 
 #include <functional>
@@ -24,11 +25,14 @@ struct Nature {
   unsigned silent = 0;       // says nothing at all to an INVITE
   unsigned early = 50;       // answers with 180 or 183 first
   unsigned refuses = 30;     // a call with a final failure
-  unsigned forks = 0;        // a second 2xx with another tag
+  unsigned forks = 0;        // other tags answer too, early or for good
   unsigned odd_answers = 0;  // without SDP, without Contact, private, too few streams
   unsigned cancels = 0;      // the caller gives up
   unsigned late_offers = 0;  // INVITE and re-INVITE without SDP
-  unsigned acts = 2;         // at most so many in an answered call
+  unsigned reliable = 0;     // knows 100rel, and uses it
+  unsigned updates = 0;      // knows UPDATE
+  unsigned timers = 0;       // asks for a session timer, and refreshes
+  unsigned acts = 2;         // at most so many in a call
   unsigned hangs_up = 50;    // of its acts
 };
 
@@ -50,16 +54,24 @@ class Agent {
     bool heard = false;          // a provisional response to the INVITE
     bool said = false;           // any response to the INVITE
     bool asking = false;         // an INVITE or UPDATE of ours inside the dialog is open
+    bool settled = false;        // the first offer has its answer, for good
+    bool described = false;      // the caller: any response had an SDP
+    bool peer_updates = false;   // the last Allow had UPDATE
+    unsigned rseq = 0;           // of the last reliable response, theirs or ours
+    unsigned port = 0;           // where our media is agreed to be; 0: nowhere
     std::string end;             // how it ended
     unsigned missed_acks = 0;
     unsigned unanswered = 0;
     unsigned unrelayed = 0;  // the same, of what only the other side can answer
-    bool no_sdp_in_answer = false;
   };
 
-  // `source`: where its packets come from; `own`: what it takes for its address.
-  Agent(std::string realm, std::string source, std::string own, std::mt19937_64& random)
-      : realm_(std::move(realm)), source_(std::move(source)), own_(std::move(own)), random_(random) {}
+  // `source`: where its packets come from; `own`: what it takes for its address; `door`: ours.
+  Agent(std::string realm, std::string source, std::string own, std::string door, std::mt19937_64& random)
+      : realm_(std::move(realm)),
+        source_(std::move(source)),
+        own_(std::move(own)),
+        door_(std::move(door)),
+        random_(random) {}
 
   Nature nature;
   std::function<void(Agent&, const std::string&)> send;  // to Sallyport
@@ -75,8 +87,11 @@ class Agent {
   void die();
 
   [[nodiscard]] bool dead() const { return dead_; }
+  // No transaction of it is open.
+  [[nodiscard]] bool quiet() const;
   [[nodiscard]] const std::string& realm() const { return realm_; }
   [[nodiscard]] const std::string& source() const { return source_; }
+  [[nodiscard]] const std::string& own() const { return own_; }
   [[nodiscard]] const std::vector<std::unique_ptr<Session>>& sessions() const { return sessions_; }
   // Call-IDs for which the network lied.
   std::set<std::string> excused;
@@ -88,7 +103,8 @@ class Agent {
     Session* session = nullptr;
     bool heard = false;
     bool done = false;
-    std::string ack;  // for a 2xx
+    unsigned port = 0;  // of its offer
+    std::string ack;    // for a 2xx
   };
   struct Server {
     Sent request;
@@ -98,6 +114,13 @@ class Agent {
     bool final = false;
     bool success = false;
     bool acked = false;
+    bool prack_waits = false;  // the last response is reliable, and out
+    bool has_sdp = false;      // that one, or the 2xx
+    unsigned port = 0;         // of an offer of ours in a 2xx or 18x, until its answer has come
+  };
+  struct Described {
+    std::string text;
+    unsigned port = 0;
   };
 
   [[nodiscard]] bool chance(unsigned percent) { return random_() % 100 < percent; }
@@ -106,30 +129,49 @@ class Agent {
   }
   void later(Nanoseconds delay, std::function<void()> act) { agenda_.emplace(now() + delay, std::move(act)); }
   [[nodiscard]] std::string fresh(std::string_view what);
-  [[nodiscard]] std::string offer();
+  [[nodiscard]] Described describe();
+  [[nodiscard]] std::string hidden() const;  // an SDP with a private address
+  // Supported, Allow and Session-Expires.
+  [[nodiscard]] std::string abilities(bool with_timer);
+  void note(Session& session, const Sent& message);
+  void end(Session& session, std::string how);
 
   // ---- client
-  void start(Session& session, std::string method, std::string branch, std::string text);
-  void request(Session& session, std::string_view method, std::string_view body = {});
+  Client& start(Session& session, std::string method, std::string branch, std::string text);
+  Client& request(Session& session, std::string_view method, std::string_view body = {},
+                  std::string_view more = {});
+  void ask(Session& session, std::string_view method, bool with_offer);
   void resend(const std::string& key, Nanoseconds interval);
   void give_up(const std::string& key);
   void on_response(const Sent& response);
-  void on_final(const std::string& key, Client& client, unsigned status, const Sent& response);
+  void on_provisional(Session& session, const Sent& response);
+  void send_prack(Session& session, const Sent& response);
+  void on_final(Client& client, unsigned status, const Sent& response);
   void on_answer(Session& session, unsigned status, const Sent& response);
   void send_ack(Client& client, const Sent& response);
   void send_cancel(Session& session);
   void hang_up(Session& session);
   void act(Session& session);
+  void act_early(Session& session);
   void come_up(Session& session);
-  void end(Session& session, std::string how);
+  void refresh(Session& session);
 
   // ---- server
   void on_request(const Sent& request);
   void on_ack(const Sent& ack);
   void on_cancel(const Sent& cancel);
   void on_invite(Server& server);
+  void ring(const std::string& key);
+  void ring_reliably(const std::string& key, std::string_view status, const Described& session);
+  void repeat_reliably(const std::string& key, unsigned rseq, Nanoseconds interval);
+  void on_prack(Server& prack);
   void answer(const std::string& key);
+  void refuse(Server& server);
+  [[nodiscard]] std::string odd_answer(Server& server, unsigned odd, const std::string& body);
   void on_in_dialog(const std::string& key, Server& server);
+  void on_bye(Server& server);
+  void on_offer(const std::string& key, Server& server);
+  void answer_offer(Server& server);
   void respond(Server& server, std::string_view status, std::string_view body = {},
                std::string_view more = {}, std::string_view contact = "own");
   void repeat(const std::string& key, Nanoseconds interval);
@@ -139,6 +181,7 @@ class Agent {
   std::string realm_;
   std::string source_;
   std::string own_;
+  std::string door_;
   std::mt19937_64& random_;
   bool dead_ = false;
   unsigned names_ = 0;
@@ -147,5 +190,16 @@ class Agent {
   std::map<std::string, Client> clients_;  // by branch and method
   std::map<std::string, Server> servers_;
 };
+
+// ---- of messages
+[[nodiscard]] std::string branch_of(const Sent& message);
+[[nodiscard]] std::string method_of_cseq(const Sent& message);
+[[nodiscard]] unsigned number_of_cseq(const Sent& message);
+[[nodiscard]] std::string tag_in(const std::string& party);
+[[nodiscard]] std::string uri_of(const std::string& contact);
+[[nodiscard]] bool lists(const Sent& message, std::string_view header, std::string_view token);
+[[nodiscard]] std::string with_body(std::string head, std::string_view body);
+// The port of the first stream; 0: there is none, or it is refused.
+[[nodiscard]] unsigned audio_port(std::string_view sdp);
 
 }  // namespace sallyport::shard
