@@ -29,10 +29,11 @@ constexpr std::size_t kScanAtMost = 1024;         // in one turn
 
 }  // namespace
 
-FlowKeeper::FlowKeeper(const WorkerContext& context, const LocalTable& locals, FlowEvents& events,
-                       Accounts& accounts)
+FlowKeeper::FlowKeeper(const WorkerContext& context, const LocalTable& locals, Neighbours& neighbours,
+                       FlowEvents& events, Accounts& accounts)
     : context_(context),
       locals_(locals),
+      neighbours_(neighbours),
       flows_(*context.flows),
       events_(events),
       accounts_(accounts),
@@ -94,7 +95,7 @@ void FlowKeeper::install(const FlowSpec& spec, Nanoseconds now_ns) {
   flow.latch = spec.latch == LatchMode::off ? LatchState::strict : LatchState::open;
   if (flow.latch == LatchState::strict) set_source(flow, spec.remote);
   flow.last_ns = now_ns;
-  retarget(flow);
+  retarget(flow, now_ns);
   flow.active_index = static_cast<std::uint32_t>(active_.size());
   active_.push_back(slot);
   context_.counters->realms[spec.realm].flows_active.add();
@@ -117,7 +118,7 @@ void FlowKeeper::update(const FlowUpdate& update, Nanoseconds now_ns) {
   }
   flow->last_ns = now_ns;  // what signalling changed is waited for anew
   flow->idle_told = false;
-  retarget(*flow);
+  retarget(*flow, now_ns);
 }
 
 void FlowKeeper::remove(const FlowRef& ref, unsigned shard) {
@@ -139,16 +140,23 @@ void FlowKeeper::deactivate(Flow& flow) {
   count.set(count.get() - 1);
 }
 
-void FlowKeeper::retarget(Flow& flow) {
+void FlowKeeper::retarget(Flow& flow, Nanoseconds now_ns) {
   const RealmOptions& realm = context_.realms[flow.spec.realm];
   const Endpoint target = target_of(flow);
   flow.out = make_egress(flow.spec.local, target, realm.port, realm.vlan, flow.spec.dscp);
   if (flow.out.family == Family::none) return;
   const LocalAddress* own = locals_.find_any(flow.spec.realm, target.address);
-  if (own == nullptr) return;
+  if (own == nullptr) return keep_resolved(flow, now_ns);
   // Our own address: flow to flow inside, or, off the media ports, nowhere.
   flow.out.internal_slot = own->has_media(target.port) ? own->media.slot_of(target.port) : kNoSlot;
   if (flow.out.internal_slot == kNoSlot) flow.out.family = Family::none;
+}
+
+// The kernel sees none of our packets: it resolves when asked, and keeps what it is told is in use, also for
+// a stream that is on hold.
+void FlowKeeper::keep_resolved(Flow& flow, Nanoseconds now_ns) {
+  if (flow.out.family == Family::none || flow.out.internal_slot != kNoSlot) return;
+  (void)neighbours_.resolve(flow.out, flow.spec.realm, now_ns);
 }
 
 LatchProof* FlowKeeper::proof_for(std::uint32_t slot, Flow& flow) {
@@ -178,10 +186,10 @@ void FlowKeeper::forget_proof(Flow& flow, DropReason reason) {
   release_proof(flow);
 }
 
-void FlowKeeper::lock(std::uint32_t slot, Flow& flow, const Endpoint& source) {
+void FlowKeeper::lock(std::uint32_t slot, Flow& flow, const Endpoint& source, Nanoseconds now_ns) {
   flow.latch = LatchState::locked;
   set_source(flow, source);
-  retarget(flow);
+  retarget(flow, now_ns);
   context_.counters->latches.add();
   events_.tell(slot, kTellLatched);
 }
@@ -197,6 +205,7 @@ void FlowKeeper::count_loss(Flow& flow) {
 
 void FlowKeeper::look_at(Flow& flow, std::uint32_t slot, Nanoseconds now_ns) {
   count_loss(flow);
+  keep_resolved(flow, now_ns);
   const Nanoseconds limit = Nanoseconds{flow.spec.idle_timeout_ms} * kMillisecond;
   if (!flow.spec.reports_idle || limit == 0 || flow.idle_told || now_ns - flow.last_ns < limit) return;
   flow.idle_told = true;

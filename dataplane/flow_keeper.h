@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Theory of operation. What happens to a worker's flows other than packets: the shards' install, update and
 // remove, the list of active flows, the scan for idle ones (a few each turn, all within about a second), and
-// the candidates of latches with the packets that they hold.
+// the candidates of latches with the packets that they hold. Where a flow sends to is resolved when
+// signalling or a latch says so, not when its first packet comes, and is marked as used for as long as the
+// flow lives.
 #pragma once
 
 #include <array>
@@ -13,6 +15,7 @@
 #include "dataplane/flow_events.h"
 #include "dataplane/flow_table.h"
 #include "dataplane/local_table.h"
+#include "dataplane/neighbours.h"
 #include "dataplane/worker_context.h"
 
 namespace sallyport::dp {
@@ -29,7 +32,8 @@ class FlowKeeper {
  public:
   static constexpr std::size_t kProofs = 512;  // at a time; each holds at most kProof - 1 mbufs
 
-  FlowKeeper(const WorkerContext& context, const LocalTable& locals, FlowEvents& events, Accounts& accounts);
+  FlowKeeper(const WorkerContext& context, const LocalTable& locals, Neighbours& neighbours,
+             FlowEvents& events, Accounts& accounts);
 
   void install(const FlowSpec& spec, Nanoseconds now_ns);
   void update(const FlowUpdate& update, Nanoseconds now_ns);
@@ -56,9 +60,9 @@ class FlowKeeper {
   // Gives the proof back; the held packets are the caller's.
   void release_proof(Flow& flow);
   [[nodiscard]] LatchProof& proof(const Flow& flow) { return proofs_[flow.proof]; }
-  void lock(std::uint32_t slot, Flow& flow, const Endpoint& source);
+  void lock(std::uint32_t slot, Flow& flow, const Endpoint& source, Nanoseconds now_ns);
   // Where packets leave has changed: the egress is made anew.
-  void retarget(Flow& flow);
+  void retarget(Flow& flow, Nanoseconds now_ns);
 
   // A part of the work that time brings: idle flows, silent candidates.
   void scan(Nanoseconds now_ns);
@@ -72,9 +76,11 @@ class FlowKeeper {
   void deactivate(Flow& flow);
   void look_at(Flow& flow, std::uint32_t slot, Nanoseconds now_ns);
   void count_loss(Flow& flow);
+  void keep_resolved(Flow& flow, Nanoseconds now_ns);
 
   const WorkerContext& context_;
   const LocalTable& locals_;
+  Neighbours& neighbours_;
   FlowTable& flows_;
   FlowEvents& events_;
   Accounts& accounts_;

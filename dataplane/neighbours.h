@@ -13,6 +13,9 @@ class Neighbours {
  public:
   Neighbours(NextHopTable& table, unsigned worker) : table_(table), worker_(worker) {}
 
+  // Changes whenever the kernel's neighbours or routes do.
+  [[nodiscard]] std::uint32_t version() const { return table_.version(); }
+
   [[nodiscard]] NextHopState resolve(Egress& egress, std::uint16_t realm, Nanoseconds now_ns) {
     const std::uint32_t version = table_.version();
     if (egress.resolved && egress.version == version) {

@@ -90,7 +90,8 @@ Relay::Relay(const WorkerContext& context, FlowKeeper& keeper, Neighbours& neigh
       tx_(tx),
       sender_(sender),
       handoff_(handoff),
-      accounts_(accounts) {}
+      accounts_(accounts),
+      waiting_(neighbours) {}
 
 void Relay::arrive(rte_mbuf* packet, const PacketView& view, std::uint32_t slot, Nanoseconds now_ns) {
   MediaPacket media{.packet = packet, .view = view, .slot = slot, .flow = keeper_.active(slot)};
@@ -157,7 +158,7 @@ void Relay::hold(MediaPacket& media, LatchProof* proof, const LatchEvidence& evi
 void Relay::lock(MediaPacket& media, const Endpoint& source, Nanoseconds now_ns) {
   const LatchProof proof = keeper_.proof(*media.flow);
   keeper_.release_proof(*media.flow);
-  keeper_.lock(media.slot, *media.flow, source);
+  keeper_.lock(media.slot, *media.flow, source, now_ns);
   for (std::uint8_t i = 0; i < proof.held_count; ++i) {
     rte_mbuf* held = proof.held[i];
     PacketView view;
@@ -209,11 +210,12 @@ void Relay::count(MediaPacket& media, Flow& pair) {
 }
 
 void Relay::send(MediaPacket& media, Flow& pair, Nanoseconds now_ns) {
+  if (waiting_.is_due(now_ns)) retry(now_ns);  // what came before leaves before
   switch (neighbours_.resolve(pair.out, pair.spec.realm, now_ns)) {
     case NextHopState::no_route:
       return drop(media, DropReason::no_route);
     case NextHopState::unresolved:
-      return drop(media, DropReason::no_neighbour);
+      return wait(media, now_ns);
     case NextHopState::ready:
       break;
   }
@@ -230,6 +232,42 @@ void Relay::send(MediaPacket& media, Flow& pair, Nanoseconds now_ns) {
   }
   count(media, pair);
   rte_pktmbuf_free(media.packet);  // its end is the new frame's
+}
+
+void Relay::wait(MediaPacket& media, Nanoseconds now_ns) {
+  const Nanoseconds until = media.until_ns != 0 ? media.until_ns : now_ns + MediaWait::kTime;
+  if (now_ns >= until || !in_place(media)) return drop(media, DropReason::no_neighbour);
+  if (const auto gone = waiting_.add({media.packet, media.slot, media.flow->generation, until})) {
+    media.flow->dropped += 1;
+    accounts_.drop(gone->packet, DropReason::no_neighbour);
+  }
+}
+
+void Relay::retry(Nanoseconds now_ns) {
+  if (retrying_) return;  // one that is sent again may pass send() more than once (go_inside)
+  retrying_ = true;
+  for (const WaitingMedia& waited : waiting_.take(now_ns)) resume(waited, now_ns);
+  retrying_ = false;
+}
+
+// It was accepted when it came; what has changed since is the flow, or its pair.
+void Relay::resume(const WaitingMedia& waited, Nanoseconds now_ns) {
+  MediaPacket media{.packet = waited.packet, .slot = waited.slot, .until_ns = waited.until_ns};
+  media.flow = keeper_.active(waited.slot);
+  const std::span head{rte_pktmbuf_mtod(waited.packet, const std::uint8_t*), waited.packet->data_len};
+  const bool read =
+      view_packet(head, waited.packet->pkt_len, meta(waited.packet).reassembled, media.view) == kPass;
+  if (media.flow == nullptr || media.flow->generation != waited.generation || !read) {
+    return accounts_.drop(waited.packet, DropReason::no_neighbour);
+  }
+  media.kind = media_kind(payload_of(media.view));
+  media.control =
+      media.kind == MediaKind::rtcp && (media.flow->kind == FlowKind::rtcp || media.flow->rtcp_mux);
+  relay(media, now_ns);
+}
+
+void Relay::abandon() {
+  for (const WaitingMedia& waited : waiting_.take_all()) accounts_.drop(waited.packet, DropReason::shutdown);
 }
 
 // The pair's endpoint is a media port of ours: the packet arrives there as if it had come by the wire.

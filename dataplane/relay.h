@@ -2,8 +2,8 @@
 // Theory of operation. The media path of one worker, in ARCHITECTURE.md's fixed order: flow by index, source
 // check or latch, policing, RTP or RTCP sanity, address and checksum rewrite, egress. The relay is symmetric:
 // what arrives at a flow leaves by its pair, from the pair's local address to the pair's endpoint. Each
-// packet given to it ends here: queued on an egress, held by a latch, handed to another worker, or dropped by
-// name.
+// packet given to it ends here: queued on an egress, held by a latch, waiting for the kernel to resolve its
+// neighbour, handed to another worker, or dropped by name.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include "dataplane/accounts.h"
 #include "dataplane/datagram_sender.h"
 #include "dataplane/flow_keeper.h"
+#include "dataplane/media_wait.h"
 #include "dataplane/neighbours.h"
 #include "dataplane/packet_view.h"
 #include "dataplane/rtp.h"
@@ -32,7 +33,8 @@ struct MediaPacket {
   MediaKind kind = MediaKind::other;
   RtpHeader rtp;  // of a flow that carries RTP, when rtp_read
   bool rtp_read = false;
-  bool control = false;  // RTCP: not bound by the stream's direction
+  bool control = false;      // RTCP: not bound by the stream's direction
+  Nanoseconds until_ns = 0;  // of one that has waited for its neighbour: how long it may
 };
 
 class Relay {
@@ -43,6 +45,10 @@ class Relay {
   // Takes the packet, whose datagram lies in one piece behind `view` (in the mbuf, or in a scratch buffer of
   // the worker when the mbuf is a chain), for the slot.
   void arrive(rte_mbuf* packet, const PacketView& view, std::uint32_t slot, Nanoseconds now_ns);
+  // Sends what has been resolved since, gives up what has waited too long.
+  void retry(Nanoseconds now_ns);
+  void abandon();  // at the end
+  [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
 
  private:
   void latch(MediaPacket& media, Nanoseconds now_ns);
@@ -52,6 +58,8 @@ class Relay {
   void accept(MediaPacket& media, Nanoseconds now_ns);
   void relay(MediaPacket& media, Nanoseconds now_ns);
   void send(MediaPacket& media, Flow& pair, Nanoseconds now_ns);
+  void wait(MediaPacket& media, Nanoseconds now_ns);
+  void resume(const WaitingMedia& waited, Nanoseconds now_ns);
   void go_inside(MediaPacket& media, Flow& pair, Nanoseconds now_ns);
   void drop(const MediaPacket& media, DropReason reason);
   void count(MediaPacket& media, Flow& pair);
@@ -65,6 +73,8 @@ class Relay {
   DatagramSender& sender_;
   Handoff& handoff_;
   Accounts& accounts_;
+  MediaWait waiting_;
+  bool retrying_ = false;
 };
 
 // The checksum that the datagram leaves with (RFC 1624; RFC 768 for 0). `in_sum`: of the addresses and ports

@@ -39,10 +39,10 @@ Turn::Turn(const WorkerContext& context)
       accounts_(*context.counters),
       locals_(context.realms, context.media),
       events_(context, *context.flows),
-      keeper_(context, locals_, events_, accounts_),
+      neighbours_(*context.next_hops, context.id),
+      keeper_(context, locals_, neighbours_, events_, accounts_),
       tx_(context.ports, accounts_, context.flows),
       sender_(context.ports, tx_, context.id),
-      neighbours_(*context.next_hops, context.id),
       handoff_(context, accounts_),
       relay_(context, keeper_, neighbours_, tx_, sender_, handoff_, accounts_),
       inbound_(context, events_, accounts_),
@@ -62,6 +62,7 @@ Turn::~Turn() {
   }
   for (auto& reassembler : reassemblers_) reassembler->abandon();
   keeper_.abandon();
+  relay_.abandon();
   outbound_.abandon();
   tx_.abandon();
 }
@@ -72,6 +73,7 @@ unsigned Turn::take(Nanoseconds now_ns) {
   work += poll_handoff(now_ns);
   work += kernel_.take();
   outbound_.retry(now_ns);
+  relay_.retry(now_ns);
   if (now_ns - expired_ns_ >= 10 * kMillisecond) {
     expired_ns_ = now_ns;
     for (auto& reassembler : reassemblers_) reassembler->expire(now_ns);

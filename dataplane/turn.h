@@ -37,7 +37,9 @@ class Turn {
   unsigned take(Nanoseconds now_ns);
   [[nodiscard]] bool has_flows() const { return keeper_.active_flows() != 0; }
   // Something waits for time to pass soon: packets to send, a neighbour, the last fragment.
-  [[nodiscard]] bool has_pending() const { return tx_.queued() != 0 || outbound_.pending() != 0; }
+  [[nodiscard]] bool has_pending() const {
+    return tx_.queued() != 0 || outbound_.pending() != 0 || relay_.waiting() != 0;
+  }
   [[nodiscard]] bool has_commands() const;
   [[nodiscard]] FlowSnapshot& snapshot() { return snapshot_; }
 
@@ -66,10 +68,10 @@ class Turn {
   Accounts accounts_;
   LocalTable locals_;
   FlowEvents events_;
+  Neighbours neighbours_;
   FlowKeeper keeper_;
   TxQueues tx_;
   DatagramSender sender_;
-  Neighbours neighbours_;
   Handoff handoff_;
   Relay relay_;
   SipInbound inbound_;

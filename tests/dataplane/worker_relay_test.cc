@@ -217,29 +217,6 @@ TEST_F(Relaying, lets_RTCP_through_hold_and_mux) {
   EXPECT_THAT(rig.sent(kCore), SizeIs(1));
 }
 
-TEST_F(Relaying, drops_media_to_a_neighbour_that_nobody_knows_and_has_it_resolved) {
-  Rig rig({.neighbours = false});
-  rig.next_hops->set_routes({{.destination = *Prefix::parse("192.0.2.0/24"), .link = 1}});
-  open(rig);
-  rig.put(kAccess, from_ua(1));
-  rig.turn();
-  EXPECT_EQ(rig.drops(kAccess, DropReason::no_neighbour), 1u);
-  std::vector<IpAddress> asked;
-  rig.next_hops->drain_requests(
-      [&](const NextHopTable::Request& request) { asked.push_back(request.neighbour); });
-  ASSERT_THAT(asked, SizeIs(1));
-  EXPECT_EQ(asked[0].to_text(), "192.0.2.10");
-  rig.next_hops->set_neighbour(1, asked[0], {2, 7, 7, 7, 7, 7});
-  rig.put(kAccess, from_ua(2));
-  rig.turn();
-  const auto sent = rig.sent(kCore);
-  ASSERT_THAT(sent, SizeIs(1));
-  EXPECT_EQ(read_frame(sent[0])->destination_mac, hex("020707070707"));
-  rig.put(kCore, frame_of({.source = kCarrier, .destination = kLocalC, .payload = rtp(1)}));
-  rig.turn();
-  EXPECT_EQ(rig.drops(kCore, DropReason::no_route), 1u);
-}
-
 TEST_F(Relaying, polices_to_the_negotiated_rate_with_a_second_of_tolerance) {
   Rig rig;
   FlowSpec access = rig.flow(0, kLocalA, kLocalC, kUa);

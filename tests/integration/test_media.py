@@ -5,7 +5,7 @@ import time
 import pytest
 from lab_fixtures import set_up
 
-from harness import netns, threads, ua
+from harness import metrics, netns, threads, ua
 from harness.netns import ACCESS4, CARRIER, CARRIER_A, CORE4, PUB, PUB4, UA, UA4
 
 
@@ -258,5 +258,64 @@ def test_a_refused_reinvite_leaves_the_call_as_it_was(door, ends, number):
     near.ack()
     time.sleep(0.5)
     assert missing(a, b) == [] and missing(b, a) == [] and b.sent > 20
+    near.send("BYE")
+    far.hear_bye()
+
+
+@pytest.fixture
+def media_host():
+    """A host of the core network that speaks RTP alone: nobody has ever sent it SIP."""
+    address = "192.0.2.20"
+    netns.run(CARRIER, ["ip", "addr", "add", f"{address}/24", "dev", "eth0"], check=True)
+    try:
+        yield address
+    finally:
+        netns.run(CARRIER, ["sysctl", "-qw", "net.ipv4.conf.eth0.arp_ignore=0"])
+        netns.run(CARRIER, ["ip", "addr", "del", f"{address}/24", "dev", "eth0"])
+
+
+def call_to_media_host(ends, number, media_host):
+    pub, carrier = ends.pub(), ends.carrier()
+    a, b = ends.media(PUB, PUB4), ends.media(CARRIER, media_host)
+    call = pub.invite(number, ua.sdp(PUB4, a.port))
+    far = carrier.answer(carrier.expect("INVITE"), b.port, address=media_host)
+    final, near = call.established()
+    carrier.expect("ACK")
+    return near, far, a, b, final.media()
+
+
+def hears(media, count, seconds=3.0):
+    deadline = time.monotonic() + seconds
+    while len(media.heard) < count and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return media.seqs()
+
+
+def test_the_first_packet_arrives_at_a_media_host_that_is_not_the_sip_host(door, ends, number, media_host):
+    door.stop()
+    door()  # its kernel knows no neighbour yet
+    near, far, a, b, to = call_to_media_host(ends, number, media_host)
+    a.send_one(to=to)
+    assert hears(b, 1) == [0]
+    near.send("BYE")
+    far.hear_bye()
+
+
+def test_first_packets_wait_for_a_media_host_that_is_slow_to_answer_arp(door, ends, number, media_host):
+    door.stop()
+    door()
+    netns.run(CARRIER, ["sysctl", "-qw", "net.ipv4.conf.eth0.arp_ignore=8"], check=True)  # it answers no ARP at all
+    # SIP has to go on: our side learns the carrier's own address from its ping.
+    netns.run(CARRIER, ["ip", "neigh", "del", CORE4, "dev", "eth0"])
+    netns.run(CARRIER, ["ping", "-c", "1", "-W", "2", "-I", CARRIER_A, CORE4], check=True)
+    near, far, a, b, to = call_to_media_host(ends, number, media_host)
+    before = metrics.total(metrics.scrape(), "dataplane_drops_total", reason="no_neighbour")
+    for _ in range(5):
+        a.send_one(to=to)
+    assert hears(b, 1, 0.2) == [], "its address is known already: the test proves nothing"
+    netns.run(CARRIER, ["ip", "neigh", "del", CORE4, "dev", "eth0"], check=True)
+    netns.run(CARRIER, ["ping", "-c", "1", "-W", "2", "-I", media_host, CORE4], check=True)
+    assert hears(b, 5) == [0, 1, 2, 3, 4]
+    assert metrics.total(metrics.scrape(), "dataplane_drops_total", reason="no_neighbour") == before
     near.send("BYE")
     far.hear_bye()
