@@ -87,6 +87,7 @@ class RunningDataplane final : public Dataplane {
   [[nodiscard]] std::vector<CoreLoad> load() const override;
   [[nodiscard]] std::vector<NicLoss> nic_losses() const override;
   [[nodiscard]] std::vector<PoolLevel> pools() const override;
+  [[nodiscard]] KernelWayCounts kernel_way() const override;
   [[nodiscard]] std::vector<FlowRow> flows(std::size_t limit) const override;
   [[nodiscard]] std::string memory_in_use() const override { return hugepages_ ? "hugepages" : "ordinary"; }
 
@@ -359,6 +360,17 @@ std::vector<PoolLevel> RunningDataplane::pools() const {
     levels.push_back({port->name(), port->pool()->size - free, free});
   }
   return levels;
+}
+
+KernelWayCounts RunningDataplane::kernel_way() const {
+  const ExceptionCounters& of = exception_->counters();
+  return {.to_kernel = of.to_tap.get(),
+          .to_kernel_refused = of.to_tap_failed.get(),
+          .no_tap = of.no_tap.get(),
+          .from_kernel = of.from_tap.get(),
+          .from_kernel_full = of.from_tap_full.get(),
+          .resolutions = of.resolutions.get(),
+          .probes = of.probes.get()};
 }
 
 std::vector<FlowRow> RunningDataplane::flows(std::size_t limit) const {

@@ -36,6 +36,7 @@ struct RealmOptions {
   std::uint16_t media_first = 0;  // even
   std::uint16_t media_last = 0;   // odd
   std::uint8_t sip_dscp = 24;
+  std::uint32_t sip_police_pps = 0;  // SIP datagrams a second that one source address may send us; 0: no limit
 };
 
 struct DataplaneOptions {
@@ -89,6 +90,16 @@ struct PoolLevel {               // packet buffers
   unsigned free = 0;
 };
 
+struct KernelWayCounts {          // frames between us and the kernel's taps
+  std::uint64_t to_kernel = 0;
+  std::uint64_t to_kernel_refused = 0;  // the tap took it not
+  std::uint64_t no_tap = 0;       // a VLAN without a realm, or a port without a kernel
+  std::uint64_t from_kernel = 0;
+  std::uint64_t from_kernel_full = 0;   // the first worker did not take them in time
+  std::uint64_t resolutions = 0;  // neighbours that the kernel was asked to resolve
+  std::uint64_t probes = 0;       // and to probe, being in use and grown old
+};
+
 struct FlowRow {                  // for `show flows`
   FlowSpec spec;
   FlowCounters counters;
@@ -115,6 +126,7 @@ class Dataplane {
   [[nodiscard]] virtual std::vector<CoreLoad> load() const = 0;
   [[nodiscard]] virtual std::vector<NicLoss> nic_losses() const = 0;
   [[nodiscard]] virtual std::vector<PoolLevel> pools() const { return {}; }
+  [[nodiscard]] virtual KernelWayCounts kernel_way() const { return {}; }
   [[nodiscard]] virtual std::vector<FlowRow> flows(std::size_t limit) const = 0;
   // Packets and octets that a port's exception path sent for the kernel are in PortCounters.sent_*.
   [[nodiscard]] virtual std::string memory_in_use() const = 0;  // "hugepages" or "ordinary"

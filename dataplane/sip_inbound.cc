@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/sip_inbound.h"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "dataplane/police.h"
@@ -38,6 +40,18 @@ constexpr std::size_t kSources = 4096;
   return kPass;
 }
 
+[[nodiscard]] bool any_police(const WorkerContext& context) {
+  return std::ranges::any_of(context.realms, [](const RealmOptions& r) { return r.sip_police_pps != 0; });
+}
+
+// The bucket of a source address in a realm.
+[[nodiscard]] std::size_t bucket_of(const SipHashKey& key, std::uint16_t realm, const PacketView& view) {
+  std::array<char, sizeof(realm) + 16> source{};
+  std::memcpy(source.data(), &realm, sizeof(realm));
+  std::memcpy(source.data() + sizeof(realm), view.source_bytes(), view.address_bytes());
+  return siphash(key, {source.data(), sizeof(realm) + view.address_bytes()}) % kSources;
+}
+
 }  // namespace
 
 SipInbound::SipInbound(const WorkerContext& context, FlowEvents& events, Accounts& accounts)
@@ -45,22 +59,22 @@ SipInbound::SipInbound(const WorkerContext& context, FlowEvents& events, Account
       events_(events),
       accounts_(accounts),
       codec_(context.key),
-      sources_(context.sip_police_pps == 0 ? 0 : kSources) {}
+      sources_(any_police(context) ? kSources : 0) {}
 
 // Two sources that share a bucket share a rate; which do is not for a sender to choose.
-bool SipInbound::police(const PacketView& view, Nanoseconds now_ns) {
-  if (sources_.empty()) return true;
-  const std::string_view source(reinterpret_cast<const char*>(view.source_bytes()), view.address_bytes());
-  Nanoseconds& due = sources_[siphash(context_.key.hash, source) % kSources];
+bool SipInbound::police(const PacketView& view, const LocalAddress& local, Nanoseconds now_ns) {
+  const std::uint32_t rate = context_.realms[local.realm].sip_police_pps;
+  if (rate == 0) return true;
+  Nanoseconds& due = sources_[bucket_of(context_.key.hash, local.realm, view)];
   if (!conforms(due, now_ns, kSecond)) return false;
-  charge(due, now_ns, kSecond / context_.sip_police_pps);
+  charge(due, now_ns, kSecond / rate);
   return true;
 }
 
 void SipInbound::deliver(rte_mbuf* packet, const PacketView& view, const LocalAddress& local,
                          Nanoseconds now_ns) {
   DropReason reason = kPass;
-  if (!police(view, now_ns)) {
+  if (!police(view, local, now_ns)) {
     reason = DropReason::sip_police;
   } else if (!udp_checksum_right(view)) {
     reason = DropReason::udp_checksum;

@@ -28,7 +28,7 @@ class SipInbound {
   void tell_unreachable(std::string_view message, const Endpoint& remote);
 
  private:
-  [[nodiscard]] bool police(const PacketView& view, Nanoseconds now_ns);
+  [[nodiscard]] bool police(const PacketView& view, const LocalAddress& local, Nanoseconds now_ns);
   [[nodiscard]] DropReason parse_and_push(const PacketView& view, const LocalAddress& local,
                                           Nanoseconds now_ns);
   [[nodiscard]] DropReason push(std::string_view message, const steer::Steering& where,
@@ -40,7 +40,7 @@ class SipInbound {
   Accounts& accounts_;
   steer::IdentifierCodec codec_;
   sip::MessageIndex index_;
-  std::vector<Nanoseconds> sources_;  // by keyed hash of the source address: when its bucket is full again
+  std::vector<Nanoseconds> sources_;  // by keyed hash of realm and source: when its bucket is full again
 };
 
 }  // namespace sallyport::dp

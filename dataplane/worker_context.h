@@ -62,8 +62,6 @@ struct WorkerContext {
   RecordRing* from_kernel = nullptr;   // ExceptionPath::from_kernel(), only given to worker 0
   WorkerCounters* counters = nullptr;  // this worker's: we write
   steer::NodeKey key;
-  std::uint32_t sip_police_pps =
-      0;  // a source address may send us so many SIP datagrams a second; 0: no limit
   const std::atomic<bool>* stop = nullptr;
 };
 

@@ -59,7 +59,7 @@ struct SipTimers {
 
 struct Controlplane {
   unsigned shards = 1;          // 1 to 64
-  std::vector<unsigned> cores;  // shard n is pinned to cores[n % size]; empty: any core that does not poll
+  std::vector<unsigned> cores;  // shard n is pinned to cores[n % size]; empty: to those that do not poll, in turn
   Nanoseconds drain_ns = 30 * kSecond;
   std::uint32_t max_calls = 50'000;  // at once, in the process; the shards share it equally
   std::uint32_t max_connections = 8192;  // of SIP over TCP and TLS, in the process
@@ -95,6 +95,7 @@ struct Realm {
   std::uint16_t sip_udp = 5060;        // 0: none
   std::uint16_t sip_tcp = 0;           // 0: none. On every address of the realm
   std::uint16_t sip_tls = 0;           // the same
+  std::uint32_t sip_police = 4000;     // SIP datagrams a second of one source address; 0: no limit
   std::uint16_t media_first = 20'000;  // even
   std::uint16_t media_last = 59'999;   // odd
   MediaPolicy media;

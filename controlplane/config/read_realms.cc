@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t kMaxRealms = 32;  // dp::kMaxRealms
 constexpr Nanoseconds kHour = 3600 * kSecond;
+constexpr std::uint64_t kLeastPolice = 10;  // a second: below, a phone that registers and calls is caught
+constexpr std::uint64_t kMostPolice = 1'000'000;
 
 constexpr std::array<std::pair<std::string_view, PrivateMedia>, 4> kPrivateMedia{
     {{"auto", PrivateMedia::automatic},
@@ -81,6 +83,22 @@ void read_gateways(MapReader& reader, Realm& realm, Draft::RealmPlaces& places) 
   }
 }
 
+void read_police(MapReader& sip, Realm& realm) {
+  const auto value = sip.get("police");
+  if (!value) return;
+  const auto text = value->text();
+  if (!text) return;
+  const auto rate = parse_number(*text);
+  if (*text == "off") {
+    realm.sip_police = 0;
+  } else if (rate && *rate >= kLeastPolice && *rate <= kMostPolice) {
+    realm.sip_police = static_cast<std::uint32_t>(*rate);
+  } else {
+    value->fault("must be a number of datagrams a second from {} to {}, or off, not {}", kLeastPolice,
+                 kMostPolice, in_quotes(*text));
+  }
+}
+
 void read_sip(MapReader& reader, Realm& realm, Draft::RealmPlaces& places) {
   places.sip_udp = realm.at;
   const auto value = reader.get("sip");
@@ -91,6 +109,7 @@ void read_sip(MapReader& reader, Realm& realm, Draft::RealmPlaces& places) {
     if (const auto port = udp->number(1, 65535)) realm.sip_udp = static_cast<std::uint16_t>(*port);
   }
   sip.number("tcp", realm.sip_tcp, 1, 65535);
+  read_police(sip, realm);
   sip.finish();
 }
 

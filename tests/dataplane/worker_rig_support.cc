@@ -55,6 +55,7 @@ Rig::Rig(const RigOptions& o) : options(o) {
   for (RealmOptions* realm : {&access, &core}) {
     realm->sip_udp = 5060;
     realm->media_first = kFirst;
+    realm->sip_police_pps = options.sip_police_pps;
     realm->media_last = kLast;
     realms.push_back(*realm);
   }
@@ -138,7 +139,6 @@ void Rig::make_workers() {
     context.from_kernel = i == 0 ? from_kernel.get() : nullptr;
     context.counters = counters[i].get();
     context.key = key;
-    context.sip_police_pps = options.sip_police_pps;
     workers.push_back(std::make_unique<Worker>(std::move(context)));
   }
 }

@@ -170,6 +170,21 @@ TEST_F(Sip, is_policed_by_source_when_configured) {
   EXPECT_EQ(rig.drops(kAccess, DropReason::sip_police), 19u);
 }
 
+TEST_F(Sip, is_policed_by_realm_and_gets_its_rate_back_with_time) {
+  Rig rig({.sip_police_pps = 10});
+  for (int i = 0; i < 15; ++i) rig.put(kAccess, from_ua(invite()));
+  rig.turn();
+  rig.now += 300 * kMillisecond;
+  for (int i = 0; i < 5; ++i) rig.put(kAccess, from_ua(invite()));
+  rig.turn();
+  EXPECT_EQ(rig.sum(kAccess, &PortCounters::sip), 11u + 3u);
+  // The same address on another realm is somebody else.
+  rig.put(kCore, frame_of({.source = kUa, .destination = "192.0.2.1:5060", .payload = text(invite())}));
+  rig.turn();
+  EXPECT_EQ(rig.drops(kCore, DropReason::sip_police), 0u);
+  EXPECT_EQ(rig.sum(kCore, &PortCounters::sip), 1u);
+}
+
 TEST_F(Sip, arrives_whole_from_fragments_in_any_order) {
   struct Case {
     const char* description;

@@ -6,7 +6,7 @@ import time
 import pytest
 from lab_fixtures import set_up
 
-from harness import netns, ua
+from harness import metrics, netns, ua
 from harness.netns import CARRIER, CARRIER_B, CORE4, PUB4
 
 
@@ -164,6 +164,23 @@ def test_an_unknown_source_s_ack_is_never_answered(stranger):
     stranger.send(stranger.compose(f"ACK sip:x@{CORE4} SIP/2.0", [
         stranger.via(), "From: <sip:a@b>;tag=1", "To: <sip:c@d>;tag=2", f"Call-ID: {ua.token()}", "CSeq: 1 ACK", "Max-Forwards: 70"]))
     stranger.silent(1.0)
+
+
+def test_a_source_that_floods_is_policed_and_others_are_heard(door, ends):
+    """sip: {police}: datagrams a second of one source address, and a second's worth at once."""
+    door(lambda c: c["realms"]["access"]["sip"].update(police=20))
+    before = metrics.scrape()
+    pub, inside = ends.pub(), ends.inside(5070)
+    for _ in range(100):
+        raw_request(pub, "OPTIONS")
+    raw_request(inside, "OPTIONS")
+    assert inside.expect(200)
+    answered = 0
+    while (message := pub.receive(0.5)) is not None:
+        answered += message.code == 200
+    dropped = metrics.total(metrics.rest()[1], "dataplane_drops_total", port="access", reason="sip_police")
+    dropped -= metrics.total(before, "dataplane_drops_total", port="access", reason="sip_police")
+    assert 20 <= answered < 60 and answered + dropped == 100, (answered, dropped)
 
 
 def test_failover_by_rule(door, ends, number):

@@ -327,5 +327,23 @@ TEST(LoadFile, A_folder_is_one_sentence) {
   EXPECT_EQ(format_faults("/", config.error()), "/: cannot be read: Is a directory\n");
 }
 
+TEST(Load, polices_SIP_by_default_and_as_a_realm_says) {
+  const auto with_police = [](const std::string& value) {
+    return "dataplane: {ports: {p: {device: net_null}}}\n"
+           "realms: {r: {port: p, addresses: [192.0.2.1/24], sip: {udp: 5060, police: " +
+           value + "}}}\n";
+  };
+  EXPECT_EQ(good(with("")).realms[0].sip_police, 4000u);
+  EXPECT_EQ(good(with_police("250")).realms[0].sip_police, 250u);
+  EXPECT_EQ(good(with_police("off")).realms[0].sip_police, 0u);
+  for (const std::string wrong : {"0", "9", "1000001", "never"}) {
+    EXPECT_EQ(
+        faults_of(with_police(wrong)),
+        "f:2:75: realms.r.sip.police: must be a number of datagrams a second from 10 to 1000000, or off, "
+        "not '" +
+            wrong + "'\n");
+  }
+}
+
 }  // namespace
 }  // namespace sallyport::config
