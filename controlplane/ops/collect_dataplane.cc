@@ -50,6 +50,21 @@ void collect_nic(const dp::Dataplane& dataplane, MetricFamilies& out) {
   out.push_back(missed.take());
 }
 
+void collect_kernel_way(const dp::Dataplane& dataplane, MetricFamilies& out) {
+  const dp::KernelWayCounts counts = dataplane.kernel_way();
+  Family frames("dataplane_kernel_frames_total");
+  frames.counter({{"outcome", "to_kernel"}}, counts.to_kernel);
+  frames.counter({{"outcome", "to_kernel_refused"}}, counts.to_kernel_refused);
+  frames.counter({{"outcome", "no_tap"}}, counts.no_tap);
+  frames.counter({{"outcome", "from_kernel"}}, counts.from_kernel);
+  frames.counter({{"outcome", "from_kernel_full"}}, counts.from_kernel_full);
+  Family neighbours("dataplane_neighbour_requests_total");
+  neighbours.counter({{"kind", "resolve"}}, counts.resolutions);
+  neighbours.counter({{"kind", "probe"}}, counts.probes);
+  out.push_back(frames.take());
+  out.push_back(neighbours.take());
+}
+
 struct PortFamilies {
   Family packets{"dataplane_packets_total"};
   Family bytes{"dataplane_bytes_total"};
@@ -121,6 +136,7 @@ void collect_ports(const Labels& labels, const Sources& sources, MetricFamilies&
     out.push_back(family->take());
   }
   collect_nic(*sources.dataplane, out);
+  collect_kernel_way(*sources.dataplane, out);
   collect_load(*sources.dataplane, out);
   collect_pools(*sources.dataplane, out);
 }

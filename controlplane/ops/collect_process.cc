@@ -71,6 +71,9 @@ void collect_records(const RecordCounts& counts, MetricFamilies& out) {
 void collect_process(const Labels&, const Sources& sources, MetricFamilies& out) {
   if (sources.records) collect_records(sources.records(), out);
   if (sources.calls_limit != 0) gauge(out, "calls_limit", sources.calls_limit);
+  std::int64_t open = 0;
+  for (const stats::ShardStatistics* shard : sources.shards) open += shard->totals.calls.get();
+  gauge(out, "calls_open", static_cast<double>(open));
   gauge(out, "process_resident_memory_bytes", static_cast<double>(status_bytes("VmRSS")));
   gauge(out, "process_hugepage_bytes", static_cast<double>(status_bytes("HugetlbPages")));
   gauge(out, "process_open_fds", static_cast<double>(open_files()));

@@ -69,14 +69,15 @@ void collect_transactions(const Sources& sources, MetricFamilies& out) {
   for (Family* family : {&active, &begun, &events}) out.push_back(family->take());
 }
 
-// Malformed messages by fault, as the workers name them.
-void collect_faults(const dp::Dataplane& dataplane, MetricFamilies& out) {
+// Malformed messages by fault, as the workers and the stream transport name them.
+void collect_faults(const Sources& sources, MetricFamilies& out) {
   Family faults("sip_faults_total");
   constexpr auto kFaults = static_cast<std::size_t>(sip::Fault::kCount);
   static_assert(kFaults <= 64);
   for (std::size_t i = 1; i < kFaults; ++i) {
     const auto of_fault = [&](const dp::WorkerCounters& w) -> const dp::Counter& { return w.sip_faults[i]; };
-    const std::uint64_t count = over_workers(dataplane, of_fault);
+    std::uint64_t count = sources.stream == nullptr ? 0 : sources.stream->faults[i].get();
+    if (sources.dataplane != nullptr) count += over_workers(*sources.dataplane, of_fault);
     if (count != 0) faults.counter({{"fault", sip::fault_name(static_cast<sip::Fault>(i))}}, count);
   }
   out.push_back(faults.take());
@@ -171,10 +172,8 @@ void collect_shards(const Labels&, const Sources& sources, MetricFamilies& out) 
   collect_transactions(sources, out);
   collect_odd_ends(sources, out);
   collect_rings(sources, out);
-  if (sources.dataplane != nullptr) {
-    collect_faults(*sources.dataplane, out);
-    collect_ring_levels(sources, out);
-  }
+  collect_faults(sources, out);
+  if (sources.dataplane != nullptr) collect_ring_levels(sources, out);
   if (sources.lag_ns) collect_lag(sources, out);
   if (sources.query != nullptr) collect_health(sources, out);
 }

@@ -21,6 +21,8 @@ void collect_ports(const Labels& labels, const Sources& sources, MetricFamilies&
 void collect_media(const Labels& labels, const Sources& sources, MetricFamilies& out);
 // Of the shards as such: peers, transactions, lag, rings.
 void collect_shards(const Labels& labels, const Sources& sources, MetricFamilies& out);
+// SIP over TCP and TLS: stream_*.
+void collect_stream(const Labels& labels, const Sources& sources, MetricFamilies& out);
 // Records, memory, build_info.
 void collect_process(const Labels& labels, const Sources& sources, MetricFamilies& out);
 

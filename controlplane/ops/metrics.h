@@ -19,6 +19,7 @@
 #include "controlplane/sip/statistics.h"
 #include "controlplane/stats/shard_query.h"
 #include "controlplane/stats/shard_statistics.h"
+#include "controlplane/stream/counters.h"
 #include "dataplane/base/address.h"
 #include "dataplane/dataplane.h"
 
@@ -54,6 +55,7 @@ struct Sources {
   dp::Dataplane* dataplane = nullptr;
   std::vector<const stats::ShardStatistics*> shards;
   std::vector<const sip::TransactionCounters*> transactions;  // by shard
+  const stream::StreamCounters* stream = nullptr;
   std::function<Nanoseconds(unsigned shard)> lag_ns;
   stats::ShardQuery* query = nullptr;  // asked for the peers' health at each scrape
   std::chrono::milliseconds query_timeout{300};

@@ -35,6 +35,15 @@ class FakeDataplane : public dp::Dataplane {
   [[nodiscard]] std::string memory_in_use() const override { return "ordinary"; }
 
   dp::WorkerCounters& worker(unsigned n) { return *workers_[n]; }
+  [[nodiscard]] dp::KernelWayCounts kernel_way() const override {
+    return {.to_kernel = 21,
+            .to_kernel_refused = 22,
+            .no_tap = 23,
+            .from_kernel = 24,
+            .from_kernel_full = 25,
+            .resolutions = 26,
+            .probes = 27};
+  }
   [[nodiscard]] std::vector<dp::PoolLevel> pools() const override { return {{"access", 2100, 6091}}; }
   void add_media_range(const dp::MediaRange& range) { media_.push_back(range); }
   std::vector<dp::FlowRow> flow_rows;

@@ -45,6 +45,7 @@ struct Bench {
   stats::ShardStatistics first{3, 2};
   stats::ShardStatistics second{3, 2};
   sip::TransactionCounters transactions;
+  stream::StreamCounters stream;
   CallTally tally;
   HalfSilentShards query;
   std::uint64_t records_dropped = 0;
@@ -58,6 +59,7 @@ struct Bench {
     sources.dataplane = &dataplane;
     sources.shards = {&first, &second};
     sources.transactions = {&transactions};
+    sources.stream = &stream;
     sources.lag_ns = [](unsigned shard) { return (shard + 1) * 2 * kMillisecond; };
     sources.query = &query;
     sources.query_timeout = std::chrono::milliseconds(0);
@@ -244,6 +246,67 @@ TEST(Metrics, shards_peers_pools_ports_and_cores_have_levels) {
         "dataplane_unsent_total{port=\"core\"} 2", "calls_limit 50000"}) {
     EXPECT_THAT(text, HasSubstr("sallyport_" + std::string(line) + "\n"));
   }
+}
+
+// What each of these counters becomes: none is counted and then told to nobody.
+TEST(Metrics, what_a_transaction_should_not_meet_is_told) {
+  Bench bench;
+  using sip::TransactionCounters;
+  std::uint64_t count = 30;
+  for (dp::Counter TransactionCounters::* member :
+       {&TransactionCounters::timeouts, &TransactionCounters::missing_acks,
+        &TransactionCounters::transport_errors, &TransactionCounters::stray_responses,
+        &TransactionCounters::stray_acks, &TransactionCounters::unknown_tags,
+        &TransactionCounters::merged_requests, &TransactionCounters::refused_full})
+    (bench.transactions.*member).add(++count);
+  bench.first.totals.silent_drops.add(39);
+  bench.second.totals.stateless_replies.add(40);
+  bench.second.totals.calls.add(41);
+  const std::string text = bench.text();
+  count = 30;
+  for (const char* event : {"timeout", "missing_ack", "transport_error", "stray_response", "stray_ack",
+                            "unknown_tag", "merged_request", "no_room"}) {
+    EXPECT_THAT(text, HasSubstr("sallyport_sip_transaction_events_total{event=\"" + std::string(event) +
+                                "\"} " + std::to_string(++count) + "\n"));
+  }
+  EXPECT_THAT(text, HasSubstr("sallyport_sip_silent_drops_total 39\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_sip_stateless_replies_total 40\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_calls_open 41\n"));
+}
+
+TEST(Metrics, the_kernels_way_is_told_by_outcome) {
+  const std::string text = Bench().text();
+  std::uint64_t count = 20;
+  for (const char* outcome :
+       {"to_kernel", "to_kernel_refused", "no_tap", "from_kernel", "from_kernel_full"}) {
+    EXPECT_THAT(text, HasSubstr("sallyport_dataplane_kernel_frames_total{outcome=\"" + std::string(outcome) +
+                                "\"} " + std::to_string(++count) + "\n"));
+  }
+  EXPECT_THAT(text, HasSubstr("sallyport_dataplane_neighbour_requests_total{kind=\"resolve\"} 26\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_dataplane_neighbour_requests_total{kind=\"probe\"} 27\n"));
+}
+
+TEST(Metrics, connections_and_messages_over_TCP_are_told) {
+  Bench bench;
+  bench.stream.open.add(2);
+  bench.stream.accepted.add(3);
+  bench.stream.connected.add(4);
+  bench.stream.received_messages.add(5);
+  bench.stream.sent_bytes.add(600);
+  bench.stream.closed[static_cast<std::size_t>(stream::Close::slow_message)].add(7);
+  bench.stream.reused.add(8);
+  bench.stream.faults[1].add(9);
+  bench.dataplane.worker(0).sip_faults[1].add(1);
+  const std::string text = bench.text();
+  for (const char* line :
+       {"stream_connections 2", "stream_connections_total{direction=\"in\"} 3",
+        "stream_connections_total{direction=\"out\"} 4", "stream_messages_total{direction=\"rx\"} 5",
+        "stream_bytes_total{direction=\"tx\"} 600", "stream_closed_total{reason=\"slow_message\"} 7",
+        "stream_events_total{event=\"reused\"} 8"}) {
+    EXPECT_THAT(text, HasSubstr("sallyport_" + std::string(line) + "\n"));
+  }
+  EXPECT_THAT(text, HasSubstr("sallyport_sip_faults_total{fault=\"" +
+                              std::string(sip::fault_name(static_cast<sip::Fault>(1))) + "\"} 10\n"));
 }
 
 TEST(Metrics, the_process_tells_its_memory_files_and_age) {
