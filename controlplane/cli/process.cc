@@ -2,9 +2,7 @@
 #include "controlplane/cli/process.h"
 
 #include <pthread.h>
-#include <sched.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <numeric>
 
@@ -28,6 +26,7 @@ dp::DataplaneOptions dataplane_options(const config::Config& config, const steer
     to.sip_udp = realm.sip_udp;
     to.sip_tcp = realm.sip_tcp;
     to.sip_tls = realm.sip_tls;
+    to.sip_police_pps = realm.sip_police;
     to.media_first = realm.media_first;
     to.media_last = realm.media_last;
   }
@@ -41,6 +40,7 @@ static_assert(static_cast<int>(config::Memory::ordinary) == static_cast<int>(dp:
 
 Process::Process(std::unique_ptr<Loaded> loaded)
     : loaded_(std::move(loaded)),
+      placement_(loaded_->config.dataplane.cores, loaded_->config.controlplane.cores, allowed_cores()),
       key_(steer::random_node_key()),
       peers_(loaded_->config),
       router_(loaded_->config) {}
@@ -89,48 +89,30 @@ void Process::start_shards() {
   }
   if (stream_) {
     stream_thread_ = std::thread([this] {
-      place_thread("stream", std::nullopt);
+      place_thread("stream", placement_.others());
       stream_->run();
     });
   }
   for (unsigned index = 0; index < count; ++index) {
     threads_.emplace_back([this, index] {
-      const auto& pinned = loaded_->config.controlplane.cores;
-      place_thread("shard-" + std::to_string(index),
-                   pinned.empty() ? std::nullopt : std::optional(pinned[index % pinned.size()]));
+      place_thread("shard-" + std::to_string(index), {placement_.core_of_shard(index)});
       shards_[index]->run([this](unsigned worker) { dataplane_->kick(worker); });
     });
   }
 }
 
-// The thread that calls: on that core, or without one on every core that does not poll.
-void Process::place_thread(const std::string& name, std::optional<unsigned> core) const {
-  const config::Config& config = loaded_->config;
+// The thread that calls, by its name.
+void Process::place_thread(const std::string& name, const std::vector<unsigned>& cores) const {
   pthread_setname_np(pthread_self(), name.c_str());
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  if (core) {
-    CPU_SET(*core, &cores);
-  } else {
-    const unsigned all = std::max(1u, std::thread::hardware_concurrency());
-    for (unsigned any = 0; any < all; ++any) {
-      if (std::ranges::find(config.dataplane.cores, any) == config.dataplane.cores.end()) CPU_SET(any, &cores);
-    }
-    if (CPU_COUNT(&cores) == 0) {
-      for (unsigned any = 0; any < all; ++any) CPU_SET(any, &cores);
-    }
-  }
-  if (pthread_setaffinity_np(pthread_self(), sizeof(cores), &cores) != 0) {
-    ops::log_warning("a thread could not be placed", {{"thread", name}});
-  }
+  if (!run_on(cores)) ops::log_warning("a thread could not be placed", {{"thread", name}});
 }
 
 // The taps are up by now, so the realms' addresses are there to listen on.
 std::expected<void, std::string> Process::start_stream() {
   const stream::Options options = stream::options_of(loaded_->config, key_);
   if (options.listeners.empty()) return {};
-  auto stream = stream::StreamTransport::start(options, loaded_->config, peers_,
-                                               [this](unsigned shard) { dataplane_->doorbell(shard).wake(); });
+  auto stream = stream::StreamTransport::start(
+      options, loaded_->config, peers_, [this](unsigned shard) { dataplane_->doorbell(shard).wake(); });
   if (!stream) return std::unexpected(stream.error());
   stream_ = std::move(*stream);
   return {};
@@ -181,6 +163,7 @@ ops::Sources Process::metric_sources() {
     sources.shards.push_back(&shard->statistics());
     sources.transactions.push_back(&shard->transactions());
   }
+  if (stream_) sources.stream = &stream_->counters();
   sources.lag_ns = [this](unsigned shard) { return shards_[shard]->lag_ns(); };
   sources.query = this;
   sources.records = [this] {

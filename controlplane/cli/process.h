@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "controlplane/cli/loaded.h"
+#include "controlplane/cli/placement.h"
 #include "controlplane/media/port_allocator.h"
 #include "controlplane/ops/admin_commands.h"
 #include "controlplane/ops/admin_server.h"
@@ -54,7 +55,7 @@ class Process final : private stats::ShardQuery {
   [[nodiscard]] std::expected<void, std::string> start_stream();
   void start_shards();
   [[nodiscard]] std::expected<void, std::string> start_ops();
-  void place_thread(const std::string& name, std::optional<unsigned> core) const;
+  void place_thread(const std::string& name, const std::vector<unsigned>& cores) const;
   [[nodiscard]] ops::Sources metric_sources();
   [[nodiscard]] std::expected<void, std::string> start_status(const Endpoint& listen);
 
@@ -63,6 +64,7 @@ class Process final : private stats::ShardQuery {
   [[nodiscard]] bool post(unsigned index, stats::ShardRequest request) override;
 
   std::unique_ptr<Loaded> loaded_;
+  Placement placement_;
   steer::NodeKey key_;
   routing::PeerTable peers_;
   routing::Router router_;
