@@ -64,9 +64,11 @@ CallManager::Attempt CallManager::try_target(Call& call, const Candidate& candid
   const routing::TargetId target = candidate.target;
   const config::Peer& peer = services_.config.peers[target.peer];
   const config::Realm& realm = services_.config.realms[peer.realm];
+  const config::Target* known = services_.health.place(target);
+  if (!candidate.redirect && known == nullptr) return {false, LocalError::peer_down};  // its name moved on
   const config::Target there =
       candidate.redirect ? config::Target{candidate.redirect->endpoint, candidate.redirect->transport, {}}
-                         : peer.targets[target.target];
+                         : *known;
   const Endpoint remote = there.endpoint;
   const IpAddress local = realm.address(remote.address.family());
   if (!local) return {false, LocalError::transport_failure};
@@ -79,6 +81,7 @@ CallManager::Attempt CallManager::try_target(Call& call, const Candidate& candid
   leg->admitted = true;
   leg->target = target;
   leg->candidate = candidate;
+  leg->next_host = next_host(there);
   leg->path = {.local = {local, realm.sip_port(there.transport)},
                .remote = remote,
                .realm = peer.realm,
@@ -117,7 +120,7 @@ std::expected<sip::ClientId, sip::TransactionError> CallManager::send_invite(Leg
                                                                              const std::string& sdp) {
   Call& call = *leg.call;
   const sip::MessageView invite = call.invite.view();
-  const std::string uri = request_uri_for(called_uri(leg), leg.path.remote, leg.path.transport);
+  const std::string uri = request_uri_for(called_uri(leg), leg.next_host);
   call.trail.went_to(leg.path.remote, uri);
   const std::string body = sdp.empty() ? std::string{} : with_session_description(invite, sdp);
   std::string headers = invite_headers(call, leg, uri, !body.empty());

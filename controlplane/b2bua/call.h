@@ -85,6 +85,7 @@ struct Leg {
   config::PeerIndex peer = config::kNoIndex;
   routing::TargetId target;           // UAC
   Candidate candidate;                // UAC: what `target` came from
+  std::string next_host;              // UAC: of our Request-URI, with port and transport
   sip::Path path;                     // of the INVITE; UAS: where it came from
   sip::ServerId invite_server;        // UAS
   sip::ClientId invite_client;        // UAC

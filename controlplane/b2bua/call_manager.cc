@@ -170,6 +170,14 @@ std::optional<config::PeerIndex> CallManager::peer_of(const sip::Path& path) con
   return services_.peers.find(path.realm, path.remote.address);
 }
 
+// A name of the peer's may have moved on since the dialog began: its first address stays good for it, unless
+// it is another's by now.
+bool CallManager::speaks_for(const Leg& leg, const sip::Path& path) const {
+  const auto peer = peer_of(path);
+  if (peer) return *peer == leg.peer;
+  return path.realm == leg.path.realm && path.remote.address == leg.path.remote.address;
+}
+
 stats::PairStatistics& CallManager::pair(const Call& call) {
   return services_.statistics.pair(call.from, call.b != nullptr ? call.b->peer : stats::kNone);
 }
@@ -250,6 +258,10 @@ void CallManager::count_mapped(stats::PairStatistics& counters, const response_m
 bool CallManager::admit_source(const sip::Arrival& arrival) {
   const sip::MessageView& message = arrival.message;
   if (!message.is_request() || peer_of(message.path)) return true;
+  if (arrival.verdict == dp::SteerVerdict::by_tag) {
+    const Leg* leg = find_leg(arrival.slot, arrival.generation);
+    if (leg != nullptr && speaks_for(*leg, message.path)) return true;
+  }
   transactions_->note_turned_away(message);
   const bool is_ack = message.method() == sip::Method::ack;
   const auto answer =
@@ -268,7 +280,7 @@ void CallManager::on_request(sip::ServerId id, const sip::Arrival& arrival) {
   if (arrival.verdict == dp::SteerVerdict::by_tag) {
     Leg* leg = find_leg(arrival.slot, arrival.generation);
     // The tag finds the leg; the source is held against the leg's peer, not against the first packet.
-    if (leg == nullptr || !leg->dialog || peer_of(request.path) != leg->peer) {
+    if (leg == nullptr || !leg->dialog || !speaks_for(*leg, request.path)) {
       respond(id, 481);
     } else {
       on_in_dialog(id, *leg, request);

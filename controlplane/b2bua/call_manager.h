@@ -386,6 +386,8 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   [[nodiscard]] media::LegMedia media_facts(config::PeerIndex peer, const sip::Path& path,
                                             const IpAddress& source) const;
   [[nodiscard]] std::optional<config::PeerIndex> peer_of(const sip::Path& path) const;
+  // Whether a request by that way may be the leg's far end.
+  [[nodiscard]] bool speaks_for(const Leg& leg, const sip::Path& path) const;
   void count_address_policy(config::PeerIndex peer, const media::StreamActions& actions);
   [[nodiscard]] Nanoseconds now() const { return services_.wheel.now_ns(); }
   [[nodiscard]] stats::PairStatistics& pair(const Call& call);

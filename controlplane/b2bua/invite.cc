@@ -92,7 +92,8 @@ void CallManager::on_invite(sip::ServerId id, const sip::MessageView& invite) {
   routing::RouteChoice choice =
       services_.router.route(*from, uri ? uri->user : std::string_view{}, random_(), services_.health, now());
   call->route = choice.route;
-  if (choice.candidates.empty()) return fail_call(*call, LocalError::no_route);
+  if (choice.candidates.empty())
+    return fail_call(*call, choice.route ? LocalError::peer_down : LocalError::no_route);
   for (const routing::TargetId target : choice.candidates) call->candidates.push_back({.target = target});
   call->late_offer = body_kind(invite) == Body::none;
   a.offer_pending = !call->late_offer;

@@ -45,11 +45,8 @@ sip::Path CallManager::path_within(const sip::Dialog& dialog, const sip::Path& k
 std::optional<sip::Path> CallManager::large_path(config::PeerIndex peer, const sip::Path& path) const {
   if (path.transport != sip::Transport::udp) return std::nullopt;
   const std::uint16_t port = services_.config.realms[path.realm].sip_tcp;
-  const auto& targets = services_.config.peers[peer].targets;
-  const auto target = std::ranges::find_if(targets, [&](const config::Target& one) {
-    return one.transport == config::Transport::tcp && one.endpoint.address == path.remote.address;
-  });
-  if (port == 0 || target == targets.end()) return std::nullopt;
+  const config::Target* target = services_.health.find_at(peer, path.remote.address, config::Transport::tcp);
+  if (port == 0 || target == nullptr) return std::nullopt;
   sip::Path large = path;
   large.transport = sip::Transport::tcp;
   large.local.port = port;

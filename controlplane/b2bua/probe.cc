@@ -9,7 +9,7 @@ using sip::HeaderId;
 void CallManager::probe(Nanoseconds now_ns) {
   while (const auto due = services_.health.take_due_probe(now_ns)) {
     const config::Peer& peer = services_.config.peers[due->peer];
-    const config::Target& target = peer.targets[due->target];
+    const config::Target& target = *services_.health.place(*due);
     const config::Realm& realm = services_.config.realms[peer.realm];
     const sip::Path path{
         .local = {realm.address(target.endpoint.address.family()), realm.sip_port(target.transport)},

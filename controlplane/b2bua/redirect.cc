@@ -42,7 +42,8 @@ bool CallManager::redirected(Leg& leg, const sip::MessageView& response) {
   sip::for_each_field(response, [&](const sip::HeaderField& field, std::string_view, std::string_view value) {
     if (field.id == sip::HeaderId::contact) contacts.emplace_back(value);
   });
-  const auto decision = call.trail.decide(services_.config, leg.peer, response.status(), contacts);
+  const auto decision =
+      call.trail.decide(services_.config, services_.health, leg.peer, response.status(), contacts);
   response_map::Input failure = heard(leg, call.from, response);
   switch (decision.outcome) {
     case RedirectOutcome::pass:

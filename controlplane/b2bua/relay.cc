@@ -260,7 +260,7 @@ void CallManager::on_ack(const sip::Arrival& arrival) {
   const sip::MessageView& ack = arrival.message;
   Leg* leg =
       arrival.verdict == dp::SteerVerdict::by_tag ? find_leg(arrival.slot, arrival.generation) : nullptr;
-  if (leg == nullptr || peer_of(ack.path) != leg->peer) return;
+  if (leg == nullptr || !speaks_for(*leg, ack.path)) return;
   if (!leg->dialog || !leg->dialog->matches(ack)) return;
   Call& call = *leg->call;
   std::erase_if(leg->unacknowledged, [&](const Unacknowledged& open) {

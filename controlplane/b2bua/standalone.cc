@@ -59,7 +59,8 @@ void CallManager::on_standalone(sip::ServerId id, const sip::MessageView& reques
   const auto uri = sip::parse_uri(called);
   const routing::RouteChoice choice =
       services_.router.route(from, uri ? uri->user : std::string_view{}, random_(), services_.health, now());
-  if (choice.candidates.empty()) return (void)refuse(id, from, LocalError::no_route);
+  if (choice.candidates.empty())
+    return (void)refuse(id, from, choice.route ? LocalError::peer_down : LocalError::no_route);
   sip::Slab<Standalone>::Handle handle;
   Standalone* one = standalone_.make(handle);
   if (one == nullptr) return (void)refuse(id, from, LocalError::capacity);
@@ -80,9 +81,16 @@ void CallManager::next_standalone(Standalone& one, response_map::Input failure) 
   while (one.next_candidate < one.candidates.size()) {
     one.target = one.candidates[one.next_candidate++];
     const config::Peer& peer = services_.config.peers[one.target.peer];
-    const config::Target& there = peer.targets[one.target.target];
+    const config::Target* known = services_.health.place(one.target);
+    if (known == nullptr) {  // its name moved on
+      failure = {};
+      failure.local = LocalError::peer_down;
+      continue;
+    }
+    const config::Target& there = *known;
     const config::Realm& realm = services_.config.realms[peer.realm];
     const IpAddress local = realm.address(there.endpoint.address.family());
+    one.next_host = next_host(there);
     one.path = {.local = {local, realm.sip_port(there.transport)},
                 .remote = there.endpoint,
                 .realm = peer.realm,
@@ -100,8 +108,8 @@ bool CallManager::send_standalone(Standalone& one, const sip::MessageView& reque
   const std::string host = one.path.local.address.to_uri_text();
   const routing::NumberPath numbers(services_.config, one.from, one.route, one.target.peer);
   const Crossing crossing{headers_[one.from], headers_[one.target.peer], host, numbers};
-  const std::string uri = request_uri_for(numbers.uri(routing::Party::called, request.request_uri()),
-                                          one.path.remote, one.path.transport);
+  const std::string uri =
+      request_uri_for(numbers.uri(routing::Party::called, request.request_uri()), one.next_host);
   const int hops = request.index->max_forwards < 0 ? 70 : std::min(request.index->max_forwards, 255);
   std::string lines;
   sip::HeaderWriter out(lines);

@@ -24,6 +24,7 @@ struct Standalone {
   std::vector<routing::TargetId> candidates;
   std::size_t next_candidate = 0;
   routing::TargetId target;  // the current one
+  std::string next_host;     // of our Request-URI
   sip::Path path;            // to it
   std::uint32_t cseq = 0;
   sip::Authenticator authenticator;  // of challenges of the current target

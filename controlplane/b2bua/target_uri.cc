@@ -1,24 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/b2bua/target_uri.h"
 
+#include "controlplane/sip/path.h"
 #include "dataplane/sip/names.h"
 #include "dataplane/sip/params.h"
 #include "dataplane/sip/uri.h"
 
 namespace sallyport::b2bua {
 
-std::string request_uri_for(std::string_view received, const Endpoint& target, sip::Transport transport) {
+std::string next_host(const config::Target& target) {
+  const auto transport = static_cast<sip::Transport>(target.transport);
+  if (!target.host.empty()) {
+    const std::string port = target.host_port == 0 ? "" : ":" + std::to_string(target.host_port);
+    return target.host + port + std::string(target.transport_given ? transport_param(transport) : "");
+  }
+  const bool standard = target.endpoint.port == sip::default_port(transport);
+  return (standard ? target.endpoint.address.to_uri_text() : target.endpoint.to_text())
+      .append(transport_param(transport));
+}
+
+std::string request_uri_for(std::string_view received, std::string_view host) {
   const auto uri = sip::parse_uri(received);
   std::string out = "sip:";
   if (uri && (uri->has_user || uri->scheme == sip::Scheme::tel)) out.append(uri->user).append("@");
-  const bool standard = target.port == sip::default_port(transport);
-  out += standard ? target.address.to_uri_text() : target.to_text();
+  out += host;
   if (uri) {
     const auto user = sip::find_param(uri->parameters, "user");
     const bool phone = uri->scheme == sip::Scheme::tel || (user && sip::iequals(user->value, "phone"));
     if (phone) out += ";user=phone";
   }
-  return out.append(transport_param(transport));
+  return out;
 }
 
 }  // namespace sallyport::b2bua

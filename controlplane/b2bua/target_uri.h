@@ -4,14 +4,16 @@
 #include <string>
 #include <string_view>
 
-#include "controlplane/sip/path.h"
-#include "dataplane/base/address.h"
+#include "controlplane/config/config.h"
 
 namespace sallyport::b2bua {
 
-// The user part, as it stands, at the target's host: what the next hop resolves is the host, and the number
-// is not ours to change here.
-[[nodiscard]] std::string request_uri_for(std::string_view received, const Endpoint& target,
-                                          sip::Transport transport);
+// Host, port and transport of our Request-URI. A target by name is called by its name: the look-up of RFC
+// 3263 finds where to send, and changes no URI.
+[[nodiscard]] std::string next_host(const config::Target& target);
+
+// The user part, as it stands, at `host`, as next_host() has it: what the next hop resolves is the host, and
+// the number is not ours to change here.
+[[nodiscard]] std::string request_uri_for(std::string_view received, std::string_view host);
 
 }  // namespace sallyport::b2bua

@@ -50,20 +50,19 @@ ordered_json to_json(const response_map::Explanation& e) {
           {"rule", e.rule}};
 }
 
-ordered_json to_json(const config::Config& config, const RouteArguments& arguments, const routing::DryRun& run) {
+ordered_json to_json(const config::Config& config, const RouteArguments& arguments,
+                     const routing::DryRun& run) {
   const auto& route = run.choice.route;
-  ordered_json json{{"from", arguments.from}, {"uri", arguments.uri}, {"user", run.user}, {"number", run.number}};
+  ordered_json json{
+      {"from", arguments.from}, {"uri", arguments.uri}, {"user", run.user}, {"number", run.number}};
   json["number_rule"] = run.number_rule ? ordered_json(*run.number_rule + 1) : ordered_json(nullptr);
   json["route"] = route ? ordered_json(*route + 1) : ordered_json(nullptr);
   json["line"] = route ? ordered_json(config.routes[*route].at.line) : ordered_json(nullptr);
   json["targets"] = ordered_json::array();
-  for (const auto& [step, user] : run.targets) {
+  for (const auto& [step, uri, user] : run.targets) {
     const config::Peer& peer = config.peers[step.id.peer];
-    json["targets"].push_back({{"peer", peer.name},
-                               {"target", peer.targets[step.id.target].uri},
-                               {"user", user},
-                               {"tried", step.tried},
-                               {"why", step.why}});
+    json["targets"].push_back(
+        {{"peer", peer.name}, {"target", uri}, {"user", user}, {"tried", step.tried}, {"why", step.why}});
   }
   return json;
 }

@@ -9,6 +9,11 @@
 #include "controlplane/ops/log.h"
 
 namespace sallyport::cli {
+namespace {
+
+constexpr std::chrono::seconds kFirstNames{3};
+
+}  // namespace
 
 dp::DataplaneOptions dataplane_options(const config::Config& config, const steer::NodeKey& key) {
   dp::DataplaneOptions options;
@@ -43,7 +48,8 @@ Process::Process(std::unique_ptr<Loaded> loaded)
       placement_(loaded_->config.dataplane.cores, loaded_->config.controlplane.cores, allowed_cores()),
       key_(steer::random_node_key()),
       peers_(loaded_->config),
-      router_(loaded_->config) {}
+      router_(loaded_->config),
+      name_news_(loaded_->config) {}
 
 std::expected<std::unique_ptr<Process>, std::string> Process::start(std::unique_ptr<Loaded> loaded) {
   std::unique_ptr<Process> process(new Process(std::move(loaded)));
@@ -67,6 +73,7 @@ std::expected<void, std::string> Process::bring_up() {
   open_ports_ = std::make_unique<media::OpenPorts>(dataplane_->media());
   if (const auto stream = start_stream(); !stream) return stream;
   start_shards();
+  if (const auto names = start_resolver(); !names) return names;
   return start_ops();
 }
 
@@ -99,6 +106,25 @@ void Process::start_shards() {
       shards_[index]->run([this](unsigned worker) { dataplane_->kick(worker); });
     });
   }
+}
+
+// The taps are up, so a name server may be reached through one.
+std::expected<void, std::string> Process::start_resolver() {
+  const config::Config& config = loaded_->config;
+  if (!resolver::has_names(config)) return {};
+  const auto publish = [this](const routing::SharedNames& names) {
+    for (const auto& shard : shards_) shard->learn(names);
+    if (stream_) stream_->learn(names);
+    name_news_.tell(names);
+  };
+  auto names = resolver::Resolver::start(config, publish, [this] { place_thread("names", placement_.others()); });
+  if (!names) return std::unexpected(names.error());
+  resolver_ = std::move(*names);
+  // The first calls should find their peers; but servers that do not answer keep nothing else from working.
+  if (!resolver_->wait_settled(kFirstNames)) {
+    ops::log_warning("names are still being looked up; their peers are down until then");
+  }
+  return {};
 }
 
 // The thread that calls, by its name.
@@ -170,6 +196,7 @@ ops::Sources Process::metric_sources() {
     return ops::RecordCounts{records_->written(), records_->dropped(), records_->failed()};
   };
   sources.tally = &tally_;
+  if (resolver_) sources.names = &resolver_->counters();
   sources.calls_limit = loaded_->config.controlplane.max_calls;
   sources.dpdk = dp::dpdk_version();
   return sources;
@@ -179,6 +206,7 @@ Process::~Process() {
   status_.reset();
   metrics_.reset();
   admin_.reset();
+  resolver_.reset();
   for (const auto& shard : shards_) shard->stop();
   for (std::thread& thread : threads_) thread.join();
   if (stream_) stream_->stop();

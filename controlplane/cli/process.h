@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "controlplane/cli/loaded.h"
+#include "controlplane/cli/name_news.h"
 #include "controlplane/cli/placement.h"
 #include "controlplane/media/port_allocator.h"
 #include "controlplane/ops/admin_commands.h"
@@ -21,6 +22,7 @@
 #include "controlplane/ops/cdr_writer.h"
 #include "controlplane/ops/metrics.h"
 #include "controlplane/ops/status_page.h"
+#include "controlplane/resolver/resolver.h"
 #include "controlplane/routing/peer_table.h"
 #include "controlplane/routing/router.h"
 #include "controlplane/shard/shard.h"
@@ -54,6 +56,7 @@ class Process final : private stats::ShardQuery {
   [[nodiscard]] std::expected<void, std::string> bring_up();
   [[nodiscard]] std::expected<void, std::string> start_stream();
   void start_shards();
+  [[nodiscard]] std::expected<void, std::string> start_resolver();
   [[nodiscard]] std::expected<void, std::string> start_ops();
   void place_thread(const std::string& name, const std::vector<unsigned>& cores) const;
   [[nodiscard]] ops::Sources metric_sources();
@@ -76,6 +79,8 @@ class Process final : private stats::ShardQuery {
   std::thread stream_thread_;
   std::vector<std::unique_ptr<shard::Shard>> shards_;
   std::vector<std::thread> threads_;
+  NameNews name_news_;
+  std::unique_ptr<resolver::Resolver> resolver_;  // null: no target is a name
   std::unique_ptr<ops::AdminCommands> commands_;
   std::unique_ptr<ops::AdminServer> admin_;
   std::unique_ptr<ops::MetricsServer> metrics_;

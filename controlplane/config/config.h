@@ -61,7 +61,7 @@ struct Controlplane {
   unsigned shards = 1;          // 1 to 64
   std::vector<unsigned> cores;  // shard n is pinned to cores[n % size]; empty: to those that do not poll, in turn
   Nanoseconds drain_ns = 30 * kSecond;
-  std::uint32_t max_calls = 50'000;  // at once, in the process; the shards share it equally
+  std::uint32_t max_calls = 50'000;      // at once, in the process; the shards share it equally
   std::uint32_t max_connections = 8192;  // of SIP over TCP and TLS, in the process
   SipTimers sip;
 };
@@ -112,9 +112,14 @@ struct Realm {
 // -------------------------------------------------------------------------------------------------------
 
 struct Target {
-  Endpoint endpoint;  // port 5060 when the URI has none, 5061 over TLS
+  Endpoint endpoint;  // port 5060 when the URI has none, 5061 over TLS. No address where `host` is a name
   Transport transport = Transport::udp;
   std::string uri;  // as written
+  // A name to look up (RFC 3263), lower case, without a last dot; empty: the endpoint stands in the URI.
+  std::string host;
+  std::uint16_t host_port = 0;   // what the URI says beside the name; 0: nothing
+  bool transport_given = false;  // the same, of `transport`
+  bool secure = false;           // sips
 };
 
 // Each ends the call on both legs with a local error of its name.
@@ -133,6 +138,7 @@ struct Peer {
   std::string name;
   RealmIndex realm = 0;
   std::vector<Prefix> match;    // sources; absent in the file: the targets' addresses
+  bool match_targets = false;   // absent in the file: also the addresses that the targets' names lead to
   std::vector<Target> targets;  // failover order; empty: a peer that only calls us
   MediaPolicy media;            // the realm's, with what this peer says otherwise
   std::vector<Prefix> trusted_private;
@@ -145,7 +151,7 @@ struct Peer {
   Numbers numbers;
   Codecs codecs;
   Headers headers;
-  Credentials credentials;          // for challenges of this peer; empty: they are passed on
+  Credentials credentials;  // for challenges of this peer; empty: they are passed on
   Redirects redirects;
   ReferMode refer = ReferMode::pass;
   UnknownMethods unknown_methods = UnknownMethods::refuse;
@@ -165,7 +171,7 @@ struct Route {
   std::string user;             // pattern with '*' and '?'; empty: any user, also none
   std::vector<RouteTarget> to;  // at least one, each with targets
   bool weighted = false;
-  Numbers numbers;              // between those of the two peers
+  Numbers numbers;  // between those of the two peers
   Place at;
 };
 
@@ -213,6 +219,24 @@ struct MapConfig {
   Place at;
 };
 
+// ---- names
+// -------------------------------------------------------------------------------------------------------
+
+enum class DnsTransport : std::uint8_t { udp, tcp };
+
+// How names of targets are looked up (RFC 3263). The servers are asked over the kernel's sockets.
+struct Dns {
+  std::vector<Endpoint> servers;               // in this order; empty: those of /etc/resolv.conf
+  DnsTransport transport = DnsTransport::udp;  // udp: and TCP for answers that were cut
+  Nanoseconds timeout_ns = 2 * kSecond;        // of the first try; each further one waits twice as long
+  unsigned tries = 2;                          // of each server
+  // What an answer's TTL is held to.
+  Nanoseconds min_ttl_ns = 5 * kSecond;
+  Nanoseconds max_ttl_ns = 3600 * kSecond;
+  // How long the last good answer is used beyond its TTL when no server answers (RFC 8767); 0: not at all.
+  Nanoseconds max_stale_ns = 24 * 3600 * kSecond;
+};
+
 // ---- the rest
 // ----------------------------------------------------------------------------------------------------
 
@@ -244,6 +268,7 @@ struct Config {
   std::vector<Peer> peers;
   std::vector<Route> routes;  // first match wins
   std::vector<MapConfig> response_maps;
+  Dns dns;
   Metrics metrics;
   Status status;
   Admin admin;

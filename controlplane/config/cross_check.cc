@@ -108,6 +108,40 @@ void check_matches(const Draft& draft, Faults& faults) {
   }
 }
 
+// A target by name needs a transport of its realm's to be called over.
+void check_named_target(const Target& target, const Realm& realm, Place at, const std::string& head,
+                        Faults& faults) {
+  const auto speaks = [&](Transport transport) {
+    const bool fits = !target.transport_given || target.transport == transport ||
+                      (target.secure && target.transport == Transport::tcp && transport == Transport::tls);
+    const bool secure = !target.secure || transport == Transport::tls;
+    return fits && secure && realm.sip_port(transport) != 0;
+  };
+  if (speaks(Transport::udp) || speaks(Transport::tcp) || speaks(Transport::tls)) return;
+  faults.add(at, head + "realm '" + realm.name + "' speaks no transport that '" + target.host +
+                     "' could be reached over");
+}
+
+// A name server beside the media and the calls is reached through the tap, which lets TCP of ours pass and no
+// UDP.
+void check_dns(const Draft& draft, Faults& faults) {
+  const Dns& dns = draft.config.dns;
+  for (std::size_t i = 0; i < dns.servers.size(); ++i) {
+    const IpAddress& server = dns.servers[i].address;
+    const std::string head = "dns.servers: " + server.to_text();
+    for (const Realm& realm : draft.config.realms) {
+      const auto own = [&](const Prefix& prefix) { return prefix.address == server; };
+      const auto near = [&](const Prefix& prefix) { return prefix.contains(server); };
+      if (std::ranges::any_of(realm.addresses, own)) {
+        faults.add(draft.dns_servers[i], head + " is realm '" + realm.name + "' itself");
+      } else if (dns.transport == DnsTransport::udp && std::ranges::any_of(realm.addresses, near)) {
+        faults.add(draft.dns_servers[i],
+                   head + " is in realm '" + realm.name + "', where only 'transport: tcp' reaches it");
+      }
+    }
+  }
+}
+
 // A target needs an address of its family to be called from.
 void check_families(const Draft& draft, Faults& faults) {
   for (std::size_t p = 0; p < draft.config.peers.size(); ++p) {
@@ -118,6 +152,10 @@ void check_families(const Draft& draft, Faults& faults) {
     for (std::size_t i = 0; i < peer.targets.size(); ++i) {
       const IpAddress& address = peer.targets[i].endpoint.address;
       const std::string head = "peers." + peer.name + ".targets: ";
+      if (!peer.targets[i].host.empty()) {
+        check_named_target(peer.targets[i], realm, draft.peers[p].targets[i], head, faults);
+        continue;
+      }
       const auto own = [&](const Prefix& prefix) { return prefix.address == address; };
       if (!realm.address(address.family())) {
         faults.add(draft.peers[p].targets[i], head + "realm '" + realm.name + "' has no " +
@@ -182,6 +220,7 @@ void cross_check(const Draft& draft, Faults& faults) {
   check_families(draft, faults);
   check_routes(draft, faults);
   check_receive_maps(draft, faults);
+  check_dns(draft, faults);
 }
 
 }  // namespace sallyport::config

@@ -21,6 +21,7 @@ void read_all(const yaml::Node& root, Draft& draft, Faults& faults) {
   read_response_maps(top, draft);
   read_peers(top, draft);
   read_routes(top, draft);
+  read_dns(top, draft);
   read_operations(top, draft);
   top.finish();
   cross_check(draft, faults);

@@ -34,6 +34,7 @@ struct Draft {
   std::vector<RealmPlaces> realms;
   std::vector<PeerPlaces> peers;
   std::vector<RoutePlaces> routes;
+  std::vector<Place> dns_servers;
 
   // Names that were given, also of entries that had faults: those are not reported a second time as
   // undefined.
@@ -49,6 +50,7 @@ void read_realms(MapReader& top, Draft& draft);
 void read_response_maps(MapReader& top, Draft& draft);
 void read_peers(MapReader& top, Draft& draft);
 void read_routes(MapReader& top, Draft& draft);
+void read_dns(MapReader& top, Draft& draft);
 void read_operations(MapReader& top, Draft& draft);  // metrics, status, admin, cdr, log
 
 // private_media, nat_keepalive, and latch, latch_mask and idle_timeout of `media` (nullptr: absent), for

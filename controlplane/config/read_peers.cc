@@ -36,9 +36,26 @@ std::string judge_target(const sip::Uri& uri) {
   sip::ParamReader params(uri.parameters);
   while (const auto param = params.next()) {
     if (!equals_nocase(param->name, "transport")) return "unknown parameter " + in_quotes(param->name);
-    if (!transport_of(param->value)) return "transport " + in_quotes(param->value) + " is none of udp and tcp";
+    if (!transport_of(param->value))
+      return "transport " + in_quotes(param->value) + " is none of udp and tcp";
   }
   return params.well_formed() ? "" : "malformed parameters";
+}
+
+// A target by name: where it leads is found out while running (RFC 3263).
+std::optional<Target> read_named_target(const Value& item, const sip::Uri& uri, const std::string& text) {
+  auto host = host_name(uri.host);
+  if (!host) {
+    item.fault("{} is neither an IP address nor a host name", in_quotes(uri.host));
+    return std::nullopt;
+  }
+  Target target{.uri = text, .host = std::move(*host), .host_port = uri.port};
+  target.secure = uri.scheme == sip::Scheme::sips;
+  if (const auto param = sip::find_param(uri.parameters, "transport")) {
+    target.transport = transport_of(param->value).value_or(Transport::udp);
+    target.transport_given = true;
+  }
+  return target;
 }
 
 std::optional<Target> read_target(const Value& item) {
@@ -54,10 +71,7 @@ std::optional<Target> read_target(const Value& item) {
     return std::nullopt;
   }
   const IpAddress address = sip::host_address(uri->host);
-  if (!address) {
-    item.fault("a target must be an IP address, not {}", in_quotes(uri->host));
-    return std::nullopt;
-  }
+  if (!address) return read_named_target(item, *uri, *text);
   if (address.is_multicast() || address.is_unspecified() || address.is_broadcast()) {
     item.fault("{} cannot be a target", address.to_text());
     return std::nullopt;
@@ -96,7 +110,9 @@ void read_match(MapReader& reader, Peer& peer, Draft::PeerPlaces& places) {
     if (value->is_list() && value->list().empty()) value->fault("is empty");
     return;
   }
+  peer.match_targets = true;
   for (std::size_t i = 0; i < peer.targets.size(); ++i) {
+    if (!peer.targets[i].host.empty()) continue;
     const IpAddress& address = peer.targets[i].endpoint.address;
     const Prefix prefix{address, static_cast<std::uint8_t>(address.is_v4() ? 32 : 128)};
     if (std::find(peer.match.begin(), peer.match.end(), prefix) != peer.match.end()) continue;

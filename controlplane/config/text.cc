@@ -120,6 +120,28 @@ std::string one_of(std::span<const std::string_view> words) {
   return text;
 }
 
+std::optional<std::string> host_name(std::string_view text) {
+  if (text.ends_with('.')) text.remove_suffix(1);
+  if (text.empty() || text.size() > 253) return std::nullopt;
+  std::string name;
+  for (const char c : text) name += c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  std::string_view rest = name;
+  while (true) {
+    const std::size_t dot = rest.find('.');
+    const std::string_view label = rest.substr(0, dot);
+    const auto fits = [](char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || c == '-'; };
+    if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-' ||
+        !std::all_of(label.begin(), label.end(), fits)) {
+      return std::nullopt;
+    }
+    if (dot == std::string_view::npos) {
+      return std::all_of(label.begin(), label.end(), is_digit) ? std::nullopt
+                                                               : std::optional(std::move(name));
+    }
+    rest.remove_prefix(dot + 1);
+  }
+}
+
 std::string in_quotes(std::string_view text) {
   constexpr std::size_t kLongest = 40;
   std::string result = "'";

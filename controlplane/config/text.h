@@ -22,6 +22,10 @@ namespace sallyport::config {
 // "a, b or c".
 [[nodiscard]] std::string one_of(std::span<const std::string_view> words);
 
+// A host name in lower case and without its last dot: letters, digits and inner hyphens, labels of at most
+// 63, 253 octets in all, a last label that is no number (RFC 1123 2.1). nullopt: it is none.
+[[nodiscard]] std::optional<std::string> host_name(std::string_view text);
+
 // For messages: `text` shortened to 40 characters, control characters and quotes made harmless, in quotes.
 [[nodiscard]] std::string in_quotes(std::string_view text);
 

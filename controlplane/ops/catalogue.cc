@@ -92,6 +92,14 @@ constexpr auto kCatalogue = std::to_array<MetricInfo>({
     {"dataplane_cycles_per_packet", Gauge, "core", "Busy cycles by packets, over the last second or so."},
     {"dataplane_cycles_total", Counter, "core, state", "Cycles of a core, busy or idle."},
     {"dataplane_pool_packets", Gauge, "port, state", "Packet buffers of a port's pool, used or free."},
+    // ---- names of targets
+    {"dns_queries_total", Counter, "type, outcome",
+     "Questions to name servers that ended, by record type and what came."},
+    {"dns_lookups_total", Counter, "outcome",
+     "Look-ups of targets' names that ended (RFC 3263), by what became of the name."},
+    {"dns_names", Gauge, "state",
+     "Targets that are names, by state; stale: the servers do not answer and the last good places are used."},
+    {"dns_discarded_total", Counter, "reason", "Records of answers that were not used, by reason."},
     // ---- process
     {"ring_full_total", Counter, "ring", "Records that a ring or queue had no room for."},
     {"ring_used_ratio", Gauge, "ring, shard", "Share of a ring that is in use, the fullest of a shard's."},

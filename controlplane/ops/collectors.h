@@ -23,6 +23,8 @@ void collect_media(const Labels& labels, const Sources& sources, MetricFamilies&
 void collect_shards(const Labels& labels, const Sources& sources, MetricFamilies& out);
 // SIP over TCP and TLS: stream_*.
 void collect_stream(const Labels& labels, const Sources& sources, MetricFamilies& out);
+// Of the resolver: dns_*.
+void collect_names(const Labels& labels, const Sources& sources, MetricFamilies& out);
 // Records, memory, build_info.
 void collect_process(const Labels& labels, const Sources& sources, MetricFamilies& out);
 

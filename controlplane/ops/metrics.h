@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "controlplane/config/config.h"
+#include "controlplane/resolver/counters.h"
 #include "controlplane/sip/statistics.h"
 #include "controlplane/stats/shard_query.h"
 #include "controlplane/stats/shard_statistics.h"
@@ -61,6 +62,7 @@ struct Sources {
   std::chrono::milliseconds query_timeout{300};
   std::function<RecordCounts()> records;
   const CallTally* tally = nullptr;
+  const resolver::Counters* names = nullptr;  // null: no target is a name
   std::uint32_t calls_limit = 0;
   std::string version = SALLYPORT_VERSION;
   std::string dpdk;

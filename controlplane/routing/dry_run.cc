@@ -24,6 +24,22 @@ std::string user_of(const std::string& uri) {
   return parsed ? std::string(parsed->user) : std::string();
 }
 
+// Each name as one place.
+ResolvedNames assumed_names(const config::Config& config) {
+  ResolvedNames names;
+  for (std::size_t peer = 0; peer < config.peers.size(); ++peer) {
+    const auto& targets = config.peers[peer].targets;
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+      if (targets[i].host.empty()) continue;
+      names.push_back({static_cast<config::PeerIndex>(peer),
+                       static_cast<std::uint16_t>(i),
+                       NameState::resolved,
+                       {ResolvedPlace{}}});
+    }
+  }
+  return names;
+}
+
 }  // namespace
 
 std::expected<DryRun, std::string> dry_run(const config::Config& config, std::string_view from_peer,
@@ -41,12 +57,15 @@ std::expected<DryRun, std::string> dry_run(const config::Config& config, std::st
     run.number_rule = apply_numbers(config.peers[from].numbers, Way::in, Party::called, *number).rule;
   }
   run.number = user_of(NumberPath(config, from, std::nullopt, config::kNoIndex).uri(Party::called, uri));
-  const PeerHealth health(config, 0);
+  PeerHealth health(config, 0);
+  health.learn(assumed_names(config), 0);
   RouteReport report = Router(config).explain(from, run.number, random, health, 0);
   run.choice = std::move(report.choice);
   for (RouteStep& step : report.steps) {
     const NumberPath path(config, from, run.choice.route, step.id.peer);
-    run.targets.push_back({std::move(step), user_of(path.uri(Party::called, uri))});
+    const config::Target& target = *health.place(step.id);
+    if (!target.host.empty()) step.why += ", looked up while running";
+    run.targets.push_back({std::move(step), target.uri, user_of(path.uri(Party::called, uri))});
   }
   return run;
 }
@@ -60,10 +79,10 @@ std::string render(const config::Config& config, const DryRun& run) {
   if (!run.choice.route) return text + "no route: local error no-route\n";
   text += route_head(config, *run.choice.route);
   std::size_t place = 0;
-  for (const auto& [step, user] : run.targets) {
+  for (const auto& [step, uri, user] : run.targets) {
     const config::Peer& peer = config.peers[step.id.peer];
-    text += fmt::format("  {} {} {} ({})", step.tried ? std::to_string(++place) + "." : "-", peer.name,
-                        peer.targets[step.id.target].uri, step.why);
+    text += fmt::format("  {} {} {} ({})", step.tried ? std::to_string(++place) + "." : "-", peer.name, uri,
+                        step.why);
     text += user.empty() ? "\n" : fmt::format(" as {}\n", user);
   }
   return text;

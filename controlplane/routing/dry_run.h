@@ -15,6 +15,7 @@ namespace sallyport::routing {
 
 struct DryRunTarget {
   RouteStep step;
+  std::string uri;   // of the target, as written
   std::string user;  // of the Request-URI that this target would get
 };
 
@@ -26,8 +27,9 @@ struct DryRun {
   std::vector<DryRunTarget> targets;
 };
 
-// The route of a call from that peer to that URI, and each target in order. All targets count as up. `random`
-// decides between weights. Error: one sentence (no such peer, not a URI).
+// The route of a call from that peer to that URI, and each target in order. All targets count as up; names
+// are looked up by the running process only, so each counts as one target. `random` decides between weights.
+// Error: one sentence (no such peer, not a URI).
 [[nodiscard]] std::expected<DryRun, std::string> dry_run(const config::Config& config,
                                                          std::string_view from_peer, std::string_view uri,
                                                          std::uint64_t random);

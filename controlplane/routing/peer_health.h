@@ -9,6 +9,11 @@
 //
 // A peer is usable while one of its targets is. Shards share nothing: each has an instance and learns for
 // itself.
+//
+// A target of the configuration that is an address is one target here. One that is a name is as many as the
+// name leads to, each with health of its own, and learn() replaces them: what stays at the same place by the
+// same transport keeps its identity and its health, what is gone is no target any more. Who still holds its
+// TargetId is told nothing wrong: numbers of resolved targets are not used again for as long as can be.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +21,20 @@
 #include <vector>
 
 #include "controlplane/config/config.h"
+#include "controlplane/routing/resolved.h"
+#include "controlplane/routing/target_order.h"
 
 namespace sallyport::routing {
 
 // A place of a peer's that is none of its targets (a redirect led there): always up, nothing is learnt of it.
 inline constexpr std::uint16_t kNoTarget = 0xffff;
+// Above every index of a configured target.
+inline constexpr std::uint16_t kFirstResolved = 0x100;
 
 struct TargetId {
   config::PeerIndex peer = 0;
-  std::uint16_t target = 0;  // index into the peer's targets, or kNoTarget
+  // Index into the peer's targets; kFirstResolved and above: one that a name led to; or kNoTarget.
+  std::uint16_t target = 0;
   friend bool operator==(const TargetId&, const TargetId&) = default;
 };
 
@@ -38,7 +48,8 @@ class PeerHealth {
   // A Retry-After beyond this counts as this.
   static constexpr Nanoseconds kLongestRest = 3600 * kSecond;
 
-  // `first_probe_ns`: when probing starts; the targets' first probes are spread over their intervals.
+  // `config` must outlive it. `first_probe_ns`: when probing starts; the targets' first probes are spread
+  // over their intervals.
   PeerHealth(const config::Config& config, Nanoseconds first_probe_ns);
 
   [[nodiscard]] TargetState state(TargetId id, Nanoseconds now_ns) const;
@@ -65,22 +76,49 @@ class PeerHealth {
   // not.
   void probe_result(TargetId id, bool alive);
 
+  // The places to call as they are now.
   [[nodiscard]] std::uint16_t targets_of(config::PeerIndex peer) const;
+  // The order in which to try them; `random` is uniform and draws between the weights of a name's.
+  [[nodiscard]] std::vector<TargetId> in_order(config::PeerIndex peer, std::uint64_t random) const;
+  // The same, of one target of the configuration, undrawn.
+  [[nodiscard]] std::vector<TargetId> places_of(config::PeerIndex peer, std::uint16_t configured) const;
+  // Where it is, with the URI that led there; nullptr: no longer a target. Valid until learn().
+  [[nodiscard]] const config::Target* place(TargetId id) const;
+  [[nodiscard]] std::optional<TargetId> find(config::PeerIndex peer, const Endpoint& endpoint,
+                                             config::Transport transport) const;
+  // The target of the peer by that transport at that address, any port.
+  [[nodiscard]] const config::Target* find_at(config::PeerIndex peer, const IpAddress& address,
+                                              config::Transport transport) const;
+  // Whether one of the peer's targets is there.
+  [[nodiscard]] bool has_address(config::PeerIndex peer, const IpAddress& address) const;
+  // What the names lead to from now on.
+  void learn(const ResolvedNames& names, Nanoseconds now_ns);
+  // Of a configured target that is a name.
+  [[nodiscard]] NameState name_state(config::PeerIndex peer, std::uint16_t configured) const;
 
  private:
   struct Target {
+    std::uint16_t number = 0;  // TargetId::target
+    Standing standing;
+    config::Target place;
     Nanoseconds rest_until_ns = 0;
     Nanoseconds next_probe_ns = 0;
-    Nanoseconds probe_every_ns = 0;  // 0: never
     unsigned probes_lost = 0;
     bool rest_was_asked = false;  // by Retry-After
   };
-  [[nodiscard]] Target& at(TargetId id) { return targets_[first_[id.peer] + id.target]; }
-  [[nodiscard]] const Target& at(TargetId id) const { return targets_[first_[id.peer] + id.target]; }
-  [[nodiscard]] TargetId id_of(std::size_t position) const;
+  struct Peer {
+    std::vector<Target> targets;  // by standing
+    Nanoseconds probe_every_ns = 0;
+    std::vector<NameState> names;  // by configured target; empty: none is a name
+    std::uint16_t next_number = kFirstResolved;
+  };
+  [[nodiscard]] Target* at(TargetId id);
+  [[nodiscard]] const Target* at(TargetId id) const;
+  [[nodiscard]] std::uint16_t fresh_number(Peer& peer) const;
+  void replace(Peer& peer, const ResolvedName& name, const config::Target& configured, Nanoseconds now_ns);
 
-  std::vector<std::size_t> first_;  // by peer, one more at the end
-  std::vector<Target> targets_;
+  const config::Config& config_;
+  std::vector<Peer> peers_;
 };
 
 }  // namespace sallyport::routing

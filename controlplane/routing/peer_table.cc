@@ -5,11 +5,12 @@
 
 namespace sallyport::routing {
 
-PeerTable::PeerTable(const config::Config& config) : realms_(config.realms.size()) {
+PeerTable::PeerTable(const config::Config& config) : config_(&config), resolved_(config.realms.size()) {
+  std::vector<RealmTable> realms(config.realms.size());
   for (std::size_t index = 0; index < config.peers.size(); ++index) {
     const config::Peer& peer = config.peers[index];
     for (const Prefix& prefix : peer.match) {
-      RealmTable& realm = realms_[peer.realm];
+      RealmTable& realm = realms[peer.realm];
       auto& levels = prefix.address.is_v4() ? realm.v4 : realm.v6;
       const auto longer = [&](const Level& level) { return level.length > prefix.length; };
       auto at = std::find_if_not(levels.begin(), levels.end(), longer);
@@ -17,15 +18,31 @@ PeerTable::PeerTable(const config::Config& config) : realms_(config.realms.size(
       at->peers.emplace(prefix.network(), static_cast<config::PeerIndex>(index));
     }
   }
+  realms_ = std::make_shared<const std::vector<RealmTable>>(std::move(realms));
 }
 
 std::optional<config::PeerIndex> PeerTable::find(config::RealmIndex realm, const IpAddress& source) const {
-  if (realm >= realms_.size()) return std::nullopt;
-  for (const Level& level : source.is_v4() ? realms_[realm].v4 : realms_[realm].v6) {
+  if (realm >= realms_->size()) return std::nullopt;
+  const std::uint8_t whole = source.is_v4() ? 32 : 128;
+  const auto resolved = resolved_[realm].find(source);
+  const bool is_resolved = resolved != resolved_[realm].end();
+  for (const Level& level : source.is_v4() ? (*realms_)[realm].v4 : (*realms_)[realm].v6) {
+    if (is_resolved && level.length < whole) break;
     const auto found = level.peers.find(Prefix{source, level.length}.network());
     if (found != level.peers.end()) return found->second;
   }
-  return std::nullopt;
+  return is_resolved ? std::optional(resolved->second) : std::nullopt;
+}
+
+void PeerTable::learn(const ResolvedNames& names) {
+  for (Resolved& realm : resolved_) realm.clear();
+  for (const ResolvedName& name : names) {
+    const config::Peer& peer = config_->peers[name.peer];
+    if (!peer.match_targets) continue;
+    for (const ResolvedPlace& place : name.places) {
+      resolved_[peer.realm].emplace(place.endpoint.address, name.peer);
+    }
+  }
 }
 
 }  // namespace sallyport::routing

@@ -1,23 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "controlplane/config/config.h"
+#include "controlplane/routing/resolved.h"
 
 namespace sallyport::routing {
 
-// Who speaks: the peer of a realm whose `match` holds a source address, the longest prefix first. Built once
-// from a configuration; reads only after that, so shards may share one.
+// Who speaks: the peer of a realm whose `match` holds a source address, the longest prefix first. A peer
+// without `match` is also known by the addresses that its targets' names lead to: whole addresses, of two
+// such peers the first, but `match` of the same length comes before them. Copies share what comes from the
+// configuration; what they learn of names is their own, so every thread that learns has a copy.
 class PeerTable {
  public:
+  // `config` must outlive it.
   explicit PeerTable(const config::Config& config);
 
   // nullopt: an unknown source (realm.unknown_source says what it gets).
   [[nodiscard]] std::optional<config::PeerIndex> find(config::RealmIndex realm,
                                                       const IpAddress& source) const;
+
+  void learn(const ResolvedNames& names);
 
  private:
   // All prefixes of one length, by their network address.
@@ -28,7 +35,11 @@ class PeerTable {
   struct RealmTable {
     std::vector<Level> v4, v6;  // longest first
   };
-  std::vector<RealmTable> realms_;
+  using Resolved = std::unordered_map<IpAddress, config::PeerIndex, IpAddressHash>;
+
+  const config::Config* config_;
+  std::shared_ptr<const std::vector<RealmTable>> realms_;
+  std::vector<Resolved> resolved_;  // by realm
 };
 
 }  // namespace sallyport::routing

@@ -16,6 +16,8 @@ namespace {
 // A response may name more; whoever does is not listened to for longer.
 constexpr std::size_t kMostContacts = 16;
 constexpr std::uint16_t kSipPort = 5060;
+// A source that a name led to counts as a prefix of all its bits.
+constexpr int kHostPrefix = 128;
 
 // RFC 3261 25.1: qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] ); in thousandths.
 std::optional<std::uint16_t> read_q(std::string_view text) {
@@ -81,19 +83,18 @@ bool holds(const std::vector<Prefix>& prefixes, const IpAddress& address) {
 }
 
 // The target of that realm there, or else the peer who calls from there; the longest match of those.
-std::optional<TargetId> target_at(const config::Config& config, config::RealmIndex realm,
-                                  const Place& place) {
+std::optional<TargetId> target_at(const config::Config& config, const PeerHealth& health,
+                                  config::RealmIndex realm, const Place& place) {
   std::optional<TargetId> found;
   int longest = -1;
   for (std::size_t i = 0; i < config.peers.size(); ++i) {
     const config::Peer& peer = config.peers[i];
     if (peer.realm != realm) continue;
-    const auto is_there = [&](const config::Target& target) {
-      return target.endpoint == place.endpoint && target.transport == place.transport;
-    };
     const auto index = static_cast<config::PeerIndex>(i);
-    if (const auto target = std::ranges::find_if(peer.targets, is_there); target != peer.targets.end()) {
-      return TargetId{index, static_cast<std::uint16_t>(target - peer.targets.begin())};
+    if (const auto target = health.find(index, place.endpoint, place.transport)) return target;
+    if (peer.match_targets && longest < kHostPrefix && health.has_address(index, place.endpoint.address)) {
+      longest = kHostPrefix;
+      found = TargetId{index, kNoTarget};
     }
     for (const Prefix& prefix : peer.match) {
       if (!prefix.contains(place.endpoint.address) || prefix.length <= longest) continue;
@@ -138,8 +139,9 @@ bool RedirectTrail::was_there(const Endpoint& endpoint, std::string_view uri) co
                              [&](const Visit& v) { return v.endpoint == endpoint && v.user == user; });
 }
 
-RedirectDecision RedirectTrail::decide(const config::Config& config, config::PeerIndex redirecting,
-                                       std::uint16_t status, const std::vector<std::string>& contact_fields) {
+RedirectDecision RedirectTrail::decide(const config::Config& config, const PeerHealth& health,
+                                       config::PeerIndex redirecting, std::uint16_t status,
+                                       const std::vector<std::string>& contact_fields) {
   const config::Peer& peer = config.peers[redirecting];
   if (peer.redirects.mode == config::RedirectMode::refuse) return {RedirectOutcome::refuse, {}};
   const bool may_follow = status == 300 || status == 301 || status == 302;
@@ -150,7 +152,7 @@ RedirectDecision RedirectTrail::decide(const config::Config& config, config::Pee
     const auto uri = sip::parse_uri(contact.uri);
     const auto place = uri ? place_of(*uri) : std::nullopt;
     if (!place || is_ours(config, place->endpoint.address)) continue;
-    auto there = target_at(config, peer.realm, *place);
+    auto there = target_at(config, health, peer.realm, *place);
     if (!there && holds(peer.redirects.allow, place->endpoint.address))
       there = TargetId{redirecting, kNoTarget};
     if (!there) continue;

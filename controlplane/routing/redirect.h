@@ -9,8 +9,10 @@
 //
 // A Contact is followed only to where calls may go anyway: to a target or a source of a configured peer of
 // the same realm (whose policies then hold), or into the redirecting peer's own `allow`; never to an address
-// of ours, to a host name, to a sips URI or by a transport that no target has. A call follows at most `depth`
+// of ours, to a sips URI or by a transport that no target has. A call follows at most `depth`
 // redirects one after the other, and never goes twice to the same user at the same address: that is a loop.
+// A Contact with a host name is not followed: a look-up would make the call wait, and make the name server's
+// work of whoever may redirect. Where a peer's own names lead is known, so an address there is followed.
 // 305 and 380 are not followed: their Contacts do not say where the callee is (RFC 3261 21.3.4, 21.3.5).
 //
 // Pure: one Redirects belongs to one call.
@@ -61,8 +63,9 @@ class RedirectTrail {
  public:
   // Each target that the call goes to, so also the first.
   void went_to(const Endpoint& endpoint, std::string_view uri);
-  [[nodiscard]] RedirectDecision decide(const config::Config& config, config::PeerIndex redirecting,
-                                        std::uint16_t status, const std::vector<std::string>& contact_fields);
+  [[nodiscard]] RedirectDecision decide(const config::Config& config, const PeerHealth& health,
+                                        config::PeerIndex redirecting, std::uint16_t status,
+                                        const std::vector<std::string>& contact_fields);
 
  private:
   [[nodiscard]] bool was_there(const Endpoint& endpoint, std::string_view uri) const;

@@ -101,8 +101,7 @@ RouteChoice Router::route(config::PeerIndex from, std::string_view user, std::ui
   if (choice.last_resort) peers = route.to;
   if (route.weighted) peers = draw(std::move(peers), random);
   for (const RouteTarget& to : peers) {
-    for (std::uint16_t i = 0; i < health.targets_of(to.peer); ++i) {
-      const TargetId id{to.peer, i};
+    for (const TargetId id : health.in_order(to.peer, random + to.peer)) {
       if (choice.last_resort || health.usable(id, now_ns)) choice.candidates.push_back(id);
     }
   }
@@ -127,8 +126,7 @@ RouteReport Router::explain(config::PeerIndex from, std::string_view user, std::
     report.steps.push_back({id, true, std::move(why)});
   }
   for (const RouteTarget& to : route.to) {
-    for (std::uint16_t i = 0; i < health.targets_of(to.peer); ++i) {
-      const TargetId id{to.peer, i};
+    for (const TargetId id : health.in_order(to.peer, random + to.peer)) {
       if (std::find(candidates.begin(), candidates.end(), id) != candidates.end()) continue;
       report.steps.push_back({id, false, state_text(health, id, now_ns)});
     }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Theory of operation. route() walks the configured routes, the first that fits `from` and `user` decides.
 // Its peers become an ordered list of targets to try: in a failover list as written; with weights one is
-// drawn and the others follow by falling weight. Within a peer its targets stand in their order. Targets that
-// PeerHealth holds to be out of use are left out, unless that would leave none: then all are tried in order.
-// Pure: chance, clock and health are passed in.
+// drawn and the others follow by falling weight. Within a peer its targets stand in their order, those that a
+// name led to by the priorities and weights of its records. Targets that PeerHealth holds to be out of use
+// are left out, unless that would leave none: then all are tried in order. Pure: chance, clock and health are
+// passed in.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,9 @@ namespace sallyport::routing {
 struct RouteChoice {
   std::optional<std::size_t>
       route;  // index into Config::routes; nullopt: no route fits (local error no-route)
-  std::vector<TargetId> candidates;  // try in this order; empty only without a route
-  bool last_resort = false;          // every target was out of use
+  // Try in this order; empty only without a route, or where no name of its peers leads anywhere.
+  std::vector<TargetId> candidates;
+  bool last_resort = false;  // every target was out of use
 };
 
 // One step of `sallyport route`: every target that the route names, in the order in which it would be tried,

@@ -53,12 +53,13 @@ Shard::Shard(const Common& common, const Lines& lines, unsigned index, unsigned 
                            .seed = seed_of(common.key, index, "ports"),
                            .board = &common.open_ports}),
       health_(common.config, now_ns),
+      peers_(common.peers),
       admission_(common.config, shards),
       unknown_sources_(common.config, index, shards, common.key.hash),
       link_(lines.commands, lines.stream, statistics_.totals),
-      counter_(common.peers, statistics_),
+      counter_(peers_, statistics_),
       manager_({.config = common.config,
-                .peers = common.peers,
+                .peers = peers_,
                 .router = common.router,
                 .maps = common.maps,
                 .health = health_,
@@ -99,7 +100,20 @@ bool Shard::post(stats::ShardRequest request) {
   return true;
 }
 
+void Shard::learn(routing::SharedNames names) {
+  names_.put(std::move(names));
+  lines_.bell->wake();
+}
+
+void Shard::apply_names(Nanoseconds now_ns) {
+  const auto names = names_.take();
+  if (!names) return;
+  health_.learn(**names, now_ns);
+  peers_.learn(**names);
+}
+
 unsigned Shard::turn(Nanoseconds now_ns) {
+  apply_names(now_ns);
   wheel_.advance(now_ns);
   apply_phase();
   oldest_event_ns_ = now_ns;
@@ -155,7 +169,8 @@ void Shard::on_event(const dp::RecordRing::Record& record, Nanoseconds now_ns) {
 
 void Shard::on_sip(std::span<const std::byte> bytes, Nanoseconds now_ns) {
   const auto head = head_of<dp::SipReceived>(bytes);
-  receive(head, {.local = head.local, .remote = head.remote, .realm = head.realm}, bytes.subspan(sizeof(head)), now_ns);
+  receive(head, {.local = head.local, .remote = head.remote, .realm = head.realm},
+          bytes.subspan(sizeof(head)), now_ns);
 }
 
 unsigned Shard::take_stream_events(Nanoseconds now_ns) {
@@ -180,7 +195,8 @@ void Shard::on_stream_sip(std::span<const std::byte> bytes, Nanoseconds now_ns) 
 }
 
 template <typename Head>
-void Shard::receive(const Head& head, const sip::Path& path, std::span<const std::byte> behind, Nanoseconds now_ns) {
+void Shard::receive(const Head& head, const sip::Path& path, std::span<const std::byte> behind,
+                    Nanoseconds now_ns) {
   static_assert(sizeof(Head) % 8 == 0);
   oldest_event_ns_ = std::min(oldest_event_ns_, head.received_ns != 0 ? head.received_ns : now_ns);
   std::memcpy(static_cast<void*>(index_copy_.get()), behind.data(), head.index_bytes);
@@ -204,7 +220,7 @@ void Shard::apply_phase() {
 }
 
 bool Shard::has_work() {
-  return stop_.load(std::memory_order_acquire) || !mailbox_.empty() ||
+  return stop_.load(std::memory_order_acquire) || !mailbox_.empty() || names_.waiting() ||
          phase_.load(std::memory_order_acquire) != applied_ ||
          std::ranges::any_of(lines_.events, [](dp::RecordRing* ring) { return !ring->empty(); }) ||
          (lines_.stream.events != nullptr && !lines_.stream.events->empty());
@@ -213,41 +229,13 @@ bool Shard::has_work() {
 void Shard::sleep() {
   const Nanoseconds now_ns = monotonic_now_ns();
   Nanoseconds until = std::min(wheel_.next_deadline_ns(), health_.next_probe_ns());
-  until = std::min(until, now_ns + (link_.has_held() ? kWorkersWord : link_.has_backlog() ? kMillisecond : kLongestSleep));
+  until = std::min(until, now_ns + (link_.has_held()      ? kWorkersWord
+                                    : link_.has_backlog() ? kMillisecond
+                                                          : kLongestSleep));
   if (until <= now_ns) return;
   lines_.bell->prepare_sleep();
   if (has_work()) return lines_.bell->cancel_sleep();
   lines_.bell->wait(until - now_ns);
-}
-
-std::vector<stats::PeerRow> Shard::peers() {
-  std::vector<stats::PeerRow> rows;
-  const Nanoseconds now_ns = wheel_.now_ns();
-  for (config::PeerIndex i = 0; i < config_.peers.size(); ++i) {
-    const config::Peer& peer = config_.peers[i];
-    stats::PeerRow& row = rows.emplace_back();
-    row.name = peer.name;
-    row.realm = config_.realms[peer.realm].name;
-    row.usable = peer.targets.empty() || health_.peer_usable(i, now_ns);
-    row.calls = admission_.peer_calls(i);
-    for (std::uint16_t t = 0; t < peer.targets.size(); ++t) {
-      std::string text = peer.targets[t].endpoint.to_text();
-      switch (health_.state({i, t}, now_ns)) {
-        case routing::TargetState::up:
-          text += " up";
-          break;
-        case routing::TargetState::down:
-          text += " down";
-          break;
-        case routing::TargetState::resting: {
-          const Nanoseconds left = health_.rests_until({i, t}, now_ns) - now_ns;
-          text += " out of use for " + std::to_string((left + kSecond - 1) / kSecond) + "s";
-        }
-      }
-      row.targets.push_back(std::move(text));
-    }
-  }
-  return rows;
 }
 
 }  // namespace sallyport::shard

@@ -61,6 +61,8 @@ class Shard final : private stats::ShardView {
   // ---- any thread
   void set_phase(Phase phase);
   [[nodiscard]] bool post(stats::ShardRequest request);
+  // What the targets' names lead to from now on; never waits for the shard.
+  void learn(routing::SharedNames names);
   [[nodiscard]] std::uint32_t calls() const { return calls_.load(std::memory_order_acquire); }
   [[nodiscard]] const stats::ShardStatistics& statistics() const { return statistics_; }
   // How long the oldest event of the last turn had waited, ns.
@@ -79,7 +81,7 @@ class Shard final : private stats::ShardView {
   std::vector<stats::CallRow> calls(std::size_t limit) override { return manager_.rows(limit); }
   std::size_t call_count() override { return manager_.calls(); }
   std::optional<stats::CallDetail> call(std::string_view id) override { return manager_.detail(id); }
-  std::vector<stats::PeerRow> peers() override;
+  std::vector<stats::PeerRow> peers() override;  // show_peers.cc
 
   unsigned take_events(dp::RecordRing& ring, Nanoseconds now_ns);
   void on_event(const dp::RecordRing::Record& record, Nanoseconds now_ns);
@@ -88,8 +90,10 @@ class Shard final : private stats::ShardView {
   void on_stream_sip(std::span<const std::byte> bytes, Nanoseconds now_ns);
   // A SIP message from either way: its index, then its octets, stand behind the head of its record.
   template <typename Head>
-  void receive(const Head& head, const sip::Path& path, std::span<const std::byte> behind, Nanoseconds now_ns);
+  void receive(const Head& head, const sip::Path& path, std::span<const std::byte> behind,
+               Nanoseconds now_ns);
   void apply_phase();
+  void apply_names(Nanoseconds now_ns);
   [[nodiscard]] bool has_work();
   void sleep();
 
@@ -101,6 +105,7 @@ class Shard final : private stats::ShardView {
   steer::IdentifierCodec codec_;
   media::PortAllocator ports_;
   routing::PeerHealth health_;
+  routing::PeerTable peers_;
   policy::Admission admission_;
   policy::UnknownSources unknown_sources_;
   WorkerLink link_;
@@ -108,6 +113,7 @@ class Shard final : private stats::ShardView {
   b2bua::CallManager manager_;
   sip::TransactionLayer transactions_;
   stats::Mailbox mailbox_;
+  routing::Latest<routing::SharedNames> names_;
   std::unique_ptr<sip::MessageIndex> index_copy_;
   Nanoseconds oldest_event_ns_ = 0;
   Phase applied_ = Phase::running;

@@ -103,8 +103,13 @@ void StreamTransport::Core::wake() {
   (void)!::write(bell_.get(), &one, sizeof(one));
 }
 
+void StreamTransport::Core::learn(routing::SharedNames names) {
+  names_.put(std::move(names));
+  wake();
+}
+
 int StreamTransport::Core::wait_ms(int timeout_ms) {
-  const bool work = stop_.load(std::memory_order_acquire) || !waiting_.empty() ||
+  const bool work = stop_.load(std::memory_order_acquire) || !waiting_.empty() || names_.waiting() ||
                     std::ranges::any_of(commands_, [](const auto& ring) { return !ring->empty(); });
   if (work) return 0;
   int most = table_.size() != 0 || listeners_rest_ ? static_cast<int>(kSweepEvery / kMillisecond) : -1;
@@ -121,6 +126,7 @@ void StreamTransport::Core::turn(Nanoseconds now_ns, int timeout_ms) {
   sleeping_.store(false);
   // Time passed while waiting; a test's clock, which never waits, stands still.
   now_ns_ = wait == 0 || timeout_ms >= 0 ? now_ns : monotonic_now_ns();
+  if (const auto names = names_.take()) peers_.learn(**names);
   take_commands();
   for (int i = 0; i < ready; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];

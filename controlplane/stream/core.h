@@ -28,6 +28,7 @@ class StreamTransport::Core {
   void run();
   void wake();
   void stop();
+  void learn(routing::SharedNames names);
 
   [[nodiscard]] dp::RecordRing& commands(unsigned shard) { return *commands_[shard]; }
   [[nodiscard]] dp::RecordRing& events(unsigned shard) { return delivery_.ring(shard); }
@@ -82,7 +83,8 @@ class StreamTransport::Core {
 
   Options options_;
   const config::Config& config_;
-  const routing::PeerTable& peers_;
+  routing::PeerTable peers_;
+  routing::Latest<routing::SharedNames> names_;
   WakeShard wake_shard_;
   StreamCounters counters_;
   Delivery delivery_;

@@ -34,6 +34,9 @@ void StreamTransport::wake() {
 void StreamTransport::stop() {
   core_->stop();
 }
+void StreamTransport::learn(routing::SharedNames names) {
+  core_->learn(std::move(names));
+}
 const StreamCounters& StreamTransport::counters() const {
   return core_->counters();
 }

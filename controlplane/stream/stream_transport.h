@@ -52,6 +52,8 @@ class StreamTransport {
   // ---- any thread
   void wake();
   void stop();
+  // What the targets' names lead to from now on: whose the connections from there are.
+  void learn(routing::SharedNames names);
   [[nodiscard]] const StreamCounters& counters() const;
   // The address and port of listener `index` (for port 0 in tests: the one that the kernel chose).
   [[nodiscard]] Endpoint listening_at(std::size_t index) const;

@@ -50,7 +50,7 @@ class RedirectTrailTest : public testing::Test {
     trail_.went_to(config_.peers[0].targets[0].endpoint, "sip:100@192.0.2.10");
   }
   RedirectDecision decide(const std::string& contacts, std::uint16_t status = 302) {
-    return trail_.decide(config_, 0, status, {contacts});
+    return trail_.decide(config_, PeerHealth(config_, 0), 0, status, {contacts});
   }
   // "follow b 192.0.2.11:5070 sip:..."
   std::string text(const std::string& contacts, std::uint16_t status = 302) {

@@ -127,8 +127,9 @@ TEST_F(RouterTest, The_dry_run_prints_the_route_and_its_targets) {
             "route 1 (line 7): from office, guest, user \"+44*\", in order\n"
             "  1. a sip:192.0.2.10 (up) as +442079460000\n  2. a sip:192.0.2.110 (up) as +442079460000\n"
             "  3. b sip:192.0.2.11 (up) as +442079460000\n");
-  EXPECT_EQ(text_of("a", "tel:+1555"),
-            "route 2 (line 8): from any, user any, by weight\n  1. c sip:192.0.2.12 (weight 2, up) as +1555\n");
+  EXPECT_EQ(
+      text_of("a", "tel:+1555"),
+      "route 2 (line 8): from any, user any, by weight\n  1. c sip:192.0.2.12 (weight 2, up) as +1555\n");
 }
 
 TEST_F(RouterTest, The_dry_run_shows_what_becomes_of_the_number) {
@@ -141,6 +142,17 @@ TEST_F(RouterTest, The_dry_run_shows_what_becomes_of_the_number) {
             "route 1 (line 6): from any, user \"+44*\", in order\n"
             "  1. a sip:192.0.2.10 (up) as 77%23442079460000\n");
   EXPECT_EQ(text_of("office", "sip:112@h"), "no route: local error no-route\n");
+}
+
+TEST_F(RouterTest, The_dry_run_shows_a_name_as_one_target) {
+  config_ = configured(
+      "{office: {realm: in, targets: [sip:198.51.100.20]}, "
+      "a: {realm: out, targets: ['sip:carrier.example;transport=tcp', sip:192.0.2.10]}}",
+      "[{to: a}]");
+  EXPECT_EQ(text_of("office", "sip:100@h"),
+            "route 1 (line 6): from any, user any, in order\n"
+            "  1. a sip:carrier.example;transport=tcp (up, looked up while running) as 100\n"
+            "  2. a sip:192.0.2.10 (up) as 100\n");
 }
 
 TEST_F(RouterTest, The_dry_run_says_what_it_cannot_answer) {
