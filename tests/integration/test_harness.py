@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The harness' own parts: captures, messages, media, draws, scenarios."""
+import os
+import pathlib
 import struct
 import subprocess
+import time
 import xml.etree.ElementTree
 
 import pytest
 
 from harness import batches, demo, netns, pcap, report, rtp, seed, sip, sipp, tone, ua
+
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
 
 
 def write_capture(path, frames):
@@ -156,3 +162,24 @@ def test_demo_refuses_nonsense():
 @pytest.mark.parametrize("script", ["deploy/install", "deploy/lab", "deploy/demo", "tests/run", ".ci/run"])
 def test_scripts_parse(script):
     assert subprocess.run(["bash", "-n", netns.REPO / script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("command", [["deploy/demo"], ["tests/run", "unit"]], ids=["demo", "run"])
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_an_interrupted_build_leaves_no_process(command, tmp_path):
+    """The compilers that a build has started end with the command, not some time after it."""
+    fake = tmp_path / "cmake"
+    # One that starts another and waits, as cmake does with ninja.
+    fake.write_text(f"#!/bin/bash\nsleep 600 &\necho $! >{tmp_path}/part && mv {tmp_path}/part {tmp_path}/pid\nwait\n")
+    fake.chmod(0o755)
+    env = {key: value for key, value in os.environ.items() if key not in ("SALLYPORT_BIN", "LAB_OWNER")}
+    with subprocess.Popen([str(REPO / command[0]), *command[1:]], env=env | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "pid").exists():
+            assert run.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        sleeper = int((tmp_path / "pid").read_text())
+        run.terminate()
+        assert run.wait(30) == 143
+    assert not pathlib.Path(f"/proc/{sleeper}").exists() or "Z" in pathlib.Path(f"/proc/{sleeper}/stat").read_text().split()[2]

@@ -92,7 +92,7 @@ TEST(Dns, Faults_have_their_places) {
           "dns: {servers: [ns.example, 198.51.100.53, 198.51.100.53], transport: quic, tries: 0, ttl: 5s}\n"),
       "f:3:17: dns.servers[1]: must be an IP address, with a port or without\n"
       "f:3:44: dns.servers[3]: 198.51.100.53:53 stands there already\n"
-      "f:3:71: dns.transport: 'quic' is none of udp or tcp\n"
+      "f:3:71: dns.transport: must be udp or tcp, not 'quic'\n"
       "f:3:84: dns.tries: must be a number from 1 to 10, not '0'\n"
       "f:3:87: dns: unknown key 'ttl'\n");
   EXPECT_EQ(faults_of("dns: {servers: []}\n"), "f:3:16: dns.servers: is empty\n");

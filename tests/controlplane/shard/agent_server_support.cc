@@ -261,6 +261,7 @@ void Agent::fork(const Server& server) {
   Session& session = *sessions_.emplace_back(std::make_unique<Session>(*server.session));
   session.local = server.request.header("To") + ";tag=" + fresh("fork");
   session.cseq = 100;
+  session.remote_cseq = number_of_cseq(server.request);  // each dialog counts for itself
   session.asking = false;
   Server& second = servers_[branch_of(server.request) + " INVITE fork"];
   second = server;
