@@ -207,7 +207,7 @@ TEST(MediaWaitList, refuses_a_newcomer_when_it_is_full_of_others) {
   const Neighbours neighbours(table, 0);
   MediaWait wait(neighbours);
   for (std::uint32_t i = 0; i < MediaWait::kInAll; ++i)
-    EXPECT_FALSE(wait.add({.slot = i / MediaWait::kOfFlow, .until_ns = i}).has_value());
+    EXPECT_FALSE(wait.add({.slot = static_cast<std::uint32_t>(i / MediaWait::kOfFlow), .until_ns = i}).has_value());
   const auto refused = wait.add({.slot = 9999, .until_ns = 7});
   ASSERT_TRUE(refused.has_value());
   EXPECT_EQ(refused->slot, 9999u);

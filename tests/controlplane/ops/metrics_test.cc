@@ -46,6 +46,7 @@ struct Bench {
   stats::ShardStatistics second{3, 2};
   sip::TransactionCounters transactions;
   stream::StreamCounters stream;
+  resolver::Counters names;
   CallTally tally;
   HalfSilentShards query;
   std::uint64_t records_dropped = 0;
@@ -60,6 +61,7 @@ struct Bench {
     sources.shards = {&first, &second};
     sources.transactions = {&transactions};
     sources.stream = &stream;
+    sources.names = &names;
     sources.lag_ns = [](unsigned shard) { return (shard + 1) * 2 * kMillisecond; };
     sources.query = &query;
     sources.query_timeout = std::chrono::milliseconds(0);
