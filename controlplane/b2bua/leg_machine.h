@@ -37,7 +37,7 @@ inline constexpr std::array<std::string_view, kLegStates> kLegStateNames{
 enum class LegEvent : std::uint8_t {
   provisional,  // 101 to 199, received (UAC) or sent (UAS)
   success,      // 2xx received or sent
-  failure,      // 300 to 699 received or sent, a timeout, a transport error
+  failure,      // 300 and above received or sent, a timeout, a transport error
   ack,          // UAS: the ACK came. UAC: our ACK may leave
   no_ack,       // UAS: it will not come any more
   cancel,       // UAS: CANCEL received

@@ -14,7 +14,7 @@ enum class Fault : std::uint8_t {
   too_short,             // no end of the header section
   request_line,          // RFC 3261 7.1
   request_uri,           // <> or white space in it, bad escapes
-  status_line,           // RFC 3261 7.2; a code outside 100 to 699 is bad_status_code
+  status_line,           // RFC 3261 7.2; a code outside 100 to 999 is bad_status_code
   bad_status_code,
   version,               // not SIP/2.0: 505
   bad_header,            // no colon, control characters, empty name

@@ -58,7 +58,7 @@ struct MessageIndex {
   // are well-formed are there whether they stand before the fault or behind it.
   Fault fault = Fault::none;
   std::uint16_t fault_offset = 0;     // octets from the start of the message
-  std::uint16_t status = 0;           // of a response, 100 to 699
+  std::uint16_t status = 0;           // of a response, 100 to 999
   std::uint32_t cseq = 0;
   std::int32_t max_forwards = -1;     // -1: absent
   std::int32_t content_length = -1;   // -1: absent

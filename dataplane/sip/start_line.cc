@@ -18,7 +18,9 @@ bool starts_with_protocol(std::string_view text) {
   return text.size() >= kProtocol.size() && iequals(text.substr(0, kProtocol.size()), kProtocol);
 }
 
-// SIP-Version SP Status-Code SP Reason-Phrase. A missing SP before an empty phrase is met in the field.
+// SIP-Version SP Status-Code SP Reason-Phrase. A missing SP before an empty phrase is met in the field. So
+// are codes of 700 to 999: 3DIGIT is the grammar (RFC 3261 25.1), and whoever sends one has failed the
+// request and waits for an ACK.
 bool read_status_line(std::string_view message, std::string_view line, MessageIndex& out) {
   const std::size_t at = static_cast<std::size_t>(line.data() - message.data());
   out.kind = Kind::response;
@@ -35,7 +37,7 @@ bool read_status_line(std::string_view message, std::string_view line, MessageIn
   const auto number = parse_number(code);
   if (code.empty() || run_of(code, kDigit) != code.size()) {
     fail(out, Fault::status_line, code_at);
-  } else if (code.size() != 3 || !number || *number < 100 || *number > 699) {
+  } else if (code.size() != 3 || !number || *number < 100) {
     fail(out, Fault::bad_status_code, code_at);
   } else {
     out.status = static_cast<std::uint16_t>(*number);

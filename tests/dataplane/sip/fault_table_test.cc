@@ -59,7 +59,7 @@ const Row kFaults[] = {
     // status line (RFC 3261 7.2, RFC 4475 3.1.2.19)
     {"an overlarge code", {.start = "SIP/2.0 4294967301 x"}, Fault::bad_status_code, "4294967301"},
     {"a code below 100", {.start = "SIP/2.0 099 x"}, Fault::bad_status_code, "099"},
-    {"a code above 699", {.start = "SIP/2.0 700 x"}, Fault::bad_status_code, "700"},
+    {"a code above 999", {.start = "SIP/2.0 1000 x"}, Fault::bad_status_code, "1000"},
     {"a code of four digits", {.start = "SIP/2.0 0200 x"}, Fault::bad_status_code, "0200"},
     {"a code that is none", {.start = "SIP/2.0 2x0 x"}, Fault::status_line, "2x0"},
     {"no code", {.start = "SIP/2.0"}, Fault::status_line, "\r\nVia"},
@@ -168,6 +168,8 @@ TEST(FaultTable, What_looks_wrong_and_is_right_has_no_fault) {
       {.start = "INVITE nobodyKnowsThisScheme:totallyopaquecontent SIP/2.0"},
       {.start = "SIP/2.0 100 "},
       {.start = "SIP/2.0 100"},
+      {.start = "SIP/2.0 700 x"},
+      {.start = "SIP/2.0 999 x"},
       {.start = "SIP/2.0 200 = 2**3 * 5**2 \xd0\xbd\xd0\xbe"},
       {.start = "RE%47IST%45R sip:h SIP/2.0", .cseq = "CSeq: 8 RE%47IST%45R"},
       {.start = "!i-M0_*+`.%indeed'~ "

@@ -123,7 +123,7 @@ void check_vias(const MessageIndex& index, std::string_view octets) {
 void check_whole(const MessageIndex& index) {
   if (index.fault != Fault::none) return;
   require(index.kind != Kind::none, "a message without fault is a request or a response");
-  require(index.kind != Kind::response || (index.status >= 100 && index.status <= 699),
+  require(index.kind != Kind::response || (index.status >= 100 && index.status <= 999),
           "a status has its range");
   require(index.cseq_method != Method::none && index.call_id && index.find(HeaderId::via) != nullptr,
           "mandatory");
