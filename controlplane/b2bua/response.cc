@@ -49,17 +49,18 @@ void CallManager::on_success(Leg& leg, const sip::MessageView& response) {
   if (another_fork) return end_fork(leg.invite_client, response);
   const LegAction action = step(leg, LegEvent::success);
   if (action == LegAction::ignore) return;
-  if (!confirm_dialog(leg, response)) {
-    // A 2xx without a usable Contact: nothing can be sent inside that dialog, not even a BYE.
-    (void)step(leg, action == LegAction::ack_and_bye ? LegEvent::done : LegEvent::bye);
-    response_map::Input input;
-    input.local = LocalError::answer_fault;
-    return attempt_failed(leg, input);
-  }
+  const bool usable = confirm_dialog(leg, response);
   note_capabilities(leg, response);
   leg.wait.stop();
   services_.health.answered(leg.target);
   if (action == LegAction::ack_and_bye) return carry_out(leg, action, {});
+  if (!usable) {
+    // No call can be led where the target is a guess; its ACK and BYE may still arrive (RFC 3261 13.2.2.4).
+    hang_up_leg(leg, {});
+    response_map::Input input;
+    input.local = LocalError::answer_fault;
+    return attempt_failed(leg, input);
+  }
   if (call.over) return hang_up_leg(leg, {});
   if (holds_success(*call.a, call.a->invite_server)) {
     leg.held = sip::StoredMessage(services_.buffers, response);
@@ -68,23 +69,26 @@ void CallManager::on_success(Leg& leg, const sip::MessageView& response) {
   finish_success(leg, response);
 }
 
-// The 2xx picks one of the early dialogs (RFC 3261 13.2.2.4); the others are over.
+// The 2xx picks one of the early dialogs (RFC 3261 13.2.2.4); the others are over. False: it has no usable
+// Contact or Record-Route, and the dialog is good for ACK and BYE only.
 bool CallManager::confirm_dialog(Leg& leg, const sip::MessageView& response) {
   const bool current = leg.dialog && sip::iequals(leg.dialog->remote_tag(), response.to_tag());
   const bool known = dialog_with(leg, response.to_tag()) != nullptr;
+  bool usable = true;
   if (known) {
     choose_fork(leg, response.to_tag());
-    if (!leg.dialog->confirm(response)) return false;
+    usable = leg.dialog->confirm(response).has_value();
+    if (!usable) leg.dialog->confirm_to_source(response);
   } else {
     auto dialog = sip::Dialog::uac(leg.from, leg.call_id, response);
-    if (!dialog) return false;
-    leg.dialog = std::move(*dialog);
+    usable = dialog.has_value();
+    leg.dialog = usable ? std::move(*dialog) : sip::Dialog::uac_to_source(leg.from, leg.call_id, response);
     leg.dialog_invite = {};
   }
-  if (!current && known) (void)apply_fork_sdp(leg);
+  if (usable && !current && known) (void)apply_fork_sdp(leg);
   leg.forks.clear();
   if (sip::nat_evident(response)) leg.dialog->set_nat_source(response.path.remote);
-  return true;
+  return usable;
 }
 
 void CallManager::finish_success(Leg& leg, const sip::MessageView& response) {
@@ -264,8 +268,9 @@ void CallManager::refuse_caller(Call& call, const response_map::Verdict& verdict
 // a fork is dealt with even when the call has long been freed.
 std::optional<sip::Dialog> CallManager::acknowledge_stray(sip::ClientId id,
                                                           const sip::MessageView& response) {
-  auto dialog = sip::Dialog::uac(response.header(HeaderId::from), response.call_id(), response);
-  if (!dialog) return std::nullopt;
+  const std::string_view from = response.header(HeaderId::from);
+  auto dialog = sip::Dialog::uac(from, response.call_id(), response);
+  if (!dialog) dialog = sip::Dialog::uac_to_source(from, response.call_id(), response);
   if (sip::nat_evident(response)) dialog->set_nat_source(response.path.remote);
   std::string lines;
   sip::HeaderWriter out(lines);

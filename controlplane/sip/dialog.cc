@@ -87,6 +87,32 @@ std::expected<Dialog, DialogFault> Dialog::uac(std::string_view from, std::strin
   return dialog;
 }
 
+Dialog Dialog::uac_to_source(std::string_view from, std::string_view call_id, const MessageView& response) {
+  Dialog dialog;
+  dialog.call_id_ = call_id;
+  dialog.local_ = unfold(from);
+  dialog.local_cseq_ = response.cseq();
+  dialog.confirm_to_source(response);
+  return dialog;
+}
+
+void Dialog::confirm_to_source(const MessageView& response) {
+  remote_ = unfold(response.header(HeaderId::to));
+  state_ = DialogState::confirmed;
+  if (auto routes = routes_of(response)) {
+    std::reverse(routes->begin(), routes->end());
+    route_set_ = std::move(*routes);
+  } else {
+    nat_source_ = response.path.remote;
+  }
+  if (auto target = target_of(response)) {
+    remote_target_ = std::move(*target);
+  } else if (remote_target_.empty()) {
+    remote_target_ = "sip:" + response.path.remote.to_text();
+    remote_target_ += transport_param(response.path.transport);
+  }
+}
+
 // The route set of a UAC is the Record-Route backwards (12.1.2).
 std::expected<void, DialogFault> Dialog::take_route_and_target(const MessageView& response) {
   auto routes = routes_of(response);

@@ -34,10 +34,17 @@ class Dialog {
   [[nodiscard]] static std::expected<Dialog, DialogFault> uac(std::string_view from, std::string_view call_id,
                                                               const MessageView& response);
 
+  // Of a 2xx that uac() refuses: good for its ACK and a BYE, which are owed all the same (13.2.2.4). What the
+  // 2xx does not say of target and route, its source stands for.
+  [[nodiscard]] static Dialog uac_to_source(std::string_view from, std::string_view call_id,
+                                            const MessageView& response);
+
   // A 2xx for an early dialog of ours as UAC: confirmed, route set and target taken anew (13.2.2.4). As UAS:
   // call without a response when our 2xx leaves.
   [[nodiscard]] std::expected<void, DialogFault> confirm(const MessageView& response);
   void confirm() { state_ = DialogState::confirmed; }
+  // The same for a 2xx that confirm() has refused, as with uac_to_source(); what is known already stays.
+  void confirm_to_source(const MessageView& response);
 
   // Call-ID and both tags are this dialog's (12.2.2); ours is compared by whoever found the dialog by it.
   [[nodiscard]] bool matches(const MessageView& request) const {
@@ -63,7 +70,8 @@ class Dialog {
   // user.
   [[nodiscard]] std::optional<Endpoint> next_hop() const;
   [[nodiscard]] std::string_view next_hop_uri() const;
-  // The transport that the next hop's URI asks for (RFC 3263 4.1); nullopt: it says nothing, or we do not know it.
+  // The transport that the next hop's URI asks for (RFC 3263 4.1); nullopt: it says nothing, or we do not
+  // know it.
   [[nodiscard]] std::optional<Transport> next_hop_transport() const;
   // The packet's source where NAT is evident (nat.h): it overrides Contact and route set as the destination.
   void set_nat_source(const Endpoint& source) { nat_source_ = source; }

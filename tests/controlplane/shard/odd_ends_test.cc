@@ -31,10 +31,49 @@ class OddEnds : public CallTest {
 
 TEST_F(OddEnds, A_2xx_without_Contact_is_a_bad_gateway) {
   out = place();
-  bench.receive("core", kCarrierA, make_response(out, "200 OK", "ct1", "", sdp("192.0.2.10", 6000)));
+  const std::string bare = make_response(out, "200 OK", "ct1", "", sdp("192.0.2.10", 6000));
+  bench.receive("core", kCarrierA, bare);
   EXPECT_TRUE(bench.take_one("SIP/2.0 502").is("SIP/2.0 502"));
+  // RFC 3261 13.2.2.4: the carrier gets its ACK all the same, and the session that it believes in its end.
+  const Sent ack = bench.take_one("ACK ");
+  EXPECT_TRUE(ack.is("ACK sip:192.0.2.10:5060 SIP/2.0"));
+  EXPECT_EQ(ack.remote.to_text(), kCarrierA);
+  EXPECT_EQ(ack.tag_of("To"), "ct1");
+  EXPECT_EQ(ack.header("CSeq"), out.header("CSeq").substr(0, out.header("CSeq").find(' ')) + " ACK");
+  const Sent bye = bench.take_one("BYE ");
+  EXPECT_TRUE(bye.is("BYE sip:192.0.2.10:5060 SIP/2.0"));
+  EXPECT_EQ(bye.remote.to_text(), kCarrierA);
+  bench.receive("core", kCarrierA, bare);
+  EXPECT_EQ(bench.take_one("ACK ").text, ack.text) << "the repeated 2xx is acknowledged again";
+  bench.receive("core", kCarrierA, make_response(bye, "200 OK", ""));
+  EXPECT_EQ(count(bench.take(), "BYE "), 0);
   bench.expect_nothing_left();
   EXPECT_EQ(record().local_error, "answer-fault");
+}
+
+TEST_F(OddEnds, A_2xx_with_a_Contact_that_names_nobody_is_acknowledged_along_its_route_and_ended) {
+  out = place();
+  bench.receive("core", kCarrierA,
+                make_response(out, "200 OK", "ct1", "*", sdp("192.0.2.10", 6000),
+                              "Record-Route: <sip:192.0.2.10:5060;lr>\r\n"));
+  EXPECT_TRUE(bench.take_one("SIP/2.0 502").is("SIP/2.0 502"));
+  for (const Sent& sent : {bench.take_one("ACK "), bench.take_one("BYE ")}) {
+    EXPECT_EQ(sent.header("Route"), "<sip:192.0.2.10:5060;lr>");
+    EXPECT_EQ(sent.remote.to_text(), kCarrierA);
+  }
+  bench.expect_nothing_left();
+}
+
+TEST_F(OddEnds, A_second_fork_without_Contact_is_acknowledged_and_ended_too) {
+  establish();
+  bench.receive("core", kCarrierA, make_response(out, "200 OK", "ct2", "", sdp("192.0.2.10", 6002)));
+  EXPECT_EQ(bench.take_one("ACK ").tag_of("To"), "ct2");
+  const Sent bye = bench.take_one("BYE ");
+  EXPECT_EQ(bye.tag_of("To"), "ct2");
+  bench.receive("core", kCarrierA, make_response(bye, "200 OK", ""));
+  EXPECT_EQ(bench.shard().manager().calls(), 1u);
+  caller_hangs_up();
+  bench.expect_nothing_left();
 }
 
 TEST_F(OddEnds, A_2xx_without_Contact_after_a_CANCEL_leaves_no_leg) {
@@ -43,6 +82,8 @@ TEST_F(OddEnds, A_2xx_without_Contact_after_a_CANCEL_leaves_no_leg) {
   bench.receive("access", kCaller, make_cancel(invite));
   bench.take_one("CANCEL ");
   bench.receive("core", kCarrierA, make_response(out, "200 OK", "ct1", "", sdp("192.0.2.10", 6000)));
+  EXPECT_TRUE(bench.take_one("ACK ").is("ACK sip:callee@192.0.2.10:5060")) << "where the 180 said";
+  EXPECT_TRUE(bench.take_one("BYE ").is("BYE sip:callee@192.0.2.10:5060"));
   bench.expect_nothing_left();
   EXPECT_EQ(record().sent, 487);
 }

@@ -67,6 +67,42 @@ TEST(Dialog, Uac_side_reverses_the_route_set_and_takes_it_anew_with_the_2xx) {
   EXPECT_EQ(dialog->next_cseq(), 10u);
 }
 
+// RFC 3261 13.2.2.4: its ACK is owed whatever it lacks.
+TEST(Dialog, A_2xx_that_names_no_target_gets_its_ACK_where_it_came_from) {
+  const Parsed bare(response(200, "t1", ""));
+  ASSERT_FALSE(Dialog::uac(kFrom, "k", bare.view));
+  Dialog dialog = Dialog::uac_to_source(kFrom, "k", bare.view);
+  EXPECT_EQ(dialog.state(), DialogState::confirmed);
+  EXPECT_EQ(dialog.remote_tag(), "t1");
+  EXPECT_EQ(dialog.local_tag(), "ours");
+  EXPECT_EQ(dialog.request_uri(), "sip:192.0.2.10:5060");
+  EXPECT_EQ(dialog.next_hop(), at("192.0.2.10:5060"));
+  EXPECT_EQ(dialog.next_cseq(), 10u);
+
+  const Parsed stream(response(200, "t1", ""), path_to("192.0.2.10:40000", Transport::tcp));
+  EXPECT_EQ(Dialog::uac_to_source(kFrom, "k", stream.view).request_uri(),
+            "sip:192.0.2.10:40000;transport=tcp");
+
+  const Parsed routed(response(200, "t1", "Record-Route: <sip:192.0.2.20;lr>\r\n"));
+  EXPECT_EQ(Dialog::uac_to_source(kFrom, "k", routed.view).next_hop(), at("192.0.2.20:5060"));
+
+  const Parsed misrouted(
+      response(200, "t1", "Record-Route: sip:192.0.2.20;lr\r\nContact: <sip:b@192.0.2.11>\r\n"));
+  const Dialog direct = Dialog::uac_to_source(kFrom, "k", misrouted.view);
+  EXPECT_EQ(direct.request_uri(), "sip:b@192.0.2.11");
+  EXPECT_EQ(direct.next_hop(), at("192.0.2.10:5060"));
+}
+
+TEST(Dialog, A_2xx_that_names_no_target_is_acknowledged_where_its_18x_said) {
+  const Parsed ringing(response(180, "t1", "Contact: <sip:b@192.0.2.11>\r\n"));
+  auto dialog = Dialog::uac(kFrom, "k", ringing.view);
+  ASSERT_TRUE(dialog);
+  const Parsed bare(response(200, "t1", ""));
+  ASSERT_FALSE(dialog->confirm(bare.view));
+  dialog->confirm_to_source(bare.view);
+  EXPECT_EQ(dialog->request_uri(), "sip:b@192.0.2.11");
+}
+
 TEST(Dialog, Strict_router_takes_the_Request_URI_and_the_target_goes_last) {
   const Parsed invite(request(
       "INVITE", 5, "Record-Route: <sip:192.0.2.20:5070>, <sip:p2;lr>\r\nContact: <sip:a@192.0.2.10>\r\n"));
