@@ -378,12 +378,15 @@ void CallManager::on_server_done(sip::ServerId id, std::uint64_t token, sip::Ser
   if (leg == nullptr) return;
   std::erase_if(leg->unacknowledged, [&](const Unacknowledged& open) { return open.invite == id; });
   mark(*leg->call);
-  if (end != sip::ServerEnd::no_ack) return sweep();
+  if (end == sip::ServerEnd::finished) return sweep();
   if (purpose_of(token) == Purpose::invite) {
     if (leg->state == LegState::answered || leg->state == LegState::closing) {
-      // RFC 3261 13.3.1.4: no ACK to our 2xx ends the session.
-      const LegAction action = step(*leg, LegEvent::no_ack);
-      hang_up(*leg->call, stats::EndedBy::sallyport, response_map::LocalError::ack_timeout);
+      // RFC 3261 13.3.1.4: no ACK to our 2xx ends the session. One that was not sent has made none: the
+      // caller has heard a failure in its place, and gets no BYE.
+      const bool unsent = end == sip::ServerEnd::not_sent;
+      const LegAction action = step(*leg, unsent ? LegEvent::bye : LegEvent::no_ack);
+      hang_up(*leg->call, stats::EndedBy::sallyport,
+              unsent ? response_map::LocalError::answer_fault : response_map::LocalError::ack_timeout);
       carry_out(*leg, action, {});
     }
   } else if (purpose_of(token) == Purpose::relay) {

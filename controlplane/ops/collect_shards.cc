@@ -56,7 +56,7 @@ void collect_transactions(const Sources& sources, MetricFamilies& out) {
   begun.counter({{"kind", "client"}}, sum(&TransactionCounters::clients_started));
   begun.counter({{"kind", "server"}}, sum(&TransactionCounters::servers_started));
   Family events("sip_transaction_events_total");
-  constexpr std::array<std::pair<std::string_view, dp::Counter TransactionCounters::*>, 8> kEvents{
+  constexpr std::array<std::pair<std::string_view, dp::Counter TransactionCounters::*>, 10> kEvents{
       {{"timeout", &TransactionCounters::timeouts},
        {"missing_ack", &TransactionCounters::missing_acks},
        {"transport_error", &TransactionCounters::transport_errors},
@@ -64,7 +64,9 @@ void collect_transactions(const Sources& sources, MetricFamilies& out) {
        {"stray_ack", &TransactionCounters::stray_acks},
        {"unknown_tag", &TransactionCounters::unknown_tags},
        {"merged_request", &TransactionCounters::merged_requests},
-       {"no_room", &TransactionCounters::refused_full}}};
+       {"no_room", &TransactionCounters::refused_full},
+       {"request_too_large", &TransactionCounters::refused_large},
+       {"response_too_large", &TransactionCounters::large_responses}}};
   for (const auto& [name, member] : kEvents) events.counter({{"event", name}}, sum(member));
   for (Family* family : {&active, &begun, &events}) out.push_back(family->take());
 }

@@ -2,6 +2,7 @@
 // The server machines at work: events in, actions out.
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "controlplane/sip/compose.h"
 #include "controlplane/sip/server_transactions.h"
@@ -167,9 +168,24 @@ void ServerTransactions::finish(Transaction& t, ServerEnd end) {
   over_.push_back(t.id);
 }
 
+// Nothing at all can be said to the peer.
+void ServerTransactions::abandon(Transaction& t) {
+  t.invite_state = invite_server::State::terminated;
+  t.state = non_invite_server::State::terminated;
+  this->finish(t, ServerEnd::not_sent);
+}
+
 bool ServerTransactions::settle() {
-  const bool any = !over_.empty();
+  const bool any = !over_.empty() || !cut_short_.empty();
   std::vector<ServerId> ids;
+  ids.swap(cut_short_);
+  for (const ServerId id : ids) {
+    Transaction* t = find(id);
+    // It goes on for the peer, who is to acknowledge the failure; the user has to end what he began.
+    if (t != nullptr && std::exchange(t->has_user, false))
+      context_.core.on_server_done(id, t->token, ServerEnd::not_sent);
+  }
+  ids.clear();
   ids.swap(over_);
   for (const ServerId id : ids) {
     const Transaction* t = find(id);

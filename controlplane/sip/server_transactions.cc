@@ -10,6 +10,13 @@
 
 namespace sallyport::sip {
 
+namespace {
+
+// What a response of ours may need beside what it copies from the request.
+constexpr std::size_t kResponseRoom = 4096;
+
+}  // namespace
+
 ServerTransactions::ServerTransactions(LayerContext& context)
     : context_(context),
       keys_(context.options.max_servers / 2),
@@ -95,13 +102,14 @@ void ServerTransactions::receive_ack(const Arrival& arrival, const MatchKey& key
   }
 }
 
-// RFC 3261 9.2. A server without a free transaction answers without one, but never forgets to cancel.
+// RFC 3261 9.2. A server without a free transaction, or without room for an answer in one, answers without
+// one, but never forgets to cancel.
 void ServerTransactions::receive_cancel(const Arrival& arrival, const MatchKey& key) {
   const MessageView& request = arrival.message;
   Transaction* invite = match(request, key, Method::invite);
   if (invite == nullptr) return respond_stateless(request, {.status = 481});
   const std::string tag(to_tag_for(*invite, {}));
-  Transaction* cancel = make(request, key);
+  Transaction* cancel = leaves_room(request) ? make(request, key) : nullptr;
   if (cancel == nullptr) {
     respond_stateless(request, {.status = 200, .to_tag = tag});
   } else {
@@ -118,6 +126,7 @@ void ServerTransactions::receive_new(const Arrival& arrival, const MatchKey& key
     context_.counters.unknown_tags.add();
     return respond_stateless(request, {.status = 481});
   }
+  if (!leaves_room(request)) return refuse_large(request);
   const std::uint64_t merge = merge_hash(context_.hash_key, request);
   const bool merged = is_merged(request, merge);
   const bool may_start = arrival.verdict == dp::SteerVerdict::by_tag ||
@@ -141,6 +150,22 @@ void ServerTransactions::refuse_full(const MessageView& request) {
   std::string headers;
   HeaderWriter(headers).line(HeaderId::retry_after, std::uint64_t{context_.options.retry_after_s});
   respond_stateless(request, {.status = 503, .headers = headers});
+}
+
+// Via, Record-Route, From, To and the like go back as they came (RFC 3261 8.2.6.2): a request may bring so
+// much of them that no response can be made. The names of compact fields and our marks in the Via are within
+// what is left out of the first look.
+bool ServerTransactions::leaves_room(const MessageView& request) {
+  if (request.octets.size() + 2 * kResponseRoom <= kMaxMessageBytes) return true;
+  compose_response(context_.scratch, request, {.status = 200}, stateless_tag(context_.hash_key, request));
+  const std::size_t copied = context_.scratch.size() + request.header(HeaderId::timestamp).size();
+  return copied + kResponseRoom <= kMaxMessageBytes;
+}
+
+// RFC 3261 21.5.7.
+void ServerTransactions::refuse_large(const MessageView& request) {
+  context_.counters.refused_large.add();
+  respond_stateless(request, {.status = 513});
 }
 
 // ---- the user
@@ -187,18 +212,36 @@ std::expected<void, TransactionError> ServerTransactions::respond(ServerId id, c
   if (t == nullptr) return std::unexpected(TransactionError::gone);
   if (!allows(*t, draft.status)) return std::unexpected(TransactionError::state);
   compose(*t, draft);
-  if (context_.scratch.size() > kMaxMessageBytes) return std::unexpected(TransactionError::too_large);
-  if (t->invite) {
-    handle(*t, invite_event(draft.status), {nullptr, draft.status});
-  } else {
-    handle(*t, non_invite_event(draft.status), {nullptr, draft.status});
+  std::uint16_t status = draft.status;
+  const bool fits = context_.scratch.size() <= kMaxMessageBytes;
+  if (!fits) {
+    context_.counters.large_responses.add();
+    if (status < 200) return std::unexpected(TransactionError::too_large);  // its final one is yet to come
+    status = compose_short(*t, draft);
   }
+  if (status == 0) {
+    abandon(*t);
+  } else if (t->invite) {
+    handle(*t, invite_event(status), {nullptr, status});
+  } else {
+    handle(*t, non_invite_event(status), {nullptr, status});
+  }
+  if (!fits) return std::unexpected(TransactionError::too_large);
   return {};
+}
+
+// No timer runs before the final response, so without one the transaction would stay for ever.
+std::uint16_t ServerTransactions::compose_short(Transaction& t, const ResponseDraft& draft) {
+  const std::uint16_t status = draft.status < 300 ? std::uint16_t{500} : draft.status;
+  compose(t, {.status = status, .to_tag = draft.to_tag});
+  if (context_.scratch.size() > kMaxMessageBytes) return 0;
+  if (t.invite && draft.status < 300) cut_short_.push_back(t.id);
+  return status;
 }
 
 void ServerTransactions::answer(Transaction& transaction, const ResponseDraft& draft) {
   [[maybe_unused]] const auto done = respond(transaction.id, draft);
-  assert(done);
+  assert(done || done.error() == TransactionError::too_large);
 }
 
 void ServerTransactions::respond_stateless(const MessageView& request, const ResponseDraft& draft) {
@@ -206,7 +249,7 @@ void ServerTransactions::respond_stateless(const MessageView& request, const Res
   const std::string tag =
       draft.to_tag.empty() ? stateless_tag(context_.hash_key, request) : std::string(draft.to_tag);
   compose_response(context_.scratch, request, draft, tag);
-  if (context_.scratch.size() > kMaxMessageBytes) return;
+  if (context_.scratch.size() > kMaxMessageBytes) return context_.counters.large_responses.add();
   if (!context_.send(response_path(request), context_.scratch, request.method(), draft.status, false)) {
     context_.counters.transport_errors.add();
   }

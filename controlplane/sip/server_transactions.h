@@ -62,6 +62,8 @@ class ServerTransactions final : private TimerTarget {
   void receive_cancel(const Arrival& arrival, const MatchKey& key);
   void receive_new(const Arrival& arrival, const MatchKey& key);
   void refuse_full(const MessageView& request);
+  void refuse_large(const MessageView& request);
+  [[nodiscard]] bool leaves_room(const MessageView& request);
   [[nodiscard]] Transaction* match(const MessageView& request, const MatchKey& key, Method method);
   [[nodiscard]] Transaction* make(const MessageView& request, const MatchKey& key);
   [[nodiscard]] bool is_merged(const MessageView& request, std::uint64_t hash);
@@ -72,6 +74,9 @@ class ServerTransactions final : private TimerTarget {
   void carry_out(Transaction& transaction, non_invite_server::Action action, const Input& input);
   [[nodiscard]] bool allows(const Transaction& transaction, std::uint16_t status) const;
   void compose(Transaction& transaction, const ResponseDraft& draft);
+  // Composes what can be said in place of `draft`; the status, or 0 when nothing fits.
+  [[nodiscard]] std::uint16_t compose_short(Transaction& transaction, const ResponseDraft& draft);
+  void abandon(Transaction& transaction);
   void transmit(Transaction& transaction, std::uint16_t status);
   void repeat(Transaction& transaction);
   void repeat_later(Transaction& transaction, TimerName name, Nanoseconds interval);
@@ -87,6 +92,7 @@ class ServerTransactions final : private TimerTarget {
   HashIndex<Transaction> merges_;
   Slab<Transaction> slab_;  // after the indexes: what it holds leaves them when it goes
   std::vector<ServerId> over_;
+  std::vector<ServerId> cut_short_;  // whose 2xx to an INVITE went out as a failure
 };
 
 }  // namespace sallyport::sip

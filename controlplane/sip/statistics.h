@@ -42,6 +42,8 @@ struct TransactionCounters {
   dp::Counter retransmissions_received;
   dp::Counter merged_requests;  // 482
   dp::Counter refused_full;     // 503: no transaction left
+  dp::Counter refused_large;    // 513, or silence where not even that fits: no room for a response
+  dp::Counter large_responses;  // above 65,535 octets: cut short, or not sent at all
   dp::Counter stray_responses;  // no transaction (any more), or of another method
   dp::Counter stray_acks;
   dp::Counter unknown_tags;  // 481

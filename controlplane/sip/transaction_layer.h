@@ -7,7 +7,7 @@
 // settle(); sleep until wheel.next_deadline_ns(). Errors of sending that a user's call met are told to him in
 // settle(), not at once. What the layer does by itself: retransmissions, 100, ACK for non-2xx, ACK again for
 // a repeated 2xx, CANCEL with its 200 or 481, 482 for merged requests, 481 for tags that are not ours, 400
-// and the like for faults, 503 when full.
+// and the like for faults, 503 when full, 513 where the request leaves no room for a response.
 #pragma once
 
 #include <cstdint>
@@ -86,7 +86,9 @@ class TransactionLayer {
 
   // ---- server side
   void set_token(ServerId id, std::uint64_t token);
-  // A 2xx to an INVITE is repeated from T1, doubling up to T2, until acknowledged() or 64*T1 (13.3.1.4).
+  // A 2xx to an INVITE is repeated from T1, doubling up to T2, until acknowledged() or 64*T1 (13.3.1.4). A
+  // final response that is too_large is sent without the user's lines and body, a 2xx as 500, so that the
+  // transaction ends; of a 2xx to an INVITE, and where even that does not fit, settle() tells not_sent.
   [[nodiscard]] std::expected<void, TransactionError> respond(ServerId id, const ResponseDraft& draft);
   // The ACK for the 2xx came.
   void acknowledged(ServerId id);

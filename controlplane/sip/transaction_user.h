@@ -43,7 +43,8 @@ enum class ClientFailure : std::uint8_t {
 
 enum class ServerEnd : std::uint8_t {
   finished,
-  no_ack  // no ACK to the final response: timer H, or 64*T1 of 2xx (13.3.1.4: end the session with BYE)
+  no_ack,   // no ACK to the final response: timer H, or 64*T1 of 2xx (13.3.1.4: end the session with BYE)
+  not_sent  // the final response was too large: a 2xx has made no session, another may have reached nobody
 };
 
 // The core above the transactions (RFC 3261 5). All calls come from TransactionLayer::receive, unreachable
@@ -62,7 +63,8 @@ class TransactionUser {
   // The INVITE `invite` is to be cancelled; the CANCEL has its 200 already. Answer the INVITE, usually by
   // 487. Only while no final response has been sent.
   virtual void on_cancel(ServerId invite, std::uint64_t token, const MessageView& cancel) = 0;
-  // The transaction is over and its id dead. Not called for a transaction that the user never saw.
+  // The transaction is over for the user and its id dead. Not called for a transaction that the user never
+  // saw.
   virtual void on_server_done(ServerId id, std::uint64_t token, ServerEnd end) = 0;
 
   // Each provisional response, and one final: except that several 2xx with different To tags may come

@@ -259,15 +259,17 @@ TEST(Metrics, what_a_transaction_should_not_meet_is_told) {
        {&TransactionCounters::timeouts, &TransactionCounters::missing_acks,
         &TransactionCounters::transport_errors, &TransactionCounters::stray_responses,
         &TransactionCounters::stray_acks, &TransactionCounters::unknown_tags,
-        &TransactionCounters::merged_requests, &TransactionCounters::refused_full})
+        &TransactionCounters::merged_requests, &TransactionCounters::refused_full,
+        &TransactionCounters::refused_large, &TransactionCounters::large_responses})
     (bench.transactions.*member).add(++count);
   bench.first.totals.silent_drops.add(39);
   bench.second.totals.stateless_replies.add(40);
   bench.second.totals.calls.add(41);
   const std::string text = bench.text();
   count = 30;
-  for (const char* event : {"timeout", "missing_ack", "transport_error", "stray_response", "stray_ack",
-                            "unknown_tag", "merged_request", "no_room"}) {
+  for (const char* event :
+       {"timeout", "missing_ack", "transport_error", "stray_response", "stray_ack", "unknown_tag",
+        "merged_request", "no_room", "request_too_large", "response_too_large"}) {
     EXPECT_THAT(text, HasSubstr("sallyport_sip_transaction_events_total{event=\"" + std::string(event) +
                                 "\"} " + std::to_string(++count) + "\n"));
   }

@@ -105,7 +105,10 @@ class RecordingUser final : public TransactionUser {
     if (when_cancel) when_cancel(invite);
   }
   void on_server_done(ServerId, std::uint64_t token, ServerEnd end) override {
-    told.push_back((end == ServerEnd::no_ack ? "no_ack " : "server_done ") + std::to_string(token));
+    const char* word = end == ServerEnd::no_ack     ? "no_ack "
+                       : end == ServerEnd::not_sent ? "not_sent "
+                                                    : "server_done ";
+    told.push_back(word + std::to_string(token));
   }
   void on_response(ClientId id, std::uint64_t token, const MessageView& response) override {
     told.push_back("response " + std::to_string(response.status()) + " " + std::to_string(token));
