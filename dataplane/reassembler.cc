@@ -126,24 +126,31 @@ rte_mbuf* Reassembler::add(rte_mbuf* fragment, const PacketView& view, Nanosecon
   return whole;
 }
 
+// A row of the dead is mostly one fragment; but the library chains as it joins and may find the hole (between
+// fragments that lie on each other) when part of the set hangs together already. Each segment was received.
+void Reassembler::give_up(rte_mbuf* row, DropReason reason) {
+  const std::uint16_t fragments = row->nb_segs;
+  meta(row).weight = static_cast<std::uint8_t>(fragments);
+  accounts_.drop(row, reason);
+  waiting_ -= fragments;
+}
+
 void Reassembler::bury(std::uint32_t datagram, Nanoseconds now_ns) {
   if (dead_->cnt == 0) return;
-  const std::span fragments{dead_->row, dead_->cnt};
-  const DropReason reason = reason_of(fragments, datagram);
-  for (rte_mbuf* fragment : fragments) {
-    const FragmentMeta& note = fragment_meta(fragment);
+  const std::span rows{dead_->row, dead_->cnt};
+  const DropReason reason = reason_of(rows, datagram);
+  for (rte_mbuf* row : rows) {
+    const FragmentMeta& note = fragment_meta(row);
     const bool old = milliseconds(now_ns) - note.arrived_ms >= kReassemblyTime / kMillisecond;
-    accounts_.drop(fragment, note.datagram != datagram || old ? DropReason::fragment_timeout : reason);
+    give_up(row, note.datagram != datagram || old ? DropReason::fragment_timeout : reason);
   }
-  waiting_ -= dead_->cnt;
   dead_->cnt = 0;
 }
 
 void Reassembler::expire(Nanoseconds now_ns) {
   if (waiting_ == 0) return;
   rte_ip_frag_table_del_expired_entries(table_, dead_.get(), static_cast<std::uint64_t>(now_ns));
-  for (std::uint32_t i = 0; i < dead_->cnt; ++i) accounts_.drop(dead_->row[i], DropReason::fragment_timeout);
-  waiting_ -= dead_->cnt;
+  for (rte_mbuf* row : std::span{dead_->row, dead_->cnt}) give_up(row, DropReason::fragment_timeout);
   dead_->cnt = 0;
 }
 
@@ -151,8 +158,7 @@ void Reassembler::abandon() {
   while (waiting_ != 0) {
     rte_ip_frag_table_del_expired_entries(table_, dead_.get(), std::numeric_limits<std::uint64_t>::max());
     if (dead_->cnt == 0) return;
-    for (std::uint32_t i = 0; i < dead_->cnt; ++i) accounts_.drop(dead_->row[i], DropReason::shutdown);
-    waiting_ -= dead_->cnt;
+    for (rte_mbuf* row : std::span{dead_->row, dead_->cnt}) give_up(row, DropReason::shutdown);
     dead_->cnt = 0;
   }
 }

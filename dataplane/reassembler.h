@@ -44,6 +44,7 @@ class Reassembler {
 
  private:
   void bury(std::uint32_t datagram, Nanoseconds now_ns);
+  void give_up(rte_mbuf* row, DropReason reason);
 
   Accounts& accounts_;
   rte_ip_frag_tbl* table_ = nullptr;

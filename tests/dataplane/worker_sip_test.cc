@@ -248,6 +248,28 @@ TEST_F(Sip, names_what_is_wrong_with_fragments) {
   }
 }
 
+// The library has chained part of such a set when it sees the hole. The rig holds the law at its end.
+TEST_F(Sip, counts_every_fragment_of_a_set_that_died_half_joined) {
+  for (const auto& [source, destination] :
+       {std::pair{kUa, kSip}, std::pair{"[2001:db8:1::20]:5060", kSip6}}) {
+    SCOPED_TRACE(source);
+    Rig rig;
+    const Bytes data(64, 'a');
+    for (std::uint16_t id = 1; id <= 10; ++id) {
+      const UdpFrame udp{.source = source, .destination = destination, .id = id};
+      rig.put(kAccess, fragment_of(udp, 0, true, data));
+      rig.put(kAccess, fragment_of(udp, 128, true, data));
+      rig.put(kAccess, fragment_of(udp, 128, true, data));
+      rig.put(kAccess, fragment_of(udp, 192, false, data));
+    }
+    rig.turn_for(50 * kMillisecond);
+    EXPECT_EQ(rig.sum(kAccess, &PortCounters::received_packets), 40u);
+    EXPECT_EQ(rig.drops(kAccess, DropReason::fragment_overlap), 40u);
+    EXPECT_EQ(rig.in_use(), 0u);
+    rig.check_law();
+  }
+}
+
 TEST_F(Sip, gives_late_fragments_up_by_name) {
   Rig rig;
   const auto pieces =
