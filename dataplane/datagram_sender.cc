@@ -37,27 +37,29 @@ void copy_piece(std::uint8_t* to, const std::array<std::uint8_t, kUdpBytes>& udp
 DatagramSender::DatagramSender(const std::vector<WorkerPort>& ports, TxQueues& tx, unsigned worker)
     : ports_(ports), tx_(tx), next_id_(static_cast<std::uint32_t>(rte_rand()) ^ worker << 28) {}
 
-std::size_t DatagramSender::unfragmented_bytes(const Egress& egress) const {
+std::size_t DatagramSender::unfragmented_bytes(const Egress& egress, std::uint16_t path_mtu) const {
   const WorkerPort& port = ports_[egress.port];
   const std::size_t room =
       rte_pktmbuf_data_room_size(port.pool) - RTE_PKTMBUF_HEADROOM - header_bytes(egress, false);
-  return std::min<std::size_t>(port.mtu - egress.ip_bytes(), room);
+  return std::min<std::size_t>(std::min(port.mtu, path_mtu) - egress.ip_bytes(), room);
 }
 
 // Of a fragment: a multiple of 8.
-std::size_t DatagramSender::piece_bytes(const Egress& egress) const {
+std::size_t DatagramSender::piece_bytes(const Egress& egress, std::uint16_t path_mtu) const {
   const WorkerPort& port = ports_[egress.port];
   const std::size_t headers = header_bytes(egress, true);
   const std::size_t room = rte_pktmbuf_data_room_size(port.pool) - RTE_PKTMBUF_HEADROOM - headers;
-  return std::min<std::size_t>(port.mtu + egress.link_bytes() - headers, room) & ~std::size_t{7};
+  const std::size_t mtu = std::min(port.mtu, path_mtu);
+  return std::min<std::size_t>(mtu + egress.link_bytes() - headers, room) & ~std::size_t{7};
 }
 
 bool DatagramSender::send(const Egress& egress, std::span<const std::uint8_t> payload,
-                          std::optional<std::uint16_t> checksum, const PacketMeta& notes) {
+                          std::optional<std::uint16_t> checksum, const PacketMeta& notes,
+                          std::uint16_t path_mtu) {
   const std::size_t udp_bytes = payload.size() + kUdpBytes;
   if (udp_bytes + kIpv4Bytes > 0xffff) return false;
-  const bool fragment = udp_bytes > unfragmented_bytes(egress);
-  const std::size_t piece = fragment ? piece_bytes(egress) : udp_bytes;
+  const bool fragment = udp_bytes > unfragmented_bytes(egress, path_mtu);
+  const std::size_t piece = fragment ? piece_bytes(egress, path_mtu) : udp_bytes;
   const std::size_t count = (udp_bytes + piece - 1) / piece;
   const WorkerPort& port = ports_[egress.port];
   std::array<rte_mbuf*, kFragments> frames;
@@ -68,7 +70,8 @@ bool DatagramSender::send(const Egress& egress, std::span<const std::uint8_t> pa
   std::array<std::uint8_t, kUdpBytes> udp;
   write_udp(udp.data(), egress, static_cast<std::uint16_t>(udp_bytes),
             checksum.value_or(full_checksum(egress, payload)));
-  HeaderFields fields{.source_mac = &port.mac, .fragment = fragment, .id = ++next_id_};
+  HeaderFields fields{
+      .source_mac = &port.mac, .fragment = fragment, .dont_fragment = false, .id = ++next_id_};
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t offset = i * piece;
     const std::size_t bytes = std::min(piece, udp_bytes - offset);

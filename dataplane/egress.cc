@@ -36,14 +36,15 @@ std::uint8_t* write_link(std::uint8_t* at, const Egress& egress, const std::arra
   return at + 2;
 }
 
-// We are the endpoint of both legs, so this is a new packet: TTL, no options; identification matters for
-// fragments only (RFC 6864 4.1), and an atomic datagram has DF.
+// We are the endpoint of both legs, so this is a new packet: TTL, no options; identification matters only for
+// fragments and what routers may make them of (RFC 6864 4.1), and an atomic datagram has DF.
 void write_ipv4(std::uint8_t* at, const Egress& egress, const HeaderFields& fields) {
   at[0] = 0x45;
   at[1] = static_cast<std::uint8_t>(egress.dscp << 2);
   put16(at + 2, static_cast<std::uint16_t>(kIpv4Bytes + fields.l4_bytes));
-  put16(at + 4, fields.fragment ? static_cast<std::uint16_t>(fields.id) : std::uint16_t{0});
-  const std::uint16_t flags = !fields.fragment ? kDontFragment : fields.more_fragments ? kMoreFragments : 0;
+  const bool atomic = fields.dont_fragment && !fields.fragment;
+  put16(at + 4, atomic ? std::uint16_t{0} : static_cast<std::uint16_t>(fields.id));
+  const std::uint16_t flags = atomic ? kDontFragment : fields.more_fragments ? kMoreFragments : 0;
   put16(at + 6, static_cast<std::uint16_t>(flags | fields.fragment_offset / 8));
   at[8] = kHopLimit;
   at[9] = kUdp;

@@ -51,7 +51,8 @@ struct HeaderFields {
   std::uint16_t fragment_offset = 0;  // octets
   bool more_fragments = false;
   bool fragment = false;
-  std::uint32_t id = 0;  // of fragments
+  bool dont_fragment = true;  // IPv4, of what is no fragment itself
+  std::uint32_t id = 0;       // of fragments and of what may become some
 };
 
 // Octets that write_headers writes.

@@ -31,6 +31,9 @@ IcmpQuote read_icmp_quote(const PacketView& view, const LocalAddress& local) {
   quote.type = icmp[0];
   quote.code = icmp[1];
   quote.packet_too_big = view.family == Family::v4 ? quote.type == 3 && quote.code == 4 : quote.type == 2;
+  if (quote.packet_too_big) {  // RFC 1191 4: the lower half of the second word; RFC 4443 3.2: all of it
+    quote.mtu = std::uint32_t{read16(icmp + 6)} | (view.family == Family::v6 ? read16(icmp + 4) << 16u : 0u);
+  }
   const std::uint8_t* ip = icmp + kIcmpBytes;
   const std::size_t bytes = view.l4_bytes - kIcmpBytes;
   const bool v4 = view.family == Family::v4;

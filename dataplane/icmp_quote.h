@@ -24,6 +24,7 @@ struct IcmpQuote {
   std::uint8_t type = 0;
   std::uint8_t code = 0;
   bool packet_too_big = false;
+  std::uint32_t mtu = 0;  // of the link that the packet was too big for; 0: the router does not say
 };
 
 // `view` was classified as icmp_error; `local` is the address it came to.

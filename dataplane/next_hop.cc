@@ -52,6 +52,7 @@ std::uint64_t random_seed() {
 NextHopTable::NextHopTable(std::vector<std::uint8_t> link_of_realm, unsigned workers)
     : link_of_realm_(std::move(link_of_realm)),
       seed_(random_seed()),
+      path_mtus_({random_seed(), random_seed()}),
       table_(std::make_unique<Neighbour[]>(kNeighbours)) {
   for (unsigned i = 0; i < workers; ++i) requests_.push_back(std::make_unique<RecordRing>(8192));
 }

@@ -19,6 +19,7 @@
 #include "dataplane/api/ring.h"
 #include "dataplane/base/address.h"
 #include "dataplane/base/clock.h"
+#include "dataplane/path_mtu.h"
 
 namespace sallyport::dp {
 
@@ -67,6 +68,7 @@ class NextHopTable {
   // second.
   [[nodiscard]] std::uint32_t version() const { return version_.load(std::memory_order_acquire); }
   void touch(std::uint16_t entry, Nanoseconds now_ns) const;
+  [[nodiscard]] PathMtus& path_mtus() { return path_mtus_; }
 
   // ---- exception thread: the only writer
   // -----------------------------------------------------------------------
@@ -142,6 +144,7 @@ class NextHopTable {
 
   std::vector<std::uint8_t> link_of_realm_;
   std::uint64_t seed_;  // of the buckets: an on-link sender cannot choose who shares his
+  PathMtus path_mtus_;
   std::unique_ptr<Neighbour[]> table_;
   std::array<Routes, 2> routes_;
   std::atomic<std::uint32_t> routes_published_{0};  // routes_[n & 1] is in force

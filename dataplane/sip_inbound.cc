@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 
+#include "dataplane/next_hop.h"
 #include "dataplane/police.h"
 
 namespace sallyport::dp {
@@ -135,13 +136,19 @@ bool SipInbound::push_unreachable(std::string_view message, SipUnreachable what,
   return events_.push(identity->shard, Event::sip_unreachable, what);
 }
 
-void SipInbound::deliver_icmp(rte_mbuf* packet, const IcmpQuote& quote) {
+// The shard fails the transaction at once, whatever the error is. What is sent next fits the path.
+void SipInbound::deliver_icmp(rte_mbuf* packet, const IcmpQuote& quote, const LocalAddress& local,
+                              Nanoseconds now_ns) {
   bool ours = false;
   const SipUnreachable what{.remote = quote.remote,
                             .icmp_type = quote.type,
                             .icmp_code = quote.code,
                             .packet_too_big = quote.packet_too_big};
-  if (push_unreachable(quote.message, what, ours)) return accounts_.to_sip(packet);
+  const bool told = push_unreachable(quote.message, what, ours);
+  if (ours && quote.packet_too_big) {
+    context_.next_hops->path_mtus().learn(local.realm, quote.remote.address, quote.mtu, now_ns);
+  }
+  if (told) return accounts_.to_sip(packet);
   accounts_.drop(packet, ours ? DropReason::shard_ring_full : DropReason::icmp_unrelated);
 }
 

@@ -22,8 +22,8 @@ class SipInbound {
 
   // Takes the packet, classified as sip; the whole datagram lies behind `view`.
   void deliver(rte_mbuf* packet, const PacketView& view, const LocalAddress& local, Nanoseconds now_ns);
-  // Takes the packet, an ICMP error that quotes SIP from a port of ours.
-  void deliver_icmp(rte_mbuf* packet, const IcmpQuote& quote);
+  // Takes the packet, an ICMP error that quotes SIP from `local`, a port of ours.
+  void deliver_icmp(rte_mbuf* packet, const IcmpQuote& quote, const LocalAddress& local, Nanoseconds now_ns);
   // For a SIP request of ours that cannot leave: tells its shard. Nothing when it is none.
   void tell_unreachable(std::string_view message, const Endpoint& remote);
 

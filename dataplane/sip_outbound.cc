@@ -62,7 +62,8 @@ SipOutbound::Outcome SipOutbound::try_send(const SipSend& send, std::span<const 
   if (state == NextHopState::unresolved) return Outcome::wait;
   if (state == NextHopState::no_route) {
     fail(send, message);
-  } else if (!sender_.send(egress, message, std::nullopt, PacketMeta{})) {
+  } else if (!sender_.send(egress, message, std::nullopt, PacketMeta{},
+                           context_.next_hops->path_mtus().of(send.realm, send.remote.address, now_ns))) {
     accounts_.unsent(realm.port);  // no buffers: as if the network had lost it
   }
   return Outcome::done;

@@ -209,7 +209,7 @@ void Turn::to_fragments(rte_mbuf* packet, const PacketView& view, Nanoseconds no
 
 void Turn::to_icmp(rte_mbuf* packet, const Step& step, Nanoseconds now_ns) {
   const IcmpQuote quote = read_icmp_quote(step.view, *step.what.local);
-  if (quote.is == QuoteOf::sip) return inbound_.deliver_icmp(packet, quote);
+  if (quote.is == QuoteOf::sip) return inbound_.deliver_icmp(packet, quote, *step.what.local, now_ns);
   if (quote.is == QuoteOf::kernel) return kernel_.give(packet, step.view, PacketClass::kernel_icmp, now_ns);
   accounts_.drop(packet, DropReason::icmp_unrelated);
 }

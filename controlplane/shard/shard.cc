@@ -158,8 +158,8 @@ void Shard::on_event(const dp::RecordRing::Record& record, Nanoseconds now_ns) {
       return manager_.on_flow_idle(head_of<dp::FlowIdle>(record.bytes));
     case dp::Event::sip_unreachable: {
       const auto event = head_of<dp::SipUnreachable>(record.bytes);
-      // "Packet too big" is the dataplane's to act on: the transaction repeats the request by itself.
-      if (!event.packet_too_big) transactions_.unreachable(event.slot, event.generation);
+      // RFC 3261 18.4, whatever the error is: also a packet that was too big has not arrived.
+      transactions_.unreachable(event.slot, event.generation);
       return;
     }
     case dp::Event::none:

@@ -215,10 +215,11 @@ Bytes ip_frame(std::string_view source, std::string_view destination, std::uint8
 }
 
 Bytes icmp_error(std::string_view source, std::string_view destination, std::uint8_t type, std::uint8_t code,
-                 const Bytes& quoted) {
+                 const Bytes& quoted, std::uint16_t mtu) {
   const IpAddress from = address_of(source);
   const IpAddress to = address_of(destination);
-  Bytes body{type, code, 0, 0, 0, 0, 0, 0};
+  Bytes body{type, code, 0, 0, 0, 0};
+  put(body, mtu, 2);
   body.insert(body.end(), quoted.begin() + 14, quoted.end());
   Bytes all = from.is_v4() ? Bytes{} : pseudo_header(from, to, body.size(), 58);
   put(all, body);

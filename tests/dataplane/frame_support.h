@@ -38,9 +38,10 @@ struct UdpFrame {
 // Any IP packet, protocol and octets behind the header given.
 [[nodiscard]] Bytes ip_frame(std::string_view source, std::string_view destination, std::uint8_t protocol,
                              const Bytes& body);
-// An ICMP or ICMPv6 error of `type` and `code` that quotes the IP packet of `quoted` (a frame).
+// An ICMP or ICMPv6 error of `type` and `code` that quotes the IP packet of `quoted` (a frame), and says
+// `mtu`.
 [[nodiscard]] Bytes icmp_error(std::string_view source, std::string_view destination, std::uint8_t type,
-                               std::uint8_t code, const Bytes& quoted);
+                               std::uint8_t code, const Bytes& quoted, std::uint16_t mtu = 0);
 [[nodiscard]] Bytes arp_request(std::string_view sender, std::string_view target);
 
 struct ReadFrame {

@@ -344,7 +344,7 @@ void Bench::fall_behind(Nanoseconds span) {
   received_ns_ = 0;
 }
 
-void Bench::report_unreachable(const Sent& request) {
+void Bench::report_unreachable(const Sent& request, bool too_big) {
   const std::string via = request.header("Via");
   const std::string branch = via.substr(via.find("branch=") + 7, 7 + steer::kTokenChars);
   const auto identity = codec_->open(steer::branch_token(branch), steer::TokenKind::branch);
@@ -354,7 +354,8 @@ void Bench::report_unreachable(const Sent& request) {
   event.generation = identity->generation;
   event.remote = request.remote;
   event.icmp_type = 3;
-  event.icmp_code = 3;
+  event.icmp_code = too_big ? 4 : 3;
+  event.packet_too_big = too_big;
   ASSERT_TRUE(
       lanes_.at(identity->shard)->events.push(static_cast<std::uint16_t>(dp::Event::sip_unreachable), event));
   turn();

@@ -97,7 +97,8 @@ class Bench {
   // Flows as the worker has them, by slot.
   std::map<std::uint32_t, dp::FlowSpec> flows;
   void report_idle(std::uint32_t slot);
-  void report_unreachable(const Sent& request);
+  // Port unreachable, or that it was too big for a link on its way.
+  void report_unreachable(const Sent& request, bool too_big = false);
   // The kernel stops the shard for so long while an event waits for it.
   void fall_behind(Nanoseconds span);
   // The worker reads no commands while this is set; afterwards, what waits.

@@ -314,6 +314,12 @@ TEST_F(CallTest, An_ICMP_error_fails_the_attempt_at_once) {
   EXPECT_EQ(bench.take_one("INVITE ").remote, *Endpoint::parse(kCarrierB));
 }
 
+TEST_F(CallTest, A_request_too_big_for_its_path_fails_the_attempt_at_once) {
+  out = place();
+  bench.report_unreachable(out, true);
+  EXPECT_EQ(bench.take_one("INVITE ").remote, *Endpoint::parse(kCarrierB));
+}
+
 TEST_F(CallTest, The_ring_limit_cancels_the_callee_and_tells_the_caller) {
   out = place({.user = "0123"});
   EXPECT_EQ(out.remote, *Endpoint::parse(kCarrierB));
