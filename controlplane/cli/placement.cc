@@ -23,6 +23,14 @@ unsigned Placement::core_of_shard(unsigned shard) const {
   return pinned_[shard % pinned_.size()];
 }
 
+std::optional<unsigned> missing_core(const std::vector<unsigned>& pinned,
+                                     const std::vector<unsigned>& allowed) {
+  if (allowed.empty()) return std::nullopt;
+  const auto missing = [&](unsigned core) { return std::ranges::find(allowed, core) == allowed.end(); };
+  const auto found = std::ranges::find_if(pinned, missing);
+  return found == pinned.end() ? std::nullopt : std::optional(*found);
+}
+
 std::vector<unsigned> allowed_cores() {
   std::vector<unsigned> cores;
   cpu_set_t set;

@@ -4,6 +4,7 @@
 // them poll, all are shared.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 namespace sallyport::cli {
@@ -23,6 +24,9 @@ class Placement {
   std::vector<unsigned> others_;
 };
 
+// The first of `pinned` that is not among `allowed`, which is empty when nobody can tell.
+[[nodiscard]] std::optional<unsigned> missing_core(const std::vector<unsigned>& pinned,
+                                                   const std::vector<unsigned>& allowed);
 // Of the calling thread, before EAL has pinned it.
 [[nodiscard]] std::vector<unsigned> allowed_cores();
 // The calling thread. False: none of them is there, or allowed.

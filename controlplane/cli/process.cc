@@ -59,6 +59,10 @@ std::expected<std::unique_ptr<Process>, std::string> Process::start(std::unique_
 
 std::expected<void, std::string> Process::bring_up() {
   const config::Config& config = loaded_->config;
+  if (const auto core = missing_core(config.controlplane.cores, allowed_cores())) {
+    return std::unexpected("controlplane.cores: core " + std::to_string(*core) +
+                           " is not present or not allowed here: 'nproc' and 'taskset -p $$' show what is");
+  }
   ops::CdrOptions options;
   options.file = config.cdr.file;
   options.observe = [this](const stats::CallRecord& record) { tally_.add(record); };
@@ -117,7 +121,8 @@ std::expected<void, std::string> Process::start_resolver() {
     if (stream_) stream_->learn(names);
     name_news_.tell(names);
   };
-  auto names = resolver::Resolver::start(config, publish, [this] { place_thread("names", placement_.others()); });
+  auto names =
+      resolver::Resolver::start(config, publish, [this] { place_thread("names", placement_.others()); });
   if (!names) return std::unexpected(names.error());
   resolver_ = std::move(*names);
   // The first calls should find their peers; but servers that do not answer keep nothing else from working.

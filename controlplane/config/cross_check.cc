@@ -30,6 +30,17 @@ void check_shard_cores(const Draft& draft, Faults& faults) {
   }
 }
 
+// Two servers, so the second could not listen there; nor where the other has the port on every address.
+void check_listens(const Draft& draft, Faults& faults) {
+  const auto& metrics = draft.config.metrics.listen;
+  const auto& status = draft.config.status.listen;
+  if (!metrics || !status || metrics->port != status->port) return;
+  const auto everywhere = [](const Endpoint& listen) { return listen.address.is_unspecified(); };
+  if (*metrics != *status && !everywhere(*metrics) && !everywhere(*status)) return;
+  faults.add(draft.status_listen, "status.listen: " + status->to_text() + " is where metrics.listen is (" +
+                                      metrics->to_text() + "): give one of them another port");
+}
+
 bool overlap(const Prefix& a, const Prefix& b) {
   return a.contains(b.address) || b.contains(a.address);
 }
@@ -211,6 +222,7 @@ void check_receive_maps(const Draft& draft, Faults& faults) {
 void cross_check(const Draft& draft, Faults& faults) {
   check_memory(draft, faults);
   check_shard_cores(draft, faults);
+  check_listens(draft, faults);
   check_addresses(draft, faults);
   for (std::size_t i = 0; i < draft.config.realms.size(); ++i) {
     check_gateways(draft, i, faults);

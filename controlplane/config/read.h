@@ -35,6 +35,7 @@ struct Draft {
   std::vector<PeerPlaces> peers;
   std::vector<RoutePlaces> routes;
   std::vector<Place> dns_servers;
+  Place status_listen;
 
   // Names that were given, also of entries that had faults: those are not reported a second time as
   // undefined.

@@ -17,11 +17,14 @@ constexpr std::array<std::pair<std::string_view, LogLevel>, 4> kLevels{{{"debug"
 constexpr std::array<std::pair<std::string_view, LogFormat>, 2> kFormats{
     {{"text", LogFormat::text}, {"json", LogFormat::json}}};
 
-void read_listen(MapReader& top, std::string_view section, std::optional<Endpoint>& listen) {
+// Where it stands, for who holds it against others.
+Place read_listen(MapReader& top, std::string_view section, std::optional<Endpoint>& listen) {
+  Place place;
   const auto value = top.get(section);
-  if (!value) return;
+  if (!value) return place;
   MapReader reader(*value);
   if (const auto where = reader.need("listen")) {
+    place = where->at();
     const auto word = where->text();
     if (word && *word == "off") {
       listen.reset();
@@ -30,6 +33,7 @@ void read_listen(MapReader& top, std::string_view section, std::optional<Endpoin
     }
   }
   reader.finish();
+  return place;
 }
 
 void read_admin(MapReader& top, Admin& admin) {
@@ -68,7 +72,7 @@ void read_log(MapReader& top, Log& log) {
 void read_operations(MapReader& top, Draft& draft) {
   Config& config = draft.config;
   read_listen(top, "metrics", config.metrics.listen);
-  read_listen(top, "status", config.status.listen);
+  draft.status_listen = read_listen(top, "status", config.status.listen);
   read_admin(top, config.admin);
   read_cdr(top, config.cdr);
   read_log(top, config.log);

@@ -18,13 +18,14 @@ from .netns import ACCESS4, CARRIER, CARRIER_A, CARRIER_B, LAN, PORT_PEERS, PUB,
 def arguments(argv):
     parser = argparse.ArgumentParser(prog="deploy/demo", description="Places real calls through Sallyport and judges them.")
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="write the verdicts here as well")
-    parser.add_argument("--calls", metavar="N", type=int, default=200)
+    parser.add_argument("--calls", metavar="N", type=int, default=200,
+                        help=f"how many, at least {len(batches.KINDS)}: one of each kind (default 200)")
     parser.add_argument("--rate", metavar="N", type=float, default=20, help="calls a second")
     parser.add_argument("--seed", metavar="N", type=int, help="numbers, ports, Call-IDs and phrases follow from it")
     parser.add_argument("--keep", metavar="DIR", type=pathlib.Path, help="keep captures and logs here")
     args = parser.parse_args(argv)
-    if not 1 <= args.calls <= 2000 or not 0 < args.rate <= 200:
-        parser.error("--calls is 1 to 2000, --rate above 0 and at most 200")
+    if not len(batches.KINDS) <= args.calls <= 2000 or not 0 < args.rate <= 200:
+        parser.error(f"--calls is {len(batches.KINDS)} (one of each kind) to 2000, --rate above 0 and at most 200")
     return args
 
 

@@ -154,9 +154,10 @@ def test_percentiles():
 
 
 def test_demo_refuses_nonsense():
-    for bad in (["--calls", "0"], ["--rate", "0"], ["--calls", "x"]):
+    for bad in (["--calls", "0"], ["--calls", "9"], ["--calls", "2001"], ["--rate", "0"], ["--calls", "x"]):
         with pytest.raises(SystemExit):
             demo.arguments(bad)
+    assert demo.arguments(["--calls", "10"]).calls == 10
 
 
 @pytest.mark.parametrize("script", ["deploy/install", "deploy/lab", "deploy/demo", "tests/run", ".ci/run"])

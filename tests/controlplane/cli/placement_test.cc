@@ -39,6 +39,13 @@ TEST(Placement, stays_where_the_process_may_run_and_shares_where_all_cores_poll)
   EXPECT_THAT(full.others(), ElementsAre(0, 1));
 }
 
+TEST(Placement, names_a_core_that_is_not_there) {
+  EXPECT_EQ(missing_core({0, 999}, {0, 1, 2}), 999u);
+  EXPECT_EQ(missing_core({2, 0}, {0, 1, 2}), std::nullopt);
+  EXPECT_EQ(missing_core({}, {0}), std::nullopt);
+  EXPECT_EQ(missing_core({3}, {}), std::nullopt) << "nobody can tell";
+}
+
 TEST(Placement, pins_the_thread_that_calls) {
   const std::vector<unsigned> before = allowed_cores();
   ASSERT_FALSE(before.empty());

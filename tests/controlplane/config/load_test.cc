@@ -327,6 +327,23 @@ TEST(LoadFile, A_folder_is_one_sentence) {
   EXPECT_EQ(format_faults("/", config.error()), "/: cannot be read: Is a directory\n");
 }
 
+TEST(Load, metrics_and_status_listen_apart) {
+  const auto listens = [](const std::string& metrics, const std::string& status) {
+    return with("metrics: {listen: \"" + metrics + "\"}\nstatus: {listen: \"" + status + "\"}\n");
+  };
+  EXPECT_EQ(faults_of(listens("127.0.0.1:9470", "127.0.0.1:9470")),
+            "f:4:18: status.listen: 127.0.0.1:9470 is where metrics.listen is (127.0.0.1:9470): give one of "
+            "them another port\n");
+  EXPECT_EQ(faults_of(with("status: {listen: \"127.0.0.1:9464\"}\n")),
+            "f:3:18: status.listen: 127.0.0.1:9464 is where metrics.listen is (127.0.0.1:9464): give one of "
+            "them another port\n")
+      << "where metrics are by default";
+  EXPECT_NE(faults_of(listens("0.0.0.0:9470", "127.0.0.1:9470")), "");
+  EXPECT_EQ(faults_of(listens("127.0.0.1:9470", "127.0.0.1:9471")), "");
+  EXPECT_EQ(faults_of(listens("127.0.0.1:9470", "127.0.0.2:9470")), "");
+  EXPECT_EQ(faults_of(listens("off", "127.0.0.1:9464")), "");
+}
+
 TEST(Load, polices_SIP_by_default_and_as_a_realm_says) {
   const auto with_police = [](const std::string& value) {
     return "dataplane: {ports: {p: {device: net_null}}}\n"
