@@ -243,7 +243,7 @@ def test_limit_ring_ends_both_legs(door, ends, number):
     carrier.reply(cancel, 200, "OK", tag=tag)
     carrier.reply(invite, 487, "Request Terminated", tag=tag)
     carrier.expect("ACK")
-    assert call.refused(timeout=6).code in (408, 480, 487, 504)
+    assert call.refused(timeout=6).code == 480  # ring-timeout of local_errors.inc
 
 
 def test_limit_setup_ends_both_legs(door, ends, number):
@@ -253,7 +253,7 @@ def test_limit_setup_ends_both_legs(door, ends, number):
     call = pub.invite(number)
     invite = carrier.expect("INVITE")
     carrier.reply(invite, 100, "Trying")
-    assert call.refused(timeout=12).code in (408, 480, 504)
+    assert call.refused(timeout=12).code == 408  # setup-timeout
     assert time.monotonic() - begun < 11
     cancel = carrier.expect("CANCEL", skip=("INVITE", 100))
     carrier.reply(cancel, 200, "OK")
