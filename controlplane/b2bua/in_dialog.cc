@@ -160,6 +160,12 @@ void CallManager::start_keepalive(Leg& leg) {
 }
 
 void CallManager::send_keepalive(Leg& leg) {
+  // While it rings, the caller waits for our answer behind his NAT: 100 says nothing new and keeps its
+  // binding. (A callee opens his own with the answer.)
+  if (leg.role == LegRole::uas && (leg.state == LegState::inviting || leg.state == LegState::early)) {
+    respond(leg.invite_server, 100);
+    return start_keepalive(leg);
+  }
   if (!leg.dialog || (leg.state != LegState::confirmed && leg.state != LegState::answered)) return;
   std::string lines;
   sip::HeaderWriter out(lines);

@@ -84,6 +84,7 @@ void CallManager::on_invite(sip::ServerId id, const sip::MessageView& invite) {
   a.dialog = std::move(*dialog);
   a.invite_cseq = invite.cseq();
   if (sip::nat_evident(invite)) a.dialog->set_nat_source(invite.path.remote);
+  start_keepalive(a);
 
   // Routes are matched with the number as the caller's peer means it.
   const routing::NumberPath heard_as(services_.config, *from, std::nullopt, config::kNoIndex);

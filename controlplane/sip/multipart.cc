@@ -106,24 +106,32 @@ bool is_session(const BodyPart& part) {
   return disposition.empty() || iequals(media_type(disposition), "session");
 }
 
-std::optional<BodyPart> find_in(std::string_view content_type, std::string_view body, unsigned depth) {
+// What a body says of sessions.
+struct Descriptions {
+  std::optional<BodyPart> usable;
+  unsigned seen = 0;    // application/sdp, whatever its purpose and encoding
+  bool unread = false;  // a multipart inside is too deep or broken: nobody knows what is in it
+};
+
+void look_into(std::string_view content_type, std::string_view body, unsigned depth, Descriptions& out) {
   const auto parts = parse_multipart(content_type, body);
-  if (!parts) return std::nullopt;
-  const bool last_wins = iequals(media_type(content_type), "multipart/alternative");
-  std::optional<BodyPart> found;
+  if (!parts) {
+    out.unread = true;
+    return;
+  }
   for (const BodyPart& part : *parts) {
     const std::string_view type = part_header(part, "Content-Type");
-    std::optional<BodyPart> here;
     if (iequals(media_type(type), "application/sdp")) {
-      if (part.has_content && is_session(part) && is_plainly_encoded(part)) here = part;
-    } else if (is_multipart(type) && depth < kDeepest) {
-      here = find_in(type, part.content, depth + 1);
+      ++out.seen;
+      if (part.has_content && is_session(part) && is_plainly_encoded(part)) out.usable = part;
+    } else if (is_multipart(type)) {
+      if (depth == kDeepest) {
+        out.unread = true;
+      } else {
+        look_into(type, part.content, depth + 1, out);
+      }
     }
-    if (!here) continue;
-    found = here;
-    if (!last_wins) break;
   }
-  return found;
 }
 
 }  // namespace
@@ -172,7 +180,9 @@ std::optional<BodyPart> find_session_description(std::string_view content_type, 
   if (body.empty()) return std::nullopt;
   if (iequals(media_type(content_type), "application/sdp")) return BodyPart{body.substr(0, 0), body};
   if (!is_multipart(content_type)) return std::nullopt;
-  return find_in(content_type, body, 1);
+  Descriptions found;
+  look_into(content_type, body, 1, found);
+  return found.seen == 1 && !found.unread ? found.usable : std::nullopt;
 }
 
 std::string replace_content(std::string_view body, const BodyPart& part, std::string_view content) {

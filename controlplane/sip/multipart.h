@@ -4,10 +4,11 @@
 // alone is replaced; every other octet stays, and so does the boundary. Only where the part says a
 // Content-Length of its own (some do) that number follows.
 //
-// Which part is it (RFC 5621): the first application/sdp whose Content-Disposition is session or absent; of
-// multipart/alternative the last, which is the one preferred (RFC 2046 5.1.4); also inside a nested
-// multipart, to a depth of three. A part in a Content-Transfer-Encoding other than 7bit, 8bit and binary is
-// not looked into.
+// Which part is it (RFC 5621): the application/sdp whose Content-Disposition is session or absent; also
+// inside a nested multipart, to a depth of three. It must be the only application/sdp of the body: a second
+// one, for another purpose or as an alternative (RFC 2046 5.1.4), would cross unread, with addresses of the
+// other side in it. So is one in a Content-Transfer-Encoding other than 7bit, 8bit and binary, and a nested
+// multipart that is deeper or broken. Such a body has no description that we carry: 415.
 #pragma once
 
 #include <cstdint>

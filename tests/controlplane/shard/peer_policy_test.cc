@@ -101,6 +101,19 @@ TEST_F(PeerPolicyTest, A_multipart_body_crosses_whole_but_for_its_description) {
   EXPECT_EQ(invited.body().find("198.51.100.20"), std::string::npos);
 }
 
+TEST_F(PeerPolicyTest, A_second_description_in_a_body_does_not_cross_unread) {
+  const std::string part = "--b\r\nContent-Type: application/sdp\r\n\r\n";
+  std::string text =
+      make_invite({.body = part + audio("8") + "\r\n" + part + sdp("10.20.0.10", 4000) + "\r\n--b--\r\n"});
+  const std::string type = "Content-Type: application/sdp\r\nContent-Length";
+  text.replace(text.find(type), type.size(), "Content-Type: multipart/mixed;boundary=b\r\nContent-Length");
+  invite = text;
+  bench.receive("access", kCaller, invite);
+  const std::vector<Sent> sent = bench.take();
+  EXPECT_EQ(count(sent, "INVITE "), 0);
+  EXPECT_EQ(count(sent, "SIP/2.0 415"), 1);
+}
+
 constexpr std::string_view kChallenge =
     "WWW-Authenticate: Digest realm=\"c\", nonce=\"n1\", qop=\"auth\"\r\n";
 
