@@ -269,8 +269,11 @@ void Agent::fork(const Server& server) {
   second.final = false;
   later(span(0, 12'000), [this, key = branch_of(server.request) + " INVITE fork"] {
     Server& late = servers_[key];
+    const Described described = describe();
+    late.session->port = described.port;
+    late.port = late.request.body().empty() ? described.port : 0;
     late.last = make_response(late.request, "200 OK", tag_in(late.session->local), "<sip:fork@" + own_ + ">",
-                              describe().text);
+                              described.text);
     late.final = late.success = true;
     send(*this, late.last);
     later(kT1, [this, key] { repeat(key, kT1); });
