@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/b2bua/header_policy.h"
 #include "controlplane/b2bua/leg_machine.h"
 #include "controlplane/b2bua/reliable.h"
 #include "controlplane/b2bua/restore.h"
@@ -162,6 +163,7 @@ struct Call {
   std::vector<Candidate> candidates;
   routing::RedirectTrail trail;
   std::string redirect_lines;  // Contacts of the last 3xx, for a caller who hears it
+  FailureFields refused_with;  // of the last target's final response
   std::size_t next_candidate = 0;
   std::optional<std::size_t> route;  // index into the configuration's routes
   sip::StoredMessage invite;         // the caller's

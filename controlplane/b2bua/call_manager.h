@@ -331,7 +331,8 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView& response);
   // The re-INVITE that a relay has sent to that leg is cancelled; nobody waits for its end.
   void cancel_relay(Leg& leg, sip::ClientId client);
-  void relay_refused(Leg& leg, const Relay& relay, const response_map::Verdict& verdict);
+  void relay_refused(Leg& leg, const Relay& relay, const response_map::Verdict& verdict,
+                     const FailureFields& said = {});
   void relay_ack(Leg& from, const Relay& relay, const sip::MessageView& ack);
   [[nodiscard]] Relay* find_relay(Call& call, sip::ClientId id);
   [[nodiscard]] static Relay take_relay(Call& call, sip::ClientId id);
@@ -353,9 +354,16 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
                                std::string_view phrase);
   // `peer`: who is told; without, what any peer may ask for.
   void write_capabilities(sip::HeaderWriter& out, config::PeerIndex peer = config::kNoIndex) const;
+  void write_allow(sip::HeaderWriter& out, config::PeerIndex peer) const;
   // Warning, Reason and Retry-After of a verdict. The Warning names us as the leg on `path` knows us.
+  // `reason`: the peer's, where it is kept.
   [[nodiscard]] static std::string verdict_headers(const response_map::Verdict& verdict,
-                                                   const sip::Path& path);
+                                                   const sip::Path& path, std::string_view reason = {});
+  // The same, and what the failure's code has to carry. `said`: of the response that the verdict is about.
+  enum class Asked : bool { session, other };
+  [[nodiscard]] std::string failure_headers(const response_map::Verdict& verdict, const sip::Path& path,
+                                            const FailureFields& said, config::PeerIndex to,
+                                            Asked asked) const;
 
   // ---- standalone.cc: MESSAGE, PUBLISH and, by policy, methods that we do not know, outside of any dialog
   void on_standalone(sip::ServerId id, const sip::MessageView& request, config::PeerIndex from);
@@ -366,7 +374,7 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   [[nodiscard]] bool send_standalone(Standalone& one, const sip::MessageView& request);
   void on_standalone_response(std::uint64_t token, const sip::MessageView& response);
   void on_standalone_failure(std::uint64_t token, sip::ClientFailure failure);
-  void standalone_failed(Standalone& one, response_map::Input failure, std::string_view lines);
+  void standalone_failed(Standalone& one, response_map::Input failure, const FailureFields& said);
   [[nodiscard]] Standalone* standalone_of(std::uint64_t token);
 
   // ---- record.cc

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "controlplane/b2bua/identity.h"
+#include "dataplane/sip/params.h"
 
 namespace sallyport::b2bua {
 namespace {
@@ -134,14 +135,75 @@ std::uint32_t retry_after_of(const sip::MessageView& response) {
   return seconds;
 }
 
-std::string failure_lines(const sip::MessageView& response) {
-  std::string lines;
-  sip::HeaderWriter out(lines);
-  for (const HeaderId id : {HeaderId::recv_info, HeaderId::allow_events, HeaderId::min_expires,
-                            HeaderId::unsupported, HeaderId::accept}) {
-    if (response.has(id)) out.line(id, response.header(id));
+namespace {
+
+// What each code has to carry, or is of no use without. Allow of a 405, and Accept of a 415 to a session, are
+// ours: on each leg it is us who is asked.
+struct OfFailure {
+  std::uint16_t code;
+  HeaderId id;
+};
+constexpr std::array kOfFailures{OfFailure{401, HeaderId::www_authenticate},  // RFC 3261 22.2, 22.3
+                                 OfFailure{401, HeaderId::proxy_authenticate},
+                                 OfFailure{407, HeaderId::proxy_authenticate},
+                                 OfFailure{407, HeaderId::www_authenticate},
+                                 OfFailure{415, HeaderId::accept},  // RFC 3261 21.4.13
+                                 OfFailure{415, HeaderId::accept_encoding},
+                                 OfFailure{415, HeaderId::accept_language},
+                                 OfFailure{420, HeaderId::unsupported},   // RFC 3261 21.4.15
+                                 OfFailure{421, HeaderId::require},       // RFC 3261 21.4.16
+                                 OfFailure{422, HeaderId::min_se},        // RFC 4028 6
+                                 OfFailure{423, HeaderId::min_expires},   // RFC 3261 21.4.17
+                                 OfFailure{469, HeaderId::recv_info},     // RFC 6086 4.2.2
+                                 OfFailure{489, HeaderId::allow_events},  // RFC 6665 8.3.2
+                                 OfFailure{608, HeaderId::call_info}};    // RFC 8688 3.2
+
+// 603+ (ATIS-1000099) and its kin say in Reason who blocked the call and how to object.
+constexpr std::array<std::uint16_t, 3> kWithReason{603, 607, 608};
+
+bool belongs_to_failure(const sip::MessageView& response, HeaderId id) {
+  const bool session = response.method() == sip::Method::invite || response.method() == sip::Method::update;
+  if (session && (id == HeaderId::accept || id == HeaderId::accept_encoding)) return false;
+  return std::ranges::any_of(
+      kOfFailures, [&](const OfFailure& row) { return row.code == response.status() && row.id == id; });
+}
+
+// "<https://block.example/card>;purpose=jwscard": the one Call-Info that is kept.
+bool is_jwscard(std::string_view value) {
+  const auto end = value.rfind('>');
+  if (end == std::string_view::npos) return false;
+  const auto purpose = sip::find_param(sip::trim(value.substr(end + 1)), "purpose");
+  return purpose && sip::iequals(purpose->value, "jwscard");
+}
+
+void write_jwscards(std::string_view field, sip::HeaderWriter& out) {
+  sip::ValueReader values(field);
+  while (const auto value = values.next()) {
+    if (is_jwscard(*value)) out.line(HeaderId::call_info, *value);
   }
-  return lines;
+}
+
+}  // namespace
+
+FailureFields failure_fields(const sip::MessageView& response, const HeaderPolicy& from,
+                             const HeaderPolicy& to) {
+  FailureFields fields{.code = response.status()};
+  sip::HeaderWriter out(fields.lines);
+  const bool keeps_reason = std::ranges::find(kWithReason, fields.code) != kWithReason.end();
+  sip::for_each_field(response,
+                      [&](const sip::HeaderField& field, std::string_view name, std::string_view value) {
+                        if (from.removes(field.id, name) || to.removes(field.id, name)) return;
+                        if (field.id == HeaderId::reason && keeps_reason) {
+                          fields.reason.append(fields.reason.empty() ? "" : ", ").append(value);
+                        } else if (!belongs_to_failure(response, field.id)) {
+                          return;
+                        } else if (field.id == HeaderId::call_info) {
+                          write_jwscards(value, out);
+                        } else {
+                          out.line(field.id, value);
+                        }
+                      });
+  return fields;
 }
 
 std::string reason_line(const sip::MessageView& message) {

@@ -79,9 +79,16 @@ void pass_content_headers(const sip::MessageView& message, sip::HeaderWriter& ou
 // Delta-seconds of a Retry-After field (RFC 3261 20.33); 0: none.
 [[nodiscard]] std::uint32_t retry_after_of(const sip::MessageView& response);
 
-// What the failure of a request without a session says beside its code, and means the same on the other leg:
-// Recv-Info, Allow-Events, Min-Expires, Unsupported, Accept.
-[[nodiscard]] std::string failure_lines(const sip::MessageView& response);
+// What a failure says beside its code, and means the same on the other leg where that hears the same code:
+// the challenge of a 401 or 407, Unsupported of a 420 and so on; the table stands in header_policy.cc.
+struct FailureFields {
+  std::uint16_t code = 0;  // of the response that they are from
+  std::string lines;
+  std::string
+      reason;  // values of Reason that are kept as they are; empty: only the cause goes on, by the map
+};
+[[nodiscard]] FailureFields failure_fields(const sip::MessageView& response, const HeaderPolicy& from,
+                                           const HeaderPolicy& to);
 
 // The Reason field of a BYE or CANCEL (RFC 3326) as a header line, or nothing.
 [[nodiscard]] std::string reason_line(const sip::MessageView& message);

@@ -154,8 +154,11 @@ void CallManager::other_refused(Leg& leg, const Relay& relay, const sip::Message
   const response_map::Verdict verdict = services_.maps.map(input);
   // RFC 4320 4.1 forbids 408 to a non-INVITE; the transaction still needs its end.
   const bool sendable = verdict.code != 408;
-  respond(relay.server, sendable ? verdict.code : 504,
-          verdict_headers(verdict, back.path) + failure_lines(response), sendable ? verdict.phrase : "");
+  respond(
+      relay.server, sendable ? verdict.code : 504,
+      failure_headers(verdict, back.path, failure_fields(response, headers_[leg.peer], headers_[back.peer]),
+                      back.peer, Asked::other),
+      sendable ? verdict.phrase : "");
   count_mapped(pair(call), verdict);
   // RFC 5057 5.1: 481 to these ends the subscription that they belong to, not the call.
   const bool of_a_subscription = relay.method == Method::notify || relay.method == Method::subscribe;

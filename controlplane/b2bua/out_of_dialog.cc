@@ -18,14 +18,34 @@ void CallManager::respond(sip::ServerId id, std::uint16_t status, std::string_vi
   (void)transactions_->respond(id, {.status = status, .phrase = phrase, .headers = headers});
 }
 
-std::string CallManager::verdict_headers(const response_map::Verdict& verdict, const sip::Path& path) {
+std::string CallManager::verdict_headers(const response_map::Verdict& verdict, const sip::Path& path,
+                                         std::string_view reason) {
   std::string lines;
   sip::HeaderWriter out(lines);
   if (verdict.warning != 0)
     out.line(HeaderId::warning,
              response_map::warning_value(verdict.warning, path.local.address.to_uri_text()));
-  if (verdict.q850 != 0) out.line(HeaderId::reason, response_map::q850_reason(verdict.q850));
+  // A kept Reason stands for our own, unless a rule has said another cause. RFC 3326 2: one value a protocol.
+  const std::uint8_t kept = response_map::q850_of(reason);
+  const bool keeps = !reason.empty() && (kept == 0 || kept == verdict.q850);
+  if (keeps) out.line(HeaderId::reason, reason);
+  if (verdict.q850 != 0 && !(keeps && kept != 0))
+    out.line(HeaderId::reason, response_map::q850_reason(verdict.q850));
   if (verdict.retry_after_s != 0) out.line(HeaderId::retry_after, std::uint64_t{verdict.retry_after_s});
+  return lines;
+}
+
+std::string CallManager::failure_headers(const response_map::Verdict& verdict, const sip::Path& path,
+                                         const FailureFields& said, config::PeerIndex to, Asked asked) const {
+  const bool same = said.code != 0 && said.code == verdict.received && said.code == verdict.code;
+  std::string lines =
+      verdict_headers(verdict, path, same ? std::string_view(said.reason) : std::string_view{});
+  if (same) lines += said.lines;
+  // RFC 3261 21.4.6, 21.4.13: whoever says so, and by whatever rule, it is what we take that counts on this
+  // leg.
+  sip::HeaderWriter out(lines);
+  if (verdict.code == 405) write_allow(out, to);
+  if (verdict.code == 415 && asked == Asked::session) out.line(HeaderId::accept, "application/sdp");
   return lines;
 }
 
@@ -56,12 +76,16 @@ std::uint16_t CallManager::refuse_counted(stats::PairStatistics& counters, sip::
   return verdict.code;
 }
 
-void CallManager::write_capabilities(sip::HeaderWriter& out, config::PeerIndex peer) const {
+void CallManager::write_allow(sip::HeaderWriter& out, config::PeerIndex peer) const {
   const bool refers =
       peer == config::kNoIndex || services_.config.peers[peer].refer != config::ReferMode::refuse;
   out.line(HeaderId::allow,
            {"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, NOTIFY, SUBSCRIBE, PUBLISH",
             refers ? ", REFER" : ""});
+}
+
+void CallManager::write_capabilities(sip::HeaderWriter& out, config::PeerIndex peer) const {
+  write_allow(out, peer);
   out.line(HeaderId::accept, "application/sdp");
 }
 

@@ -146,7 +146,8 @@ void CallManager::on_relay_response(Leg& leg, sip::ClientId id, const sip::Messa
   response_map::Input input = heard(leg, back.peer, response);
   input.in_dialog = true;
   input.exhausted = true;
-  relay_refused(leg, take_relay(call, id), services_.maps.map(input));
+  relay_refused(leg, take_relay(call, id), services_.maps.map(input),
+                failure_fields(response, headers_[leg.peer], headers_[back.peer]));
 }
 
 // A 2xx to a re-INVITE of ours that is over for who asked. Its sender's session is another than ours now.
@@ -220,14 +221,17 @@ void CallManager::cancel_relay(Leg& leg, sip::ClientId client) {
   restore_event(leg, RestoreEvent::cancel);
 }
 
-void CallManager::relay_refused(Leg& leg, const Relay& relay, const response_map::Verdict& verdict) {
+void CallManager::relay_refused(Leg& leg, const Relay& relay, const response_map::Verdict& verdict,
+                                const FailureFields& said) {
   Call& call = *leg.call;
   const LocalError why = verdict.local != LocalError::none ? verdict.local : LocalError::not_in_dialog;
   withdraw_offer(relay);
   if (relay.method == Method::invite) reliable_final(*call.other(leg), relay.server);
   // RFC 4320 4.1 forbids 408 to a non-INVITE; the transaction still needs its end.
   const bool sendable = relay.method == Method::invite || verdict.code != 408;
-  respond(relay.server, sendable ? verdict.code : 504, verdict_headers(verdict, call.other(leg)->path),
+  const Leg& back = *call.other(leg);
+  respond(relay.server, sendable ? verdict.code : 504,
+          failure_headers(verdict, back.path, said, back.peer, Asked::session),
           sendable ? verdict.phrase : "");
   count_mapped(pair(call), verdict);
   if (verdict.ends == response_map::Ends::dialog || verdict.ends == response_map::Ends::usage) {

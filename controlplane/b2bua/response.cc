@@ -21,7 +21,9 @@ response_map::Input CallManager::heard(const Leg& leg, config::PeerIndex to,
   input.send = services_.config.peers[to].map_send;
   input.code = response.status();
   input.phrase = response.reason_phrase();
-  if (response.has(HeaderId::reason)) input.q850 = response_map::q850_of(response.header(HeaderId::reason));
+  sip::for_each_value(response, HeaderId::reason, [&](std::string_view value) {
+    if (input.q850 == 0) input.q850 = response_map::q850_of(value);
+  });
   if (response.has(HeaderId::warning))
     input.warning = response_map::warning_code_of(response.header(HeaderId::warning));
   input.retry_after_s = retry_after_of(response);
@@ -202,6 +204,8 @@ void CallManager::on_rejected(Leg& leg, const sip::MessageView& response) {
     services_.health.answered(leg.target);
   }
   if (step(leg, LegEvent::failure) != LegAction::report) return;
+  if (&leg == leg.call->b)
+    leg.call->refused_with = failure_fields(response, headers_[leg.peer], headers_[leg.call->from]);
   if (redirected(leg, response)) return;
   attempt_failed(leg, heard(leg, leg.call->from, response));
 }
@@ -233,7 +237,7 @@ void CallManager::refuse_caller(Call& call, const response_map::Verdict& verdict
   end_relays(call);
   call.over = true;
   Leg& a = *call.a;
-  std::string headers = verdict_headers(verdict, a.path);
+  std::string headers = failure_headers(verdict, a.path, call.refused_with, call.from, Asked::session);
   reliable_final(a, a.invite_server);
   if (verdict.code >= 300 && verdict.code < 400) headers += call.redirect_lines;
   (void)step(a, LegEvent::failure);

@@ -166,7 +166,9 @@ void CallManager::on_standalone_response(std::uint64_t token, const sip::Message
   } else {
     services_.health.answered(one->target);
   }
-  if (status >= 300) return standalone_failed(*one, input, failure_lines(response));
+  if (status >= 300)
+    return standalone_failed(*one, input,
+                             failure_fields(response, headers_[one->target.peer], headers_[one->from]));
   const response_map::Verdict verdict = services_.maps.map(input);
   const std::string host =
       request != nullptr ? request->view().path.local.address.to_uri_text() : std::string{};
@@ -195,7 +197,7 @@ void CallManager::on_standalone_failure(std::uint64_t token, sip::ClientFailure 
 
 // The next target by the rule, or the answer. A redirect is the sender's to follow, and its Contacts are not
 // his to see: it is a failure like any other.
-void CallManager::standalone_failed(Standalone& one, response_map::Input failure, std::string_view lines) {
+void CallManager::standalone_failed(Standalone& one, response_map::Input failure, const FailureFields& said) {
   failure.send = services_.config.peers[one.from].map_send;
   failure.exhausted = one.next_candidate >= one.candidates.size();
   const response_map::Verdict verdict = services_.maps.map(failure);
@@ -204,8 +206,8 @@ void CallManager::standalone_failed(Standalone& one, response_map::Input failure
   const sip::Path path = request != nullptr ? request->view().path : sip::Path{};
   // RFC 4320 4.1 forbids 408 to a non-INVITE; the transaction still needs its end.
   const bool sendable = verdict.code != 408;
-  respond(one.server, sendable ? verdict.code : 504, verdict_headers(verdict, path) + std::string(lines),
-          sendable ? verdict.phrase : "");
+  respond(one.server, sendable ? verdict.code : 504,
+          failure_headers(verdict, path, said, one.from, Asked::other), sendable ? verdict.phrase : "");
   standalone_.free(one.slot);
 }
 
