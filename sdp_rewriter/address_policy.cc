@@ -165,10 +165,10 @@ LatchMode latch_mode(Action action, bool far_end_nat_evident, LatchSetting setti
     case Action::hold:
     case Action::rejected:
     case Action::rejected_always:
+    case Action::trusted:  // trusted is trusted strictly: what comes from elsewhere must not move it
+    case Action::no_nat:
       return LatchMode::off;
     case Action::public_address:
-    case Action::trusted:
-    case Action::no_nat:
     case Action::latched:
       break;
   }

@@ -126,9 +126,9 @@ struct Verdict {
 [[nodiscard]] Verdict judge(const Description& description, const PolicyInput& input);
 
 // `latch` of a stream. An explicit setting wins, except that a stream to be latched is latched (by `once`
-// where the setting, off or asymmetric, would send to an address that cannot be reached), and that our own
-// port, a hold and a refused stream have nothing to learn. Automatic: once for `latched` and, with far-end
-// NAT, for `public_address`.
+// where the setting, off or asymmetric, would send to an address that cannot be reached), that a trusted
+// private address (`trusted`, `no_nat`) is taken strictly, and that our own port, a hold and a refused stream
+// have nothing to learn. Automatic: once for `latched` and, with far-end NAT, for `public_address`.
 [[nodiscard]] LatchMode latch_mode(Action action, bool far_end_nat, LatchSetting setting);
 
 // One line for a log or a record, ASCII: "c= 10.20.0.10 is private (RFC 1918): far-end NAT is evident:
