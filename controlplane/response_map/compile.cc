@@ -48,7 +48,7 @@ class Compiler {
     for (const config::MapBase& base : config_.base) {
       if (base.name == "vendor") {
         map_.vendor = true;
-      } else if (base.name != "rfc3398") {
+      } else if (base.name != "rfc3398") {  // that one lies beneath every map: Maps::map
         fault(base.at, "no base is named '" + base.name + "': rfc3398 and vendor are");
       }
     }
@@ -177,71 +177,114 @@ class Compiler {
                        std::to_string(at->at.line) + ") has the same conditions");
   }
 
-  // ---- loops: what a rule sends, heard again by the same map (a call may pass Sallyport twice), must come
-  // to rest ----
+  // ---- loops. The map is applied once to a response (response_map.h), but a call may pass Sallyport, or two
+  // of them, any number of times: what the rules say, heard again by the same map, must come to rest. What
+  // counts is all that a rule can ask for: code, phrase and cause. Two maps of one peer are no loop between
+  // them: 486 to 480 in `receive` and 480 to 486 in `send` are each applied to what the other side of them
+  // has said. ----
 
   struct Step {
-    Heard heard;
+    std::uint16_t code = 0;
+    std::string phrase;
+    std::uint8_t q850 = 0;
     std::size_t rule = kBase;  // that made it, an index into map_.rules
     static constexpr std::size_t kBase = static_cast<std::size_t>(-1);
+
+    [[nodiscard]] Heard heard() const { return {code, phrase, q850}; }
+    [[nodiscard]] bool is_like(const Step& other) const {
+      return code == other.code && q850 == other.q850 && sip::iequals(phrase, other.phrase);
+    }
+    void become(std::uint16_t other) {
+      if (other == code) return;
+      code = other;
+      phrase = standard_phrase(other);
+    }
   };
 
-  [[nodiscard]] static Step sent_by(const CompiledRule& rule, std::size_t index) {
-    Step step;
+  // As Maps::map does it: the rule over the vendor row over the code table.
+  void take_rule(std::size_t index, Step& step) const {
+    const CompiledRule& rule = map_.rules[index];
     step.rule = index;
-    step.heard.code = rule.send;
-    step.heard.phrase = rule.send_phrase ? std::string_view(*rule.send_phrase) : standard_phrase(rule.send);
-    step.heard.q850 = rule.send_q850 != 0 ? rule.send_q850
-                      : rule.q850 != 0    ? rule.q850
-                                          : cause_of(rule.send, 0);
-    return step;
+    // A cause that no rule asks for or sends goes with its code here: at run time the peer's own would cross,
+    // but whether it does is the peer's doing and not the rules'.
+    if (rule.send != 0 && rule.send != step.code) step.q850 = rule.q850;
+    if (rule.send != 0) step.become(rule.send);
+    if (rule.send_phrase) step.phrase = sip::trim(*rule.send_phrase);
+    if (rule.send_q850 != 0) step.q850 = rule.send_q850;
+    if (step.phrase.empty()) step.phrase = standard_phrase(step.code);
+    if (step.q850 == 0) step.q850 = cause_of(step.code, rule.warning);
   }
 
-  // nullopt: it has come to rest.
-  [[nodiscard]] std::optional<Step> next(const Heard& heard) const {
-    if (const CompiledRule* rule = map_.find(heard); rule != nullptr && rule->send != 0) {
-      return sent_by(*rule, static_cast<std::size_t>(rule - map_.rules.data()));
+  // What the map makes of that when it is heard again.
+  [[nodiscard]] Step next(const Step& before) const {
+    Step step = before;
+    step.rule = Step::kBase;
+    const CompiledRule* rule = map_.find(before.heard());
+    const bool has_code = rule != nullptr && rule->send != 0;
+    const VendorRow* vendor = map_.vendor ? find_vendor(step.code, step.phrase) : nullptr;
+    if (vendor != nullptr && !has_code) {
+      if (vendor->normalised != step.code || step.q850 == 0) step.q850 = vendor->q850;
+      step.code = vendor->normalised;
+      step.phrase = standard_phrase(step.code);
     }
-    Step step;
-    const VendorRow* vendor = map_.vendor ? find_vendor(heard.code, heard.phrase) : nullptr;
-    step.heard.code = vendor != nullptr ? vendor->normalised : code_row(heard.code).map_to;
-    if (step.heard.code == 0) return std::nullopt;
-    step.heard.phrase = standard_phrase(step.heard.code);
-    step.heard.q850 = cause_of(step.heard.code, 0);
+    if (rule != nullptr) take_rule(static_cast<std::size_t>(rule - map_.rules.data()), step);
+    if (!has_code) step.become(code_row(step.code).map_to != 0 ? code_row(step.code).map_to : step.code);
+    if (step.q850 == 0) step.q850 = cause_of(step.code, 0);
     return step;
   }
 
   void refuse_loops() {
     std::vector<bool> reported(map_.rules.size());
     for (std::size_t i = 0; i < map_.rules.size(); ++i) {
-      if (map_.rules[i].send != 0 && !reported[i]) walk(i, reported);
-    }
-  }
-
-  void walk(std::size_t start, std::vector<bool>& reported) {
-    std::vector<Step> path{sent_by(map_.rules[start], start)};
-    // Each step is made by a rule or by a row: a path longer than this has met itself.
-    const std::size_t longest = map_.rules.size() + code_rows().size() + vendor_rows().size() + 1;
-    while (path.size() <= longest) {
-      const auto step = next(path.back().heard);
-      if (!step || step->heard.code == path.back().heard.code) return;
-      path.push_back(*step);
-      if (step->rule == start) {
-        report(path, reported);
-        return;
+      const CompiledRule& rule = map_.rules[i];
+      if (rule.send != 0) {
+        walk_from(i, rule.first, reported);
+      } else if (rule.send_phrase || rule.send_q850 != 0) {
+        // The code stays: what follows differs from code to code.
+        for (unsigned code = rule.first; code <= std::min<unsigned>(rule.last, 699); ++code)
+          walk_from(i, static_cast<std::uint16_t>(code), reported);
       }
     }
   }
 
-  void report(const std::vector<Step>& path, std::vector<bool>& reported) {
-    const CompiledRule* first = &map_.rules[path.front().rule];
-    std::string codes;
-    for (const Step& step : path) {
-      codes += (codes.empty() ? "" : ", then ") + std::to_string(step.heard.code);
-      if (step.rule == Step::kBase) continue;
-      reported[step.rule] = true;
-      if (map_.rules[step.rule].number < first->number) first = &map_.rules[step.rule];
+  // From what rule `start` makes of a response that it matches. A loop is found from each rule of it that
+  // asks for a phrase or a cause, since there is nothing else that a response could bring.
+  void walk_from(std::size_t start, std::uint16_t code, std::vector<bool>& reported) {
+    const CompiledRule& rule = map_.rules[start];
+    Step first;
+    first.code = code;
+    first.phrase = rule.has_phrase ? rule.phrase : std::string(standard_phrase(code));
+    first.q850 = rule.q850;
+    take_rule(start, first);
+    std::vector<Step> path{std::move(first)};
+    while (true) {
+      Step step = next(path.back());
+      if (step.is_like(path.back())) return;  // at rest
+      const auto met = std::ranges::find_if(path, [&](const Step& seen) { return seen.is_like(step); });
+      const bool loops = met != path.end();
+      path.push_back(std::move(step));
+      if (!loops) continue;
+      path.erase(path.begin(),
+                 std::ranges::find_if(path, [&](const Step& seen) { return seen.is_like(path.back()); }));
+      return report(path, reported);
     }
+  }
+
+  // `path` begins and ends with the same.
+  void report(const std::vector<Step>& path, std::vector<bool>& reported) {
+    const CompiledRule* first = nullptr;
+    std::string codes;
+    bool is_known = false;
+    for (std::size_t i = 0; i < path.size(); ++i) {
+      const Step& step = path[i];
+      codes += (i == 0 ? "" : ", then ") + std::to_string(step.code);
+      if (!sip::iequals(step.phrase, standard_phrase(step.code))) codes += " " + step.phrase;
+      if (i == 0 || step.rule == Step::kBase) continue;
+      is_known = is_known || reported[step.rule];
+      reported[step.rule] = true;
+      if (first == nullptr || map_.rules[step.rule].number < first->number) first = &map_.rules[step.rule];
+    }
+    if (is_known || first == nullptr) return;
     const MapRule& source = config_.rules[first->number - 1u];
     fault(or_else(source.send_at, first->at), "the rules loop: they would send " + codes + ", and so on");
   }

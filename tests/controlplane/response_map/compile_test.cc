@@ -109,6 +109,50 @@ TEST(CompileMaps, refuses_a_loop_through_a_vendor_row_only_where_the_base_is_lis
   EXPECT_FALSE(Maps::compile({&map, 1}).has_value());
 }
 
+// A rule with the phrase that it sends.
+struct Saying {
+  RuleText rule;
+  std::string phrase{};
+  std::uint8_t q850 = 0;
+};
+std::vector<config::Fault> faults_of_saying(const std::vector<Saying>& rules) {
+  config::MapConfig map = map_of("m", {}, {});
+  for (const Saying& saying : rules) {
+    map.rules.push_back(rule_of(saying.rule, static_cast<std::uint32_t>(map.rules.size() + 1)));
+    if (!saying.phrase.empty()) map.rules.back().send_phrase = saying.phrase;
+    if (saying.q850 != 0) map.rules.back().send_q850 = saying.q850;
+  }
+  const auto compiled = Maps::compile({&map, 1});
+  return compiled ? std::vector<config::Fault>{} : compiled.error();
+}
+
+TEST(CompileMaps, refuses_loops_of_phrases_and_causes_where_the_code_stays) {
+  using Rules = std::vector<Saying>;
+  const Rules loops[] = {
+      {{{"486", "A", 0, "", 480}, "B"}, {{"480", "B", 0, "", 480}, "C"}, {{"480", "C", 0, "", 486}, "A"}},
+      // The same without a code to send in the middle.
+      {{{"486", "A", 0, "", 480}, "B"}, {{"480", "B", 0, "", 0}, "C"}, {{"480", "C", 0, "", 486}, "A"}},
+      {{{"480", "A", 0, "", 0}, "B"}, {{"480", "B", 0, "", 0}, "A"}},
+      {{{"4xx", "A", 0, "", 0}, "B"}, {{"", "B", 0, "", 0}, "a"}},
+      {{{"480", "", 16, "", 0}, "", 17}, {{"480", "", 17, "", 0}, "", 16}},
+  };
+  for (const Rules& rules : loops) {
+    const auto faults = faults_of_saying(rules);
+    ASSERT_EQ(faults.size(), 1u) << &rules - loops;
+    EXPECT_EQ(faults[0].at.line, 11u);
+    EXPECT_THAT(faults[0].message, HasSubstr("the rules loop"));
+  }
+  const Rules rests[] = {
+      {{{"486", "A", 0, "", 480}, "B"}, {{"480", "B", 0, "", 480}, "C"}, {{"480", "C", 0, "", 486}, "D"}},
+      {{{"486", "", 0, "", 486}, "Busy"}, {{"486", "Busy", 0, "", 486}, "Busy"}},
+      {{{"4xx", "", 0, "", 0}, "No"}, {{"", "No", 0, "", 0}, "NO"}},
+      {{{"480", "", 16, "", 0}, "", 17}, {{"480", "", 17, "", 0}, "", 18}},
+      // As in the interface's example: 34 is what a peer may say with its 480, not what these rules send.
+      {{{"503", "", 0, "", 480}}, {{"", "", 34, "", 503}}},
+  };
+  for (const Rules& rules : rests) EXPECT_TRUE(faults_of_saying(rules).empty()) << &rules - rests;
+}
+
 TEST(CompileMaps, accepts_what_looks_like_a_loop_and_is_none) {
   EXPECT_TRUE(faults_of({{"486", "", 0, "", 486}, {"4xx", "", 0, "", 480}}).empty());
   EXPECT_TRUE(faults_of({{"503", "", 0, "", 480}, {"480", "No money left", 0, "", 503}}).empty());
