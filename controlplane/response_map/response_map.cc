@@ -149,8 +149,21 @@ bool is_a_lost_flow(const Input& input, const Passage& passage) {
   return passage.code == 430 && !passage.code_by_rule && (input.exhausted || input.in_dialog);
 }
 
+// 422 and 494 (RFC 4028 6, RFC 3329 2.3.1) speak of the hop that they were said on, and so does 423 of an
+// INVITE: what comes here could not be settled there, and the other leg, which asked for none of it, can do
+// nothing with them. It hears 500. The interval of another request is the sender's own: his is the 423 that
+// it draws.
+bool is_of_its_own_leg(const Input& input, const Passage& passage) {
+  if (input.local != LocalError::none || passage.code_by_rule) return false;
+  return code_row(passage.code).treatment == Treatment::local && (input.invite || passage.code != 423);
+}
+
 void finish(const Input& input, Passage& passage, Verdict& verdict) {
   if (is_a_lost_flow(input, passage)) passage.become(400);
+  if (is_of_its_own_leg(input, passage)) {
+    passage.become(500);
+    verdict.decided = {.by = Decision::By::own_leg};
+  }
   if (is_a_peers_503(input, passage)) {
     passage.become(500);
     verdict.decided = {.by = Decision::By::rfc3261_503};
@@ -261,6 +274,8 @@ std::string Decision::text() const {
       return "default of " + std::string(map_name);
     case By::rfc3261_503:
       return "503 after failover (RFC 3261 16.7)";
+    case By::own_leg:
+      return "a matter of its own leg";
     case By::our_cancel:
       return "487 to our own CANCEL";
   }

@@ -5,7 +5,9 @@
 // decides: an exact code over a range over a class over none; then phrase and cause together, phrase, cause, none;
 // then the narrower range; then the order of the file. What a rule does not say comes from the bases beneath it: the
 // vendor rows where `base` lists them, and always the code table (RFC 3398's causes, treatments, obsolete and foreign
-// codes). Each map is applied once.
+// codes), so that `base: [rfc3398]` says what holds anyway: no map can do without it, as unlisted codes have to mean
+// something. Each map is applied once: 486 to 480 in `receive` and 480 to 486 in `send` are no loop. Within one map,
+// what the rules send must come to rest when the same map hears it again (compile.cc).
 //
 // Maps are compiled on load and do not change; shards share them. map() allocates nothing.
 #pragma once
@@ -48,7 +50,7 @@ struct Input {
 
 // Which row decided. Views into the Maps; `map_name` is empty for the code table and for local defaults.
 struct Decision {
-  enum class By : std::uint8_t { nothing, code_table, vendor_row, rule, local_default, rfc3261_503, our_cancel };
+  enum class By : std::uint8_t { nothing, code_table, vendor_row, rule, local_default, rfc3261_503, own_leg, our_cancel };
   By by = By::nothing;
   std::string_view map_name;
   std::uint16_t rule = 0;            // counted from 1

@@ -18,7 +18,7 @@ enum class Treatment : std::uint8_t {
   auth_policy,      // by the peer's credentials; without credentials it passes
   failover,         // next target first, then on to the caller
   dialog,           // handled by the dialog that it hits
-  local,            // answered or retried on its own leg; where that cannot be done it passes
+  local,            // answered or retried on its own leg; where that cannot be done the other hears 500
   map               // goes on as another code
 };
 [[nodiscard]] std::string_view treatment_name(Treatment treatment);  // "if-supported"

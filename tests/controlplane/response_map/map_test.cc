@@ -32,16 +32,17 @@ const Maps kVendorMap = compiled({map_of("in", {"rfc3398", "vendor"}, {})});
 TEST(MapResponse, every_known_code_goes_on_as_its_row_says) {
   for (const CodeRow& row : code_rows()) {
     const Verdict verdict = kNoMaps.map(heard(row.code, row.phrase));
-    const std::uint16_t sent = row.map_to != 0 ? row.map_to : row.code;
+    const bool is_local = row.treatment == Treatment::local;
+    const std::uint16_t sent = row.map_to != 0 ? row.map_to : is_local ? std::uint16_t{500} : row.code;
     EXPECT_EQ(verdict.received, row.code);
     EXPECT_EQ(verdict.code, sent) << row.code;
     EXPECT_EQ(verdict.phrase, standard_phrase(sent)) << row.code;
-    EXPECT_EQ(verdict.q850, row.map_to != 0 ? code_row(sent).q850 : row.q850) << row.code;
+    EXPECT_EQ(verdict.q850, sent != row.code ? code_row(sent).q850 : row.q850) << row.code;
     EXPECT_EQ(verdict.failover, row.treatment == Treatment::failover) << row.code;
     EXPECT_EQ(verdict.forward, row.treatment != Treatment::hop && row.treatment != Treatment::if_supported)
         << row.code;
     EXPECT_EQ(verdict.ends, row.in_dialog) << row.code;
-    EXPECT_EQ(verdict.rule_text(), "rfc3398 base") << row.code;
+    EXPECT_EQ(verdict.rule_text(), is_local ? "a matter of its own leg" : "rfc3398 base") << row.code;
     if (row.map_to == 0) {
       EXPECT_EQ(verdict.treatment, row.treatment) << row.code;
     }
@@ -81,6 +82,22 @@ TEST(MapResponse, a_cause_from_the_peer_goes_on) {
   EXPECT_EQ(kNoMaps.map(heard(480, "")).q850, 18);
   EXPECT_EQ(kNoMaps.map(heard(409, "", 19)).q850, 19);
   EXPECT_EQ(kVendorMap.map(heard(403, "No license available", 21)).q850, 42) << "the row knows better";
+}
+
+TEST(MapResponse, what_one_leg_could_not_settle_is_500_to_the_other) {
+  for (const std::uint16_t code : std::initializer_list<std::uint16_t>{422, 423, 494}) {
+    Input input = heard(code, standard_phrase(code));
+    EXPECT_EQ(kNoMaps.map(input).code, 500) << code;
+    EXPECT_EQ(kNoMaps.map(input).phrase, "Server Internal Error");
+    EXPECT_EQ(kNoMaps.map(input).q850, 41);
+    EXPECT_FALSE(kNoMaps.map(input).failover);
+    EXPECT_EQ(kNoMaps.map(input).ends, Ends::transaction);
+    input.invite = false;
+    EXPECT_EQ(kNoMaps.map(input).code, code == 423 ? 423 : 500) << "423: the sender's own interval";
+  }
+  const Maps maps = compiled({map_of("m", {}, {{"494", "", 0, "", 494}, {"422", "", 0, "", 480}})});
+  EXPECT_EQ(maps.map(heard(494)).code, 494) << "a rule that says so";
+  EXPECT_EQ(maps.map(heard(422)).code, 480);
 }
 
 // ---- unknown and foreign codes
@@ -259,6 +276,33 @@ TEST(MapResponse, the_receive_map_cleans_and_then_the_send_map_adapts) {
   verdict = maps.map(input);
   EXPECT_EQ(verdict.code, 606);
   EXPECT_EQ(verdict.rule_text(), "vendor row 499 Codec Mismatch, out rule 3 (line 13)");
+}
+
+TEST(MapResponse, the_two_maps_of_a_peer_are_applied_once_each_and_are_no_loop) {
+  const Maps maps =
+      compiled({map_of("in", {}, {{"486", "", 0, "", 480}}), map_of("out", {}, {{"480", "", 0, "", 486}})});
+  Input input = heard(486);
+  input.send = 1;
+  EXPECT_EQ(maps.map(input).code, 486);
+  EXPECT_EQ(maps.map(input).rule_text(), "in rule 1 (line 11), out rule 1 (line 11)");
+}
+
+TEST(MapResponse, the_code_table_lies_beneath_every_map_whether_it_lists_rfc3398_or_not) {
+  const Maps maps =
+      compiled({map_of("without", {}, {}), map_of("with", {"rfc3398"}, {}), map_of("both", {"vendor"}, {})});
+  for (std::uint16_t code = 100; code < 700; ++code) {
+    Input input = heard(code, "Odd");
+    input.receive = config::kNoIndex;
+    const Verdict none = maps.map(input);
+    for (config::MapIndex map = 0; map < 3; ++map) {
+      input.receive = map;
+      const Verdict verdict = maps.map(input);
+      EXPECT_EQ(verdict.code, none.code) << code;
+      EXPECT_EQ(verdict.q850, none.q850) << code;
+      EXPECT_EQ(verdict.treatment, none.treatment) << code;
+      EXPECT_EQ(verdict.failover, none.failover) << code;
+    }
+  }
 }
 
 // ---- local errors

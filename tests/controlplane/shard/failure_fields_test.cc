@@ -75,6 +75,23 @@ TEST(FailureFields, Of_a_refused_INVITE_reach_the_caller_with_the_code_that_they
   EXPECT_TRUE(heard.starts_with(allow)) << heard;
 }
 
+TEST(FailureFields, What_the_callees_leg_could_not_settle_is_500_to_the_caller) {
+  for (const std::string status :
+       {"494 Security Agreement Required", "422 Session Interval Too Small", "423 Interval Too Brief"}) {
+    SCOPED_TRACE(status);
+    Bench bench;
+    bench.receive("access", kCaller, make_invite());
+    bench.receive("core", kCarrierA,
+                  make_response(bench.take_one("INVITE "), status, "ct1", {}, {},
+                                "Security-Server: tls\r\nMin-Expires: 9\r\nMin-SE: 9\r\n"));
+    const Sent refused = bench.take_one("SIP/2.0 500");
+    EXPECT_TRUE(refused.is("SIP/2.0 500 Server Internal Error")) << refused.text;
+    EXPECT_EQ(
+        lines_of(refused, "Security-Server") + lines_of(refused, "Min-Expires") + lines_of(refused, "Min-SE"),
+        "");
+  }
+}
+
 class FailureFieldsOfPeers : public CallTest {
  protected:
   FailureFieldsOfPeers() : CallTest(yaml()) {}
