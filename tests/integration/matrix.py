@@ -50,6 +50,7 @@ def written(text=None):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "case(name, bullet, directions=...): a case of the matrix")
+    config.addinivalue_line("markers", "config(change=function): what a test changes in the lab's configuration (phones.py)")
 
 
 def pytest_collection_modifyitems(config, items):

@@ -13,7 +13,7 @@ import ladder
 import pytest
 
 from harness import netns, sip, ua, watch
-from harness.netns import ACCESS4, CARRIER, CARRIER_A, CORE4, PUB, PUB4
+from harness.netns import CARRIER, CARRIER_A, PUB, PUB4
 
 TO_CARRIER, TO_OFFICE = "caller to carrier", "carrier to caller"
 # The ladder of a plain call's beginning and of its end, at either phone.
@@ -100,8 +100,9 @@ class Rtp:
 class Phone:
     """One side. Messages that it has heard wait in `inbox`."""
 
-    def __init__(self, ns, address, name):
-        self.end = ua.Endpoint(ns, address, show=address)
+    def __init__(self, ns, address, name, end=None, port=5060):
+        self.end = end or ua.Endpoint(ns, address, port, show=address)
+        self.port = self.end.port
         self.ns, self.address, self.door, self.name = ns, address, self.end.door, name
         self.secret = ua.token()
         self.call_id, self.tag = f"{self.secret}i@{address}", f"{self.secret}t"
@@ -134,15 +135,15 @@ class Phone:
 
     def via(self, branch=None):
         """It stands behind a proxy, as far as Sallyport can see: two Vias, two Record-Routes."""
-        return [f"Via: SIP/2.0/UDP {self.address}:5060;branch={branch or 'z9hG4bK' + ua.token()}",
+        return [f"Via: SIP/2.0/UDP {self.address}:{self.port};branch={branch or 'z9hG4bK' + ua.token()}",
                 f"Via: SIP/2.0/UDP 203.0.113.{7 if self.ns == PUB else 9}:5060;branch=z9hG4bK{self.secret}v"]
 
     def own(self):
-        return [f"Contact: <sip:{self.secret}c@{self.address}:5060>", f"User-Agent: {self.secret}u", f"X-Lab: {self.secret}x"]
+        return [f"Contact: <sip:{self.secret}c@{self.address}:{self.port}>", f"User-Agent: {self.secret}u", f"X-Lab: {self.secret}x"]
 
     def record_route(self):
         inner = f"<sip:203.0.113.{7 if self.ns == PUB else 9};lr;n={self.secret}>"
-        return f"<sip:{self.address}:5060;lr;n=1>", inner
+        return f"<sip:{self.address}:{self.port};lr;n=1>", inner
 
     def _send(self, start, headers, body, more=()):
         typed = next((h for h in more if h.lower().startswith("content-type:")), None)
@@ -168,12 +169,12 @@ class Phone:
                    f"Call-ID: {self.call_id}", f"CSeq: {final.cseq[0]} ACK", "Max-Forwards: 70"]
         return self._send(f"ACK {self.target} SIP/2.0", headers, "")
 
-    def call(self, number, body=None, more=()):
-        """The INVITE that begins it."""
+    def call(self, number, body=None, more=(), cseq=1):
+        """The INVITE that begins it, or one that begins it anew."""
         self.local = f"<sip:lab@{self.address}>;tag={self.tag}"
-        self.remote, self.target, self.cseq = f"<sip:{number}@{self.door}>", f"sip:{number}@{self.door}:5060", 1
+        self.remote, self.target, self.cseq = f"<sip:{number}@{self.door}>", f"sip:{number}@{self.door}:5060", cseq
         route = ", ".join(self.record_route())
-        self.invite = self.request("INVITE", self.sdp() if body is None else body, (f"Record-Route: {route}", *more), cseq=1)
+        self.invite = self.request("INVITE", self.sdp() if body is None else body, (f"Record-Route: {route}", *more), cseq=cseq)
         return self.invite
 
     def cancel(self, invite=None):
@@ -188,7 +189,7 @@ class Phone:
         if "tag=" not in to:
             to += f";tag={tag or self.tag}"
         headers = [*(f"Via: {v}" for v in request.all("via")), f"From: {request.get('from')}", f"To: {to}",
-                   f"Call-ID: {request.call_id}", f"CSeq: {request.get('cseq')}", *self.own()]
+                   f"Call-ID: {request.call_id}", f"CSeq: {request.get('cseq')}", *self.own()[status[0] == "3":]]
         if request.method == "INVITE" and "tag=" not in request.get("to"):
             headers.append(f"Record-Route: {', '.join(reversed(self.record_route()))}")
         return self._send(f"SIP/2.0 {status}", headers, body, more)
@@ -225,6 +226,16 @@ class Phone:
         if targets(m.body):
             self.to = targets(m.body)
         return m
+
+    def refused(self, timeout=4.0):
+        """The final refusal of its INVITE, acknowledged."""
+        deadline = time.monotonic() + timeout
+        while not (found := [m for m in self.inbox if m.code >= 300 and m.cseq[1] == "INVITE" and m.call_id == self.call_id]):
+            self._pull(max(0.001, deadline - time.monotonic()))
+            assert time.monotonic() < deadline, f"{self.name} was not refused: {[ladder.name(m) for m in self.inbox]}"
+        self.inbox.remove(found[0])
+        self.ack(final=found[0])
+        return found[0]
 
     def heard(self, what):
         while self._pull(0.001):
@@ -264,7 +275,7 @@ class Phones:
     def __init__(self, caller, callee, number, watches):
         self.caller, self.callee, self.number, self.watches = caller, callee, number, watches
         self.callee.call_id = ""
-        self.marks = {ns: one.mark() for ns, one in watches.items()}
+        self.marks, self.more = {ns: one.mark() for ns, one in watches.items()}, []
 
     # -- a call's parts
 
@@ -302,11 +313,17 @@ class Phones:
     def other(self, phone):
         return self.callee if phone is self.caller else self.caller
 
+    def second(self, port=5070):
+        """One more phone beside the callee, that knows of no call yet."""
+        self.more.append(Phone(self.callee.ns, self.callee.address, f"{self.callee.name}'s second", port=port))
+        self.more[-1].call_id = ""
+        return self.more[-1]
+
     # -- media
 
-    def talk(self, *pairs):
-        """Both phones hear each other, from where they were told to send to; or these: (sender, receiver, from, at, stream)."""
-        for one, other in pairs or ((self.caller, self.callee), (self.callee, self.caller)):
+    def talk(self):
+        """Both phones hear each other, from where they were told to send to."""
+        for one, other in ((self.caller, self.callee), (self.callee, self.caller)):
             self.flow(one, other)
 
     def flow(self, one, other, source=None, sink=None, number=0):
@@ -329,11 +346,16 @@ class Phones:
     def judge(self, near, far, rules=ladder.RULES):
         """Both wires: these ladders and no more, all that holds of every call, nothing leaked; and nothing is left inside."""
         self.sync()
-        a, b = self.leg(self.caller), self.leg(self.callee)
-        faults = ladder.sequence(a, near) + ladder.sequence(b, far)
-        faults += ladder.leg_faults(a, rules) + ladder.leg_faults(b, rules) + ladder.leaks(a, b)
+        self.judge_leg(self.caller, near, rules)
+        self.judge_leg(self.callee, far, rules)
+        faults = ladder.leaks(self.leg(self.caller), self.leg(self.callee))
         assert not faults, "\n".join(faults)
         self.at_rest()
+
+    def judge_leg(self, phone, wanted, rules=ladder.RULES):
+        leg = self.leg(phone)
+        faults = ladder.sequence(leg, wanted) + ladder.leg_faults(leg, rules)
+        assert not faults, f"{phone.name}:\n" + "\n".join(faults)
 
     def sync(self):
         """All that was sent is dealt with, and the captures have seen what came of it."""
@@ -373,8 +395,10 @@ def direction(request):
 
 
 @pytest.fixture
-def change():
-    """What a module changes in the lab's configuration."""
+def change(request):
+    """What a test changes in the lab's configuration: @pytest.mark.config(change=function of its data)."""
+    mark = request.node.get_closest_marker("config")
+    return mark.kwargs["change"] if mark else None
 
 
 @pytest.fixture
@@ -382,8 +406,9 @@ def phones(door, change, direction, watches, number):
     door(change)
     made = [Phone(PUB, PUB4, "the office"), Phone(CARRIER, CARRIER_A, "the carrier")]
     near, far = made if direction == TO_CARRIER else made[::-1]
-    yield Phones(near, far, number, watches)
-    for one in made:
+    both = Phones(near, far, number, watches)
+    yield both
+    for one in (*made, *both.more):
         one.close()
 
 
@@ -393,4 +418,3 @@ def asker(request, phones):
     return phones.caller if request.param == "by caller" else phones.callee
 
 
-OUR_ADDRESS = {PUB: ACCESS4, CARRIER: CORE4}

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a call goes when a target does not take it: redirects, failover, challenges; from the wire, in both directions."""
+import hashlib
+import re
+
+import ladder
+import pytest
+from phones import END, END_FAR, UP, UP_FAR
+
+PEERS = {"office": "198.51.100.20", "carrier-a": "192.0.2.10"}
+REFUSED = ">INVITE <100 <{} >ACK"
+
+
+def both(**values):
+    def change(config):
+        for peer in PEERS:
+            config["peers"][peer].update(values)
+    return change
+
+
+follow = both(redirects={"mode": "follow", "depth": 2})
+passed = both(redirects="pass")
+refused = both(redirects="refuse")
+
+
+def redirect(phones, phone, *uris):
+    """That phone sends the INVITE elsewhere."""
+    phone.reply(phone.invite, "302 Moved Temporarily",
+                more=[f"Contact: <{uri}>" for uri in uris])
+    phone.expect("ACK")
+
+
+def move(phones):
+    """The call goes on with the second phone as its callee; its first leg is judged in the end."""
+    first, phones.callee = phones.callee, phones.second()
+    return first, phones.callee
+
+
+def place(phones):
+    phones.caller.call(phones.number)
+    phones.caller.expect("100")
+    return phones.callee.expect("INVITE")
+
+
+def hear(phones, *codes):
+    """The caller hears a refusal, of one of these codes."""
+    final = phones.caller.refused()
+    assert final.code in codes, final.start
+    return final
+
+
+# ---- redirects
+
+@pytest.mark.config(change=follow)
+@pytest.mark.case("follow: a 302 leads to another target, the caller hears nothing of it", "Redirects")
+def test_follow(phones):
+    place(phones)
+    first, second = move(phones)
+    redirect(phones, first, f"sip:777@{second.address}:5070")
+    invite = second.expect("INVITE")
+    assert invite.uri == f"sip:777@{second.address}:5070" and invite.tag("from") != first.invite.tag("from")
+    phones.answer(second.sdp())
+    phones.talk()
+    phones.end()
+    phones.judge(UP + END, UP_FAR + END_FAR)
+    phones.judge_leg(first, "<INVITE >302 <ACK")
+    assert ladder.leaks(phones.leg(phones.caller), phones.leg(first)) == []
+
+
+@pytest.mark.config(change=follow)
+@pytest.mark.case("follow: Contacts in the order of their q", "Redirects")
+def test_follow_by_q(phones):
+    place(phones)
+    first, second = move(phones)
+    first.reply(first.invite, "300 Multiple Choices", more=[
+        f"Contact: <sip:777@{second.address}:5071>;q=0.4, <sip:888@{second.address}:5070>;q=0.9"])
+    first.expect("ACK")
+    assert second.expect("INVITE").user == "888"
+    phones.answer(second.sdp())
+    phones.end()
+    phones.judge(UP + END, UP_FAR + END_FAR)
+    phones.judge_leg(first, "<INVITE >300 <ACK")
+
+
+@pytest.mark.config(change=follow)
+@pytest.mark.case("follow: a loop ends the call with 482", "Redirects")
+def test_loop(phones):
+    invite = place(phones)
+    redirect(phones, phones.callee, invite.uri)
+    hear(phones, 482)
+    phones.judge(REFUSED.format(482), "<INVITE >302 <ACK")
+
+
+@pytest.mark.config(change=follow)
+@pytest.mark.case("follow: no deeper than the limit, and only to peers and allowed networks", "Redirects")
+def test_depth_and_places(phones):
+    place(phones)
+    redirect(phones, phones.callee, "sip:777@203.0.113.1", f"sip:1@{phones.callee.address}:5060")
+    for number in (2, 3):  # depth 2: the second of these is one too many
+        phones.callee.call_id = ""  # a leg of its own
+        assert phones.callee.expect("INVITE").user == str(number - 1)
+        redirect(phones, phones.callee, f"sip:{number}@{phones.callee.address}:5060")
+    final = hear(phones, *range(480, 505))
+    phones.judge(REFUSED.format(final.code), "<INVITE >302 <ACK")
+    foreign = [p for watch in phones.watches.values() for p in watch.packets if p.dst == "203.0.113.1"]
+    assert not foreign
+
+
+@pytest.mark.config(change=passed)
+@pytest.mark.case("pass: the caller hears the 302 with the numbers at our own host", "Redirects")
+def test_pass(phones):
+    place(phones)
+    redirect(phones, phones.callee, f"sip:777@{phones.callee.address};secret=1")
+    final = hear(phones, 302)
+    assert re.fullmatch(rf"<sip:777@{re.escape(phones.caller.door)}(:5060)?>", final.get("contact"))
+    phones.judge(REFUSED.format(302), "<INVITE >302 <ACK")
+
+
+@pytest.mark.config(change=refused)
+@pytest.mark.case("refuse: a failure of that target", "Redirects")
+def test_refuse(phones):
+    place(phones)
+    redirect(phones, phones.callee, f"sip:777@{phones.callee.address}:5070")
+    final = hear(phones, *range(480, 505))
+    phones.judge(REFUSED.format(final.code), "<INVITE >302 <ACK")
+
+
+# ---- authentication
+
+@pytest.mark.config(change=refused)  # as the tests before: there are no credentials in it
+@pytest.mark.case("without credentials the code is passed, the challenge stays on its side", "Authentication")
+def test_no_credentials(phones):
+    callee = phones.callee
+    invite = place(phones)
+    callee.reply(invite, "407 Proxy Authentication Required",
+                 more=[f'Proxy-Authenticate: Digest realm="{callee.address}", nonce="n1", algorithm=MD5, qop="auth"'])
+    callee.expect("ACK")
+    hear(phones, 407)
+    phones.judge(REFUSED.format(407), "<INVITE >407 <ACK")
+
+
+credentials = both(credentials={"user": "sally", "password": "hush"})
+HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+
+
+def proof(request, algorithm, nonce, header="authorization"):
+    """The fields of the answer; it is right for this request, and by qop auth."""
+    value = request.get(header)
+    fields = dict(re.findall(r'(\w+)="?([^",]+)"?', value.partition(" ")[2]))
+
+    def h(text):
+        return HASHES[algorithm](text.encode()).hexdigest()
+    wanted = h(":".join((h("sally:lab:hush"), nonce, fields["nc"], fields["cnonce"], "auth", h(f"{request.method}:{fields['uri']}"))))
+    assert fields["response"] == wanted and fields["nonce"] == nonce and fields["qop"] == "auth" and fields["uri"] == request.uri, value
+    return fields
+
+
+def challenge(phone, request, status, algorithm, nonce, more=""):
+    header = "WWW-Authenticate" if status.startswith("401") else "Proxy-Authenticate"
+    phone.reply(request, status, more=[f'{header}: Digest realm="lab", nonce="{nonce}", algorithm={algorithm}, qop="auth"{more}'])
+    if request.method == "INVITE":
+        phone.expect("ACK")
+    return phone.expect(request.method)
+
+
+@pytest.mark.config(change=credentials)
+@pytest.mark.case("401 MD5: INVITE again on the same leg, nonce counted, a stale nonce taken anew", "Authentication")
+def test_401(phones):
+    caller, callee = phones.caller, phones.callee
+    first = place(phones)
+    again = challenge(callee, first, "401 Unauthorized", "MD5", "n1")
+    assert proof(again, "MD5", "n1")["nc"] == "00000001"
+    assert again.cseq[0] == first.cseq[0] + 1 and again.tag("from") == first.tag("from") and again.body == first.body
+    callee.invite = again
+    phones.answer(callee.sdp())
+    phones.talk()
+    caller.request("BYE")
+    caller.expect("200/BYE")
+    bye = callee.expect("BYE")
+    assert proof(bye, "MD5", "n1")["nc"] == "00000002"
+    bye = challenge(callee, bye, "401 Unauthorized", "MD5", "n2", ", stale=true")
+    assert proof(bye, "MD5", "n2")["nc"] == "00000001"
+    callee.reply(bye, "200 OK")
+    phones.judge(UP + END, "<INVITE >401 <ACK <INVITE >200 <ACK <BYE >401/BYE <BYE >200/BYE")
+    assert b"hush" not in b"".join(m.raw for m in phones.leg(callee).messages)
+
+
+@pytest.mark.config(change=credentials)
+@pytest.mark.case("407 SHA-256, of a re-INVITE too", "Authentication")
+def test_407(phones):
+    caller, callee = phones.caller, phones.callee
+    again = challenge(callee, place(phones), "407 Proxy Authentication Required", "SHA-256", "n1")
+    proof(again, "SHA-256", "n1", "proxy-authorization")
+    callee.invite = again
+    phones.answer(callee.sdp())
+    caller.rtp = caller.media()
+    caller.request("INVITE", caller.sdp())
+    caller.expect("100")
+    again = challenge(callee, callee.expect("INVITE"), "407 Proxy Authentication Required", "SHA-256", "n2", ", stale=true")
+    proof(again, "SHA-256", "n2", "proxy-authorization")
+    callee.reply(again, "200 OK", callee.sdp())
+    caller.expect("200")
+    caller.ack()
+    callee.expect("ACK")
+    phones.talk()
+    phones.end()
+    phones.judge(UP + " >INVITE <100 <200 >ACK" + END,
+                 "<INVITE >407 <ACK <INVITE >200 <ACK <INVITE >407 <ACK <INVITE >200 <ACK" + END_FAR)
+
+
+@pytest.mark.config(change=credentials)
+@pytest.mark.case("credentials that are refused: the attempt has failed", "Authentication")
+def test_refused_credentials(phones):
+    callee = phones.callee
+    again = challenge(callee, place(phones), "401 Unauthorized", "MD5", "n1")
+    callee.reply(again, "401 Unauthorized", more=['WWW-Authenticate: Digest realm="lab", nonce="n2", algorithm=MD5, qop="auth"'])
+    callee.expect("ACK")
+    final = hear(phones, *range(400, 500))
+    assert not final.get("www-authenticate"), "the realm is the callee's, and so is the secret"
+    phones.judge(REFUSED.format(final.code), "<INVITE >401 <ACK <INVITE >401 <ACK")
+
+
+# ---- failover
+
+def two_targets(config):
+    for peer, address in PEERS.items():
+        config["peers"][peer]["targets"] = [f"sip:{address}:5060", f"sip:{address}:5070"]
+        config["peers"][peer].setdefault("response_map", {})["receive"] = "carrier-in"
+    config["routes"] = [route for route in config["routes"] if "user" not in route]
+
+
+@pytest.mark.config(change=two_targets)
+@pytest.mark.case("a 6xx stops the search", "Failover")
+def test_6xx(phones):
+    invite = place(phones)
+    second = phones.second()
+    phones.callee.reply(invite, "603 Decline")
+    phones.callee.expect("ACK")
+    hear(phones, 603)
+    phones.sync()
+    assert not second.heard("INVITE")
+    phones.judge(REFUSED.format(603), "<INVITE >603 <ACK")
+
+
+@pytest.mark.config(change=two_targets)
+@pytest.mark.case("early media of a target that fails gives way to the next", "Failover")
+def test_early_media_then_failover(phones):
+    invite = place(phones)
+    first, second = move(phones)
+    first.reply(invite, "183 Session Progress", first.sdp())
+    phones.caller.expect("183")
+    phones.flow(first, phones.caller)
+    first.reply(invite, "503 Service Unavailable")
+    first.expect("ACK")
+    second.expect("INVITE")
+    phones.answer(second.sdp())
+    phones.talk()
+    phones.mute(first, phones.caller)
+    phones.end()
+    phones.judge(">INVITE <100 <183 <200 >ACK" + END, UP_FAR + END_FAR)
+    phones.judge_leg(first, "<INVITE >183 >503 <ACK")
+
+
+@pytest.mark.config(change=two_targets)
+@pytest.mark.case("503 with Retry-After: the next target at once, and alone for so long", "Failover")
+def test_retry_after(phones):
+    invite = place(phones)
+    first, second = move(phones)
+    first.reply(invite, "503 Service Unavailable", more=("Retry-After: 30",))
+    first.expect("ACK")
+    second.expect("INVITE")
+    phones.answer(second.sdp())
+    phones.talk()
+    phones.end()
+    phones.judge(UP + END, UP_FAR + END_FAR)
+    phones.judge_leg(first, "<INVITE >503 <ACK")
+    # Another call meanwhile: the second target alone hears of it.
+    first.call_id = second.call_id = ""
+    second.invite = None
+    phones.caller.call_id += "b"
+    phones.caller.call(phones.number)
+    again = second.expect("INVITE")
+    second.reply(again, "486 Busy Here")
+    second.expect("ACK")
+    phones.caller.ack(final=phones.caller.expect("486"))
+    assert not first.heard("INVITE")
