@@ -32,22 +32,22 @@ def refuse(phones, status="486 Busy Here", more=()):
     return final
 
 
-# Few configurations, since each is a start of the process.
-TRUSTED = both(trusted=True, codecs={"allow": ["PCMA", "PCMU", "telephone-event"], "order": ["PCMA"]},
-               headers={"pass": ["X-Account"], "remove": ["Subject"], "set": {"X-Trunk": "t1"}})
-UNTRUSTED = both(trusted=False, response_map={"receive": "carrier-in"})
+# Two configurations, since each is a start of the process.
+def trusted_peers(config):
+    both(trusted=True, codecs={"allow": ["PCMA", "PCMU", "telephone-event"], "order": ["PCMA"]},
+         headers={"pass": ["X-Account"], "remove": ["Subject"], "set": {"X-Trunk": "t1"}})(config)
+    plan = {"country": 44, "national": "0", "international": "00"}
+    config["peers"]["office"]["numbers"] = {"plan": plan, "in": {"form": "e164"}, "out": {"form": "national"}}
+    config["peers"]["carrier-a"]["numbers"] = {"in": [{"match": "44*", "prefix": "+"}],
+                                               "out": [{"match": "+*", "strip": 1, "tech_prefix": "77#"}]}
+
+
+untrusted_peers = both(trusted=False, response_map={"receive": "carrier-in"})
 
 
 # ---- numbers
 
-def numbering(config):
-    both(trusted=True)(config)
-    plan = {"country": 44, "national": "0", "international": "00"}
-    config["peers"]["office"]["numbers"] = {"plan": plan, "in": {"form": "e164"}, "out": {"form": "national"}}
-    config["peers"]["carrier-a"]["numbers"] = {"in": {"prefix": "+"}, "out": [{"match": "+*", "strip": 1, "tech_prefix": "77#"}]}
-
-
-@pytest.mark.config(change=numbering)
+@pytest.mark.config(change=trusted_peers)
 @pytest.mark.case("Request-URI, To, From, P-Asserted-Identity and Diversion, each in the form of who reads it", "Numbers")
 def test_numbers(phones, direction):
     caller, national = phones.caller, direction == TO_CARRIER
@@ -71,7 +71,7 @@ def test_numbers(phones, direction):
 
 # ---- codecs
 
-@pytest.mark.config(change=TRUSTED)
+@pytest.mark.config(change=trusted_peers)
 @pytest.mark.case("allow and order, rtpmap and telephone-event kept consistent", "Codecs")
 def test_codecs(phones):
     caller, callee = phones.caller, phones.callee
@@ -84,7 +84,7 @@ def test_codecs(phones):
     phones.judge(UP + END, UP_FAR + END_FAR)
 
 
-@pytest.mark.config(change=TRUSTED)
+@pytest.mark.config(change=trusted_peers)
 @pytest.mark.case("nothing left: 488 with Warning 305, nobody is called", "Codecs")
 def test_no_codec_left(phones):
     caller = phones.caller
@@ -99,7 +99,7 @@ def test_no_codec_left(phones):
 
 # ---- header fields and identities
 
-@pytest.mark.config(change=TRUSTED)
+@pytest.mark.config(change=trusted_peers)
 @pytest.mark.case("pass, remove, set; what is on no list stays on its side", "Header policy")
 def test_headers(phones):
     invite = phones.ring(None, ("X-Account: 7", "X-Other: 8", "Subject: talk", "Organization: secret"))
@@ -108,7 +108,7 @@ def test_headers(phones):
     refuse(phones)
 
 
-@pytest.mark.config(change=TRUSTED)
+@pytest.mark.config(change=trusted_peers)
 @pytest.mark.case("between trusted peers identities pass, at our own host", "Header policy")
 def test_trusted(phones):
     host = phones.caller.address
@@ -120,7 +120,7 @@ def test_trusted(phones):
     refuse(phones)
 
 
-@pytest.mark.config(change=UNTRUSTED)
+@pytest.mark.config(change=untrusted_peers)
 @pytest.mark.case("outside the trust domain no identity passes, and who hides is anonymous", "Header policy")
 def test_untrusted(phones):
     host = phones.caller.address
@@ -130,7 +130,7 @@ def test_untrusted(phones):
     refuse(phones)
 
 
-@pytest.mark.config(change=UNTRUSTED)
+@pytest.mark.config(change=untrusted_peers)
 @pytest.mark.case("a multipart body: the SDP rewritten, the other part whole", "Header policy")
 def test_multipart(phones):
     caller, callee = phones.caller, phones.callee
@@ -146,7 +146,7 @@ def test_multipart(phones):
 
 # ---- response codes
 
-@pytest.mark.config(change=UNTRUSTED)
+@pytest.mark.config(change=untrusted_peers)
 @pytest.mark.case("a vendor's code, with what was received, sent and decided in the record", "Response codes")
 def test_response_map(phones):
     phones.ring()
@@ -157,7 +157,7 @@ def test_response_map(phones):
     assert (record["received"], record["received_phrase"], record["sent"]) == (499, "Codec Mismatch", 488) and record["rule"]
 
 
-@pytest.mark.config(change=UNTRUSTED)
+@pytest.mark.config(change=untrusted_peers)
 @pytest.mark.case("a provisional response crosses, 100 stays on its hop", "Response codes")
 def test_provisional(phones):
     phones.ring()

@@ -18,9 +18,18 @@ def both(**values):
     return change
 
 
+def two_targets(config):
+    """Two targets of each peer, no credentials for them, and no redirects from them."""
+    both(redirects="refuse")(config)
+    for peer, address in PEERS.items():
+        config["peers"][peer]["targets"] = [f"sip:{address}:5060", f"sip:{address}:5070"]
+        config["peers"][peer].setdefault("response_map", {})["receive"] = "carrier-in"
+    config["routes"] = [route for route in config["routes"] if "user" not in route]
+
+
+# Few configurations, since each is a start of the process; the tests stand in their order.
 follow = both(redirects={"mode": "follow", "depth": 2})
-passed = both(redirects="pass")
-refused = both(redirects="refuse")
+credentials = both(redirects="pass", credentials={"user": "sally", "password": "hush"})
 
 
 def redirect(phones, phone, *uris):
@@ -106,7 +115,7 @@ def test_depth_and_places(phones):
     assert not foreign
 
 
-@pytest.mark.config(change=passed)
+@pytest.mark.config(change=credentials)
 @pytest.mark.case("pass: the caller hears the 302 with the numbers at our own host", "Redirects")
 def test_pass(phones):
     place(phones)
@@ -116,30 +125,8 @@ def test_pass(phones):
     phones.judge(REFUSED.format(302), "<INVITE >302 <ACK")
 
 
-@pytest.mark.config(change=refused)
-@pytest.mark.case("refuse: a failure of that target", "Redirects")
-def test_refuse(phones):
-    place(phones)
-    redirect(phones, phones.callee, f"sip:777@{phones.callee.address}:5070")
-    final = hear(phones, *range(480, 505))
-    phones.judge(REFUSED.format(final.code), "<INVITE >302 <ACK")
-
-
 # ---- authentication
 
-@pytest.mark.config(change=refused)  # as the tests before: there are no credentials in it
-@pytest.mark.case("without credentials the code is passed, the challenge stays on its side", "Authentication")
-def test_no_credentials(phones):
-    callee = phones.callee
-    invite = place(phones)
-    callee.reply(invite, "407 Proxy Authentication Required",
-                 more=[f'Proxy-Authenticate: Digest realm="{callee.address}", nonce="n1", algorithm=MD5, qop="auth"'])
-    callee.expect("ACK")
-    hear(phones, 407)
-    phones.judge(REFUSED.format(407), "<INVITE >407 <ACK")
-
-
-credentials = both(credentials={"user": "sally", "password": "hush"})
 HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 
 
@@ -220,13 +207,31 @@ def test_refused_credentials(phones):
     phones.judge(REFUSED.format(final.code), "<INVITE >401 <ACK <INVITE >401 <ACK")
 
 
-# ---- failover
+# ---- two targets
 
-def two_targets(config):
-    for peer, address in PEERS.items():
-        config["peers"][peer]["targets"] = [f"sip:{address}:5060", f"sip:{address}:5070"]
-        config["peers"][peer].setdefault("response_map", {})["receive"] = "carrier-in"
-    config["routes"] = [route for route in config["routes"] if "user" not in route]
+@pytest.mark.config(change=two_targets)
+@pytest.mark.case("without credentials the code is passed, the challenge stays on its side", "Authentication")
+def test_no_credentials(phones):
+    callee = phones.callee
+    invite = place(phones)
+    callee.reply(invite, "407 Proxy Authentication Required",
+                 more=[f'Proxy-Authenticate: Digest realm="{callee.address}", nonce="n1", algorithm=MD5, qop="auth"'])
+    callee.expect("ACK")
+    hear(phones, 407)
+    phones.judge(REFUSED.format(407), "<INVITE >407 <ACK")
+
+
+@pytest.mark.config(change=two_targets)
+@pytest.mark.case("refuse: a failure of that target, the next is tried", "Redirects")
+def test_refuse(phones):
+    place(phones)
+    first, second = move(phones)
+    redirect(phones, first, f"sip:777@{first.address}:5071")
+    assert second.expect("INVITE").user == phones.number
+    phones.answer(second.sdp())
+    phones.end()
+    phones.judge(UP + END, UP_FAR + END_FAR)
+    phones.judge_leg(first, "<INVITE >302 <ACK")
 
 
 @pytest.mark.config(change=two_targets)
