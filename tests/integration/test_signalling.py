@@ -183,6 +183,7 @@ def test_a_source_that_floods_is_policed_and_others_are_heard(door, ends):
     assert 20 <= answered < 60 and answered + dropped == 100, (answered, dropped)
 
 
+@pytest.mark.case("by a rule of the response map", "Failover", directions="caller to carrier")
 def test_failover_by_rule(door, ends, number):
     door()
     pub, first, second = ends.pub(), ends.carrier(), ends.carrier(CARRIER_B)
@@ -194,6 +195,7 @@ def test_failover_by_rule(door, ends, number):
     assert call.refused().code == 486
 
 
+@pytest.mark.case("by silence", "Failover", directions="caller to carrier")
 def test_failover_by_silence(door, ends, number):
     door(limits(setup="2s"))
     pub, second = ends.pub(), ends.carrier(CARRIER_B)
@@ -208,6 +210,7 @@ def test_failover_by_silence(door, ends, number):
     door.stop()  # carrier-a may count as down for a while
 
 
+@pytest.mark.case("ICMP port unreachable: at once", "Failover", directions="caller to carrier")
 def test_icmp_port_unreachable_fails_a_transaction_at_once(door, ends, number):
     door()
     pub, second = ends.pub(), ends.carrier(CARRIER_B)
@@ -221,6 +224,7 @@ def test_icmp_port_unreachable_fails_a_transaction_at_once(door, ends, number):
     door.stop()  # carrier-a may count as down for a while
 
 
+@pytest.mark.case("busy is no reason", "Failover", directions="caller to carrier")
 def test_busy_is_no_reason_to_fail_over(door, ends, number):
     door()
     pub, first, second = ends.pub(), ends.carrier(), ends.carrier(CARRIER_B)

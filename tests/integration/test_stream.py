@@ -66,6 +66,7 @@ def end_call(near, far, by_caller=True):
 
 # ---- calls
 
+@pytest.mark.case("a call over TCP on both legs, one connection a leg; BYE of either side", "TCP", directions="caller to carrier")
 @pytest.mark.parametrize("by_caller", [True, False])
 def test_a_call_over_tcp_on_both_legs(door, tcp, number, by_caller):
     door(both_over_tcp)
@@ -80,6 +81,7 @@ def test_a_call_over_tcp_on_both_legs(door, tcp, number, by_caller):
     assert len(pub.links) == 1 and carrier.accepted == 1, "one connection a leg, for everything"
 
 
+@pytest.mark.case("a call over TCP on both legs from the carrier", "TCP", directions="carrier to caller")
 def test_a_call_from_the_carrier_over_tcp(door, tcp, number):
     door(both_over_tcp)
     pub, carrier = tcp.pub(), tcp.carrier()
@@ -87,6 +89,7 @@ def test_a_call_from_the_carrier_over_tcp(door, tcp, number):
     end_call(near, far, by_caller=False)
 
 
+@pytest.mark.case("UDP on one leg, TCP on the other, either way round", "TCP", directions="caller to carrier")
 @pytest.mark.parametrize("by_caller", [True, False])
 @pytest.mark.parametrize("caller", ["udp", "tcp"])
 def test_udp_on_one_leg_and_tcp_on_the_other(door, ends, tcp, number, caller, by_caller):
@@ -98,6 +101,7 @@ def test_udp_on_one_leg_and_tcp_on_the_other(door, ends, tcp, number, caller, by
     end_call(near, far, by_caller)
 
 
+@pytest.mark.case("media while signalling is over TCP", "TCP", directions="caller to carrier")
 def test_media_flows_while_signalling_is_over_tcp(door, ends, tcp, number):
     door(both_over_tcp)
     pub, carrier = tcp.pub(), tcp.carrier()
@@ -112,6 +116,7 @@ def test_media_flows_while_signalling_is_over_tcp(door, ends, tcp, number):
     assert len(a.seqs(b.ssrc)) > 40 and len(b.seqs(a.ssrc)) > 40
 
 
+@pytest.mark.case("the pinhole is open before the INVITE leaves", "TCP", directions="caller to carrier")
 def test_early_media_of_the_first_packet_finds_its_pinhole(door, ends, tcp, number):
     """Decision 4 over TCP: the flows are open before the INVITE leaves, so a packet sent on its arrival is relayed."""
     door(both_over_tcp)
@@ -129,6 +134,7 @@ def test_early_media_of_the_first_packet_finds_its_pinhole(door, ends, tcp, numb
     call.refused()
 
 
+@pytest.mark.case("CANCEL", "TCP", directions="caller to carrier")
 def test_cancel_over_tcp(door, tcp, number):
     door(both_over_tcp)
     pub, carrier = tcp.pub(), tcp.carrier()
@@ -144,6 +150,7 @@ def test_cancel_over_tcp(door, tcp, number):
     assert call.refused(codes=(487,), skip=(100, 180, 200)).code == 487
 
 
+@pytest.mark.case("nothing is retransmitted", "TCP", directions="caller to carrier")
 def test_nothing_is_retransmitted_over_tcp(door, tcp, number):
     """RFC 3261 17.1.1.2: timers A and E are for unreliable transports."""
     door(both_over_tcp)
@@ -156,6 +163,7 @@ def test_nothing_is_retransmitted_over_tcp(door, tcp, number):
     call.refused()
 
 
+@pytest.mark.case("nobody listens: the next target at once", "TCP", directions="caller to carrier")
 def test_nobody_listens_and_the_next_target_is_tried_at_once(door, ends, number):
     door(carrier_over_tcp)
     pub, second = ends.pub(), ends.carrier(netns.CARRIER_B)
@@ -178,6 +186,7 @@ def two_transports(config):
 FILLER = "".join(f"a=x-lab-{n}:{'v' * 90}\r\n" for n in range(14))
 
 
+@pytest.mark.case("above 1300 bytes: by TCP where the peer has it", "TCP", directions="caller to carrier")
 def test_a_large_request_goes_by_tcp_where_the_peer_has_it(door, ends, tcp, number):
     door(two_transports)
     pub, small, large = ends.pub(), ends.carrier(), tcp.carrier()
@@ -196,6 +205,7 @@ def test_a_large_request_goes_by_tcp_where_the_peer_has_it(door, ends, tcp, numb
     call.refused()
 
 
+@pytest.mark.case("above 1300 bytes: by UDP where nobody takes it by TCP", "TCP", directions="caller to carrier")
 def test_a_large_request_goes_by_udp_all_the_same_when_nobody_takes_it_by_tcp(door, ends, number):
     door(two_transports)
     pub, small = ends.pub(), ends.carrier()
@@ -209,6 +219,7 @@ def test_a_large_request_goes_by_udp_all_the_same_when_nobody_takes_it_by_tcp(do
 
 # ---- the stream itself
 
+@pytest.mark.case("framing: many messages in a segment, one in many segments", "TCP")
 def test_many_messages_in_one_segment_and_one_in_many(door, tcp):
     door()
     link = tcp.link()
@@ -223,6 +234,7 @@ def test_many_messages_in_one_segment_and_one_in_many(door, tcp):
     assert final.code == 200 and final.call_id == ids[0] + "x"
 
 
+@pytest.mark.case("keep-alive (RFC 5626 CRLF)", "TCP")
 def test_a_ping_gets_a_pong(door, tcp):
     door()
     link = tcp.link()
@@ -232,6 +244,7 @@ def test_a_ping_gets_a_pong(door, tcp):
     assert link.message().code == 200
 
 
+@pytest.mark.case("silent connections are closed", "TCP")
 def test_a_silent_connection_is_closed_and_one_of_use_is_not(door, tcp):
     door()
     silent, useful, slow = tcp.link(), tcp.link(), tcp.link()
@@ -243,6 +256,7 @@ def test_a_silent_connection_is_closed_and_one_of_use_is_not(door, tcp):
     assert useful.message().code == 200
 
 
+@pytest.mark.case("limits per source", "TCP")
 def test_connections_of_one_source_are_limited(door, tcp):
     door(lambda config: config["peers"]["office"].update(limits={"connections_per_source": 3}))
     links = [tcp.link() for _ in range(4)]
@@ -264,6 +278,7 @@ def stranger(door, request):
     netns.run(CARRIER, ["ip", "addr", "del", "192.0.2.99/24", "dev", "eth0"])
 
 
+@pytest.mark.case("an unknown source", "TCP")
 def test_an_unknown_source_is_told_403_and_left(stranger, tcp):
     link = tcp.link(CARRIER, CORE4, stranger)
     link.send(options(host=CORE4) + options(host=CORE4))
@@ -281,6 +296,7 @@ def test_an_unknown_source_hears_nothing_where_the_realm_drops(stranger, tcp):
     assert link.closes(2) and not link.heard
 
 
+@pytest.mark.case("a broken connection: the answer comes on a new one", "TCP", directions="caller to carrier")
 def test_the_answer_after_a_broken_connection_comes_on_a_new_one(door, ends, tcp, number):
     """RFC 3261 18.2.2: to the source's address, at the sent-by port."""
     door()
@@ -297,6 +313,7 @@ def test_the_answer_after_a_broken_connection_comes_on_a_new_one(door, ends, tcp
     assert pub.accepted == 1 and final.sport not in (0, 5060)
 
 
+@pytest.mark.case("a broken connection: requests of the dialog reach the caller", "TCP", directions="caller to carrier")
 def test_a_request_inside_the_dialog_reaches_a_caller_whose_connection_broke(door, ends, tcp, number):
     door()
     pub, carrier = tcp.pub(), ends.carrier()
