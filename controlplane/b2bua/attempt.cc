@@ -191,12 +191,7 @@ std::string CallManager::invite_headers(Call& call, Leg& leg, std::string_view u
   out.line(HeaderId::max_forwards, static_cast<std::uint64_t>(hops - 1));
   write_contact(leg, out);
   write_capabilities(out, leg.peer);
-  // RFC 3262 is offered whatever the caller knows, since we can acknowledge by ourselves; but an offer in a
-  // reliable 18x needs an answer in a PRACK, and that is the caller's.
-  const bool reliable = !call.late_offer || call.a->supports_100rel;
-  out.line(HeaderId::supported, reliable ? "100rel, timer, 199" : "timer, 199");
-  if (call.a->requires_100rel) out.line(HeaderId::require, "100rel");
-  ask_session(leg, out);
+  if (write_extensions(leg, out)) ask_session(leg, out);
   out.line(HeaderId::user_agent, kProduct);
   pass_headers(invite, crossing, out);
   if (with_sdp) write_body_type(invite, out);

@@ -78,6 +78,13 @@ struct Candidate {
   config::PeerIndex redirected_by = config::kNoIndex;
 };
 
+// The extensions that our INVITE offers, as its peer wants them after a 420 or 421 (RFC 3261 8.1.3.5).
+struct OfferedExtensions {
+  std::uint8_t without = 0;   // bits of kOffered in extensions.cc
+  std::uint8_t required = 0;  // likewise: to stand in Require too
+  bool changed = false;       // once a leg
+};
+
 struct Leg {
   Handle handle;
   Call* call = nullptr;
@@ -100,6 +107,7 @@ struct Leg {
   bool supports_100rel = false;  // said in the last INVITE from this leg, as is the next
   bool requires_100rel = false;
   bool supports_199 = false;
+  OfferedExtensions extensions;        // UAC
   bool allows_update = false;          // the last Allow from this leg lists UPDATE
   std::string recv_info;               // the Info Packages that this leg takes (RFC 6086), comma-separated
   bool offer_pending = false;          // it awaits the answer to the offer of its INVITE, reliably

@@ -2,7 +2,7 @@
 // Theory of operation. The core above the transactions on one shard: it owns the shard's calls and legs,
 // hears of requests and responses from the transaction layer and of flows from the workers, and lets each
 // event take one step of a leg's machine. The acts stand in files of their own: invite.cc (a call comes in),
-// attempt.cc (a target is tried), response.cc (it answers), hang_up.cc (a call ends),
+// attempt.cc and extensions.cc (a target is tried), response.cc (it answers), hang_up.cc (a call ends),
 // provisional.cc (18x, forks, 199), reliable.cc and prack.cc (100rel), in_dialog.cc and relay.cc (re-INVITE,
 // UPDATE), glare.cc (what may not be asked now), restore.cc (an answer that is refused), refresh.cc (session
 // timers), out_of_dialog.cc (OPTIONS and what is refused), probe.cc (is a target alive), other_in_dialog.cc
@@ -123,6 +123,13 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   [[nodiscard]] std::expected<std::string, media::MediaError> offer_for(Call& call, Leg& leg);
   // The INVITE once more on the same leg, with the next CSeq: what the target objected to has been put right.
   [[nodiscard]] bool invite_once_more(Leg& leg);
+
+  // ---- extensions.cc
+  // Supported and Require of our INVITE. False: without session timers.
+  [[nodiscard]] static bool write_extensions(const Leg& leg, sip::HeaderWriter& out);
+  // A 420 or 421 to our INVITE: true when it is worth another try.
+  [[nodiscard]] static bool changes_extensions(Leg& leg, const sip::MessageView& response);
+
   [[nodiscard]] std::string invite_headers(Call& call, Leg& leg, std::string_view uri, bool with_sdp);
   void write_contact(const Leg& leg, sip::HeaderWriter& out) const;
   [[nodiscard]] static response_map::LocalError media_error(media::MediaFault fault);

@@ -193,10 +193,10 @@ void CallManager::answer_caller(Leg& leg, const sip::MessageView& response, std:
 
 void CallManager::on_rejected(Leg& leg, const sip::MessageView& response) {
   const bool asking = leg.state == LegState::inviting || leg.state == LegState::early;
-  if (response.status() == 422 && asking && !leg.call->over && raise_session(leg, response) &&
-      invite_once_more(leg)) {
-    return;
-  }
+  const bool again =
+      asking && !leg.call->over &&
+      (response.status() == 422 ? raise_session(leg, response) : changes_extensions(leg, response));
+  if (again && invite_once_more(leg)) return;
   const std::uint32_t retry_after_s = retry_after_of(response);
   if (response.status() == 503 && retry_after_s != 0) {
     services_.health.retry_after(leg.target, retry_after_s * kSecond, now());
