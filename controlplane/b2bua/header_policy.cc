@@ -161,6 +161,10 @@ constexpr std::array kOfFailures{OfFailure{401, HeaderId::www_authenticate},  //
 // 603+ (ATIS-1000099) and its kin say in Reason who blocked the call and how to object.
 constexpr std::array<std::uint16_t, 3> kWithReason{603, 607, 608};
 
+// Of all of it. What comes over TCP may be larger than a datagram to the one who asked can be, and he has to
+// hear the code at least.
+constexpr std::size_t kMostFailureBytes = 4096;
+
 bool belongs_to_failure(const sip::MessageView& response, HeaderId id) {
   const bool session = response.method() == sip::Method::invite || response.method() == sip::Method::update;
   if (session && (id == HeaderId::accept || id == HeaderId::accept_encoding)) return false;
@@ -193,6 +197,8 @@ FailureFields failure_fields(const sip::MessageView& response, const HeaderPolic
   sip::for_each_field(response,
                       [&](const sip::HeaderField& field, std::string_view name, std::string_view value) {
                         if (from.removes(field.id, name) || to.removes(field.id, name)) return;
+                        if (fields.lines.size() + fields.reason.size() + value.size() > kMostFailureBytes)
+                          return;
                         if (field.id == HeaderId::reason && keeps_reason) {
                           fields.reason.append(fields.reason.empty() ? "" : ", ").append(value);
                         } else if (!belongs_to_failure(response, field.id)) {

@@ -221,6 +221,28 @@ TEST(AcceptsSdp, Is_true_without_Accept_and_with_any_range_that_holds_it) {
   }
 }
 
+TEST(FailureFields, Are_bounded_and_those_of_the_code_only) {
+  const HeaderPolicy policy{config::Peer{}};
+  const auto fields = [&](const std::string& status, const std::string& lines) {
+    const Parsed message("SIP/2.0 " + status +
+                         "\r\nVia: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=f\r\nTo: "
+                         "<sip:x@y>;tag=t\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n" +
+                         lines + "Content-Length: 0\r\n\r\n");
+    EXPECT_TRUE(message.good()) << lines;
+    return failure_fields(message.view(), policy, policy);
+  };
+  EXPECT_EQ(fields("401 Unauthorized", "Unsupported: x\r\nWWW-Authenticate: Digest realm=\"r\"\r\n").lines,
+            "WWW-Authenticate: Digest realm=\"r\"\r\n");
+  EXPECT_EQ(fields("486 Busy Here", "Reason: Q.850;cause=17\r\n").reason, "");
+  EXPECT_EQ(fields("603 No", "Reason: Q.850;cause=21\r\nReason: SIP;cause=603\r\n").reason,
+            "Q.850;cause=21, SIP;cause=603");
+  const std::string large(3000, 'x');
+  EXPECT_EQ(fields("420 Bad Extension", "Unsupported: a\r\nUnsupported: " + large +
+                                            "\r\nUnsupported: " + large + "\r\nUnsupported: b\r\n")
+                .lines,
+            "Unsupported: a\r\nUnsupported: " + large + "\r\nUnsupported: b\r\n");
+}
+
 TEST(UnsupportedTags, Are_all_of_Require_and_Proxy_Require) {
   EXPECT_EQ(unsupported_tags(Parsed(invite("")).view()), "");
   EXPECT_EQ(
