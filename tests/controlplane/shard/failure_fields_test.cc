@@ -99,7 +99,7 @@ class FailureFieldsOfPeers : public CallTest {
     static const std::string text = [] {
       std::string config(Bench::default_config());
       const std::string_view map = "response_map: {send: to-office}\n";
-      config.insert(config.find(map) + map.size(), "    headers: {remove: [WWW-Authenticate]}\n");
+      config.insert(config.find(map) + map.size(), "    headers: {remove: [Call-Info]}\n");
       return config;
     }();
     return text;
@@ -109,9 +109,9 @@ class FailureFieldsOfPeers : public CallTest {
 TEST_F(FailureFieldsOfPeers, Are_not_told_to_who_has_them_removed) {
   out = place();
   bench.receive("core", kCarrierA,
-                make_response(out, "401 Unauthorized", "ct1", {}, {},
-                              "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n"));
-  EXPECT_EQ(lines_of(bench.take_one("SIP/2.0 401"), "WWW-Authenticate"), "");
+                make_response(out, "608 Rejected", "ct1", {}, {},
+                              "Call-Info: <https://rejecter.example/card>;purpose=jwscard\r\n"));
+  EXPECT_EQ(lines_of(bench.take_one("SIP/2.0 608"), "Call-Info"), "");
 }
 
 TEST_F(CallTest, What_an_earlier_target_said_is_not_told_with_another_code) {
