@@ -285,6 +285,18 @@ class Phones:
         self.caller.expect("100")
         return self.callee.expect("INVITE")
 
+    def ringing(self):
+        """INVITE, and 180 at the caller."""
+        self.ring()
+        self.callee.reply(self.callee.invite, "180 Ringing")
+        self.caller.expect("180")
+
+    def cancel(self):
+        """The caller gives up: 200 and 487 for him."""
+        self.caller.cancel()
+        self.caller.expect("200/CANCEL")
+        self.caller.ack(final=self.caller.expect("487"))
+
     def up(self, more=(), answer_more=(), body=None, answer=None):
         """An answered call, with media both ways."""
         invite = self.ring(body, more)

@@ -8,24 +8,11 @@ from phones import END, END_FAR, UP, UP_FAR, audio
 CANCELLED, CANCELLED_FAR = " >CANCEL {<200/CANCEL <487} >ACK", " <CANCEL >200/CANCEL >487 <ACK"
 
 
-def ringing(phones):
-    phones.ring()
-    phones.callee.reply(phones.callee.invite, "180 Ringing")
-    phones.caller.expect("180")
-
-
-def cancel(phones):
-    """The caller gives up: 200 and 487 for him."""
-    phones.caller.cancel()
-    phones.caller.expect("200/CANCEL")
-    phones.caller.ack(final=phones.caller.expect("487"))
-
-
 @pytest.mark.case("CANCEL while ringing", "Races")
 def test_cancel(phones):
     callee = phones.callee
-    ringing(phones)
-    cancel(phones)
+    phones.ringing()
+    phones.cancel()
     callee.reply(callee.expect("CANCEL"), "200 OK")
     callee.reply(callee.invite, "487 Request Terminated")
     callee.expect("ACK")
@@ -35,8 +22,8 @@ def test_cancel(phones):
 @pytest.mark.case("CANCEL crosses 200: ACK and BYE, the caller hears 487", "Races")
 def test_cancel_crosses_200(phones):
     callee = phones.callee
-    ringing(phones)
-    cancel(phones)
+    phones.ringing()
+    phones.cancel()
     crossed = callee.expect("CANCEL")
     callee.reply(callee.invite, "200 OK", callee.sdp())
     callee.expect("ACK")
@@ -49,7 +36,7 @@ def test_cancel_crosses_200(phones):
 def test_cancel_before_any_response(phones):
     callee = phones.callee
     phones.ring()
-    cancel(phones)
+    phones.cancel()
     phones.caller.ping()
     assert not callee.heard("CANCEL"), "RFC 3261 9.1"
     callee.reply(callee.invite, "180 Ringing")
@@ -148,7 +135,7 @@ def test_bye_before_ack_of_the_callee(phones):
 @pytest.mark.case("early BYE of the caller: CANCEL there, 487 here", "Races")
 def test_early_bye(phones):
     caller, callee = phones.caller, phones.callee
-    ringing(phones)
+    phones.ringing()
     caller.request("BYE")
     caller.expect("200/BYE")
     caller.ack(final=caller.expect("487"))
@@ -244,7 +231,7 @@ def test_a_retransmitted_invite_after_ack(phones):
 @pytest.mark.case("a retransmitted INVITE while ringing hears the last response again", "Races")
 def test_a_retransmitted_invite_while_ringing(phones):
     caller, callee = phones.caller, phones.callee
-    ringing(phones)
+    phones.ringing()
     caller.end.send(caller.invite)
     caller.expect("180")
     callee.reply(callee.invite, "486 Busy Here")

@@ -124,16 +124,8 @@ def test_lost_ack_of_a_reinvite(slow):
     slow.judge(UP + " >INVITE <100 <200 <BYE >200/BYE", UP_FAR + " <INVITE >200 <ACK" + END_FAR)
 
 
-def ringing(phones):
-    phones.ring()
-    phones.callee.reply(phones.callee.invite, "180 Ringing")
-    phones.caller.expect("180")
-
-
 def give_up(phones):
-    phones.caller.cancel()
-    phones.caller.expect("200/CANCEL")
-    phones.caller.ack(final=phones.caller.expect("487"))
+    phones.cancel()
     return phones.callee.expect("CANCEL")
 
 
@@ -142,7 +134,7 @@ CANCELLED = ">INVITE <100 <180 >CANCEL {<200/CANCEL <487} >ACK"
 
 @script
 def cancel_without_a_final(phones):
-    ringing(phones)
+    phones.ringing()
     phones.callee.reply(give_up(phones), "200 OK")
 
 
@@ -153,7 +145,7 @@ def test_cancel_without_a_final(slow):
 
 @script
 def cancel_unanswered(phones):
-    ringing(phones)
+    phones.ringing()
     give_up(phones)
 
 

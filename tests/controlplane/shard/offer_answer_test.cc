@@ -24,15 +24,8 @@ std::size_t lines_with(const Sent& message, std::string_view what) {
   return count;
 }
 
-struct Sides {
-  bool from_carrier;
-  bool by_callee;
-};
-
-// Both directions of the call, and either side changes the session.
-class ReInvites : public ::testing::TestWithParam<Sides> {
+class ReInvites : public EitherSide {
  protected:
-  ReInvites() : phones(GetParam().from_carrier) {}
   // The re-INVITE as the other side has it.
   Sent offer(std::string_view body, std::string_view more = {}) {
     phones.request(asker, "INVITE", body, more);
@@ -62,18 +55,8 @@ class ReInvites : public ::testing::TestWithParam<Sides> {
   [[nodiscard]] std::string theirs(std::string_view more = {}) {
     return sdp(other.ip, other.media_port, more);
   }
-
-  Phones phones;
-  Phone& asker = GetParam().by_callee ? phones.callee : phones.caller;
-  Phone& other = GetParam().by_callee ? phones.caller : phones.callee;
 };
-INSTANTIATE_TEST_SUITE_P(Calls, ReInvites,
-                         ::testing::Values(Sides{false, false}, Sides{false, true}, Sides{true, false},
-                                           Sides{true, true}),
-                         [](const auto& sides) {
-                           return std::string(sides.param.from_carrier ? "from_carrier" : "from_office") +
-                                  (sides.param.by_callee ? "_by_callee" : "_by_caller");
-                         });
+INSTANTIATE_TEST_SUITE_P(Calls, ReInvites, ::testing::ValuesIn(kAllSides), sides_name);
 
 TEST_P(ReInvites, An_address_change_is_latched_anew_with_the_answer_and_nothing_goes_to_the_old_one) {
   phones.establish();

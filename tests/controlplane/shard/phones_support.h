@@ -87,4 +87,24 @@ inline std::string direction_name(const ::testing::TestParamInfo<bool>& info) {
   return info.param ? "carrier_to_office" : "office_to_carrier";
 }
 
+// Both directions of the call, and in each either side asks for a change.
+struct Sides {
+  bool from_carrier;
+  bool by_callee;
+};
+inline constexpr Sides kAllSides[] = {{false, false}, {false, true}, {true, false}, {true, true}};
+
+class EitherSide : public ::testing::TestWithParam<Sides> {
+ protected:
+  EitherSide() : phones(GetParam().from_carrier) {}
+  Phones phones;
+  Phone& asker = GetParam().by_callee ? phones.callee : phones.caller;
+  Phone& other = GetParam().by_callee ? phones.caller : phones.callee;
+};
+
+inline std::string sides_name(const ::testing::TestParamInfo<Sides>& info) {
+  return std::string(info.param.from_carrier ? "from_carrier" : "from_office") +
+         (info.param.by_callee ? "_by_callee" : "_by_caller");
+}
+
 }  // namespace sallyport::shard

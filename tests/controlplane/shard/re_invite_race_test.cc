@@ -5,14 +5,9 @@
 namespace sallyport::shard {
 namespace {
 
-struct Sides {
-  bool from_carrier;
-  bool by_callee;
-};
-
-class ReInviteRaces : public ::testing::TestWithParam<Sides> {
+class ReInviteRaces : public EitherSide {
  protected:
-  ReInviteRaces() : phones(GetParam().from_carrier) {
+  ReInviteRaces() {
     phones.establish();
     text = phones.request(asker, "INVITE", sdp(asker.ip, asker.media_port + 100));
     phones.expect(asker, "SIP/2.0 100");
@@ -30,19 +25,10 @@ class ReInviteRaces : public ::testing::TestWithParam<Sides> {
   }
   [[nodiscard]] unsigned port() { return phones.flow(asker)->remote.port; }
 
-  Phones phones;
-  Phone& asker = GetParam().by_callee ? phones.callee : phones.caller;
-  Phone& other = GetParam().by_callee ? phones.caller : phones.callee;
   std::string text;
   Sent invite;
 };
-INSTANTIATE_TEST_SUITE_P(Calls, ReInviteRaces,
-                         ::testing::Values(Sides{false, false}, Sides{false, true}, Sides{true, false},
-                                           Sides{true, true}),
-                         [](const auto& sides) {
-                           return std::string(sides.param.from_carrier ? "from_carrier" : "from_office") +
-                                  (sides.param.by_callee ? "_by_callee" : "_by_caller");
-                         });
+INSTANTIATE_TEST_SUITE_P(Calls, ReInviteRaces, ::testing::ValuesIn(kAllSides), sides_name);
 
 TEST_P(ReInviteRaces, A_lost_ACK_repeats_the_200_then_ends_both_legs) {
   accept();

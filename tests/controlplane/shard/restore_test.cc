@@ -19,14 +19,8 @@ std::string described(const Sent& message) {
   return body.substr(body.find("\r\ns="));
 }
 
-struct Sides {
-  bool from_carrier;
-  bool by_callee;
-};
-
-class Restored : public ::testing::TestWithParam<Sides> {
+class Restored : public EitherSide {
  protected:
-  Restored() : phones(GetParam().from_carrier) {}
   // `knows_update`: the one who is to be put back.
   void establish(bool knows_update = false) {
     const std::string_view knows = knows_update ? "Allow: INVITE, ACK, BYE, CANCEL, UPDATE\r\n" : "";
@@ -60,18 +54,8 @@ class Restored : public ::testing::TestWithParam<Sides> {
     phones.end();
   }
   static std::string hidden() { return sdp("192.168.1.1", 7000); }
-
-  Phones phones;
-  Phone& asker = GetParam().by_callee ? phones.callee : phones.caller;
-  Phone& other = GetParam().by_callee ? phones.caller : phones.callee;
 };
-INSTANTIATE_TEST_SUITE_P(Calls, Restored,
-                         ::testing::Values(Sides{false, false}, Sides{false, true}, Sides{true, false},
-                                           Sides{true, true}),
-                         [](const auto& sides) {
-                           return std::string(sides.param.from_carrier ? "from_carrier" : "from_office") +
-                                  (sides.param.by_callee ? "_by_callee" : "_by_caller");
-                         });
+INSTANTIATE_TEST_SUITE_P(Calls, Restored, ::testing::ValuesIn(kAllSides), sides_name);
 
 TEST_P(Restored, By_a_re_INVITE_with_the_old_session_and_a_higher_version) {
   establish();
