@@ -82,6 +82,18 @@ struct Admin {
   }
 };
 
+// `Index`: each has options of its own, which live as long as the program.
+template <int Index>
+void add_command(CLI::App& app, const char* name, const char* meaning, int& status) {
+  auto* command = app.add_subcommand(name, meaning);
+  static Admin admin;
+  admin.add_to(*command);
+  command->callback([name, &status] {
+    const std::string path = admin.path();
+    status = path.empty() ? 1 : ops::command(path, name, admin.json, std::cout, std::cerr);
+  });
+}
+
 void add_admin(CLI::App& app, int& status) {
   static Admin admin;
   auto* show = app.add_subcommand("show", "look into the running process");
@@ -95,13 +107,8 @@ void add_admin(CLI::App& app, int& status) {
     const std::string path = admin.path();
     status = path.empty() ? 1 : ops::show(path, what, id, admin.json, std::cout, std::cerr);
   });
-  auto* drain = app.add_subcommand("drain", "refuse new calls, end with the last one");
-  static Admin drain_admin;
-  drain_admin.add_to(*drain);
-  drain->callback([&] {
-    const std::string path = drain_admin.path();
-    status = path.empty() ? 1 : ops::command(path, "drain", drain_admin.json, std::cout, std::cerr);
-  });
+  add_command<0>(app, "drain", "refuse new calls, end with the last one", status);
+  add_command<1>(app, "reload", "read certificates, keys and trust anchors again; connections stay", status);
 }
 
 void add_metrics(CLI::App& app) {

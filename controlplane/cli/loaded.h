@@ -17,7 +17,7 @@ struct Loaded {
   response_map::Maps maps;
 };
 
-// nullptr: every fault, also those of the response maps, has been written to `error`.
+// nullptr: every fault, also those of the response maps and of the certificates, has been written to `error`.
 [[nodiscard]] std::unique_ptr<Loaded> load(const std::string& file, std::ostream& error);
 
 }  // namespace sallyport::cli

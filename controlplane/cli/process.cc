@@ -159,6 +159,7 @@ std::expected<void, std::string> Process::start_ops() {
     drain_asked_.store(true, std::memory_order_release);
     return "draining: new calls are refused, the process ends with its last call";
   };
+  admin.reload = [this] { return reload(); };
   commands_ = std::make_unique<ops::AdminCommands>(std::move(admin));
   std::error_code ignored;  // the server's own error says what is wrong with the path
   std::filesystem::create_directories(std::filesystem::path(config.admin.socket).parent_path(), ignored);
@@ -202,6 +203,7 @@ ops::Sources Process::metric_sources() {
   };
   sources.tally = &tally_;
   if (resolver_) sources.names = &resolver_->counters();
+  if (stream_) sources.certificates = [this] { return stream_->expiries(); };
   sources.calls_limit = loaded_->config.controlplane.max_calls;
   sources.dpdk = dp::dpdk_version();
   return sources;
@@ -248,6 +250,22 @@ bool Process::alive() {
     ++asked_;
   }
   return all;
+}
+
+std::expected<std::string, std::string> Process::reload() {
+  if (!stream_ || stream_->expiries().empty()) {
+    const std::string nothing =
+        "there are no certificates to read again; the configuration is read at start only";
+    ops::log_warning(nothing);
+    return std::unexpected(nothing);
+  }
+  if (const auto reloaded = stream_->reload_certificates(); !reloaded) {
+    ops::log_error("certificates stay as they were", {{"fault", reloaded.error()}});
+    return std::unexpected("certificates stay as they were: " + reloaded.error());
+  }
+  const std::string done = "certificates are read again, for the connections that begin from now on";
+  ops::log_info(done);
+  return done;
 }
 
 void Process::reopen_files() {

@@ -109,7 +109,7 @@ void serve(Process& process, const Signals& signals, ServiceManager& systemd) {
         process.reopen_files();
         break;
       case SIGHUP:
-        ops::log_warning("the configuration is read at start only; restart to change it");
+        (void)process.reload();
         break;
       default:
         break;

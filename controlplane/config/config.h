@@ -85,6 +85,25 @@ struct MediaPolicy {
 // As sip::Transport, number by number.
 enum class Transport : std::uint8_t { udp, tcp, tls };
 
+enum class TlsVerify : std::uint8_t { no, optional, yes };
+
+struct KeyPair {
+  std::string certificate;  // the chain, ours first; empty: none
+  std::string key;
+};
+
+// Of a realm: what it shows to those who connect, and whether they have to show a certificate (`verify`). Of
+// a peer: what we show when we connect to it, and whether its certificate is held against its name. Files in
+// PEM.
+struct Tls {
+  KeyPair own;               // a peer's: its realm's unless it has its own
+  std::vector<KeyPair> sni;  // of a realm: instead of `own`, to who asks for a name in one of them
+  std::string ca;  // trust anchors; empty: the system's for those we connect to, none for those who connect
+  TlsVerify verify = TlsVerify::optional;
+  std::string name;  // of a peer: the SIP domain its certificate has to be for (RFC 5922); empty: a target's
+  Place at;          // line 0: not written
+};
+
 struct Realm {
   std::string name;
   PortIndex port = 0;
@@ -96,6 +115,7 @@ struct Realm {
   std::uint16_t sip_tcp = 0;           // 0: none. On every address of the realm
   std::uint16_t sip_tls = 0;           // the same
   std::uint32_t sip_police = 4000;     // SIP datagrams a second of one source address; 0: no limit
+  Tls tls;                             // with sip_tls: has a certificate
   std::uint16_t media_first = 20'000;  // even
   std::uint16_t media_last = 59'999;   // odd
   MediaPolicy media;
@@ -139,6 +159,8 @@ struct Peer {
   RealmIndex realm = 0;
   std::vector<Prefix> match;    // sources; absent in the file: the targets' addresses
   bool match_targets = false;   // absent in the file: also the addresses that the targets' names lead to
+  std::vector<std::string> match_names;  // "tls:NAME": the domain of its certificate (RFC 5922), lower case
+  Tls tls;
   std::vector<Target> targets;  // failover order; empty: a peer that only calls us
   MediaPolicy media;            // the realm's, with what this peer says otherwise
   std::vector<Prefix> trusted_private;

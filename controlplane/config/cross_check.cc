@@ -153,6 +153,35 @@ void check_dns(const Draft& draft, Faults& faults) {
   }
 }
 
+// TLS needs a certificate to show, and a name is only as good as the anchors that it was found good by.
+void check_tls(const Draft& draft, Faults& faults) {
+  for (const Realm& realm : draft.config.realms) {
+    if (realm.sip_tls != 0 && realm.tls.own.certificate.empty()) {
+      faults.add(realm.at, "realms." + realm.name + ": sip.tls needs tls.certificate and tls.key");
+    }
+    if (realm.sip_tls != 0 && realm.sip_tls == realm.sip_tcp) {
+      faults.add(realm.at, "realms." + realm.name + ": sip.tcp and sip.tls have the same port");
+    }
+  }
+  std::map<std::tuple<RealmIndex, std::string>, std::string> owners;
+  for (std::size_t p = 0; p < draft.config.peers.size(); ++p) {
+    const Peer& peer = draft.config.peers[p];
+    if (!draft.peers[p].realm_known) continue;
+    const Realm& realm = draft.config.realms[peer.realm];
+    const bool checked = realm.sip_tls != 0 && !realm.tls.ca.empty() && realm.tls.verify != TlsVerify::no;
+    for (std::size_t i = 0; i < peer.match_names.size(); ++i) {
+      const Place at = draft.peers[p].match_names[i];
+      const std::string head = "peers." + peer.name + ".match: tls:" + peer.match_names[i];
+      if (!checked) {
+        faults.add(at, head + " needs sip.tls and tls.ca of realm '" + realm.name +
+                           "', and its tls.verify yes or optional");
+      }
+      const auto [owner, fresh] = owners.emplace(std::tuple(peer.realm, peer.match_names[i]), peer.name);
+      if (!fresh) faults.add(at, head + " stands in peer '" + owner->second + "' already");
+    }
+  }
+}
+
 // A target needs an address of its family to be called from.
 void check_families(const Draft& draft, Faults& faults) {
   for (std::size_t p = 0; p < draft.config.peers.size(); ++p) {
@@ -229,6 +258,7 @@ void cross_check(const Draft& draft, Faults& faults) {
     check_sip_port(draft, i, faults);
   }
   check_matches(draft, faults);
+  check_tls(draft, faults);
   check_families(draft, faults);
   check_routes(draft, faults);
   check_receive_maps(draft, faults);

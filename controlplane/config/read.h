@@ -22,6 +22,7 @@ struct Draft {
     bool realm_known = false;
     bool targets_given = false;  // also when each had a fault
     std::vector<Place> match;
+    std::vector<Place> match_names;
     std::vector<Place> targets;
   };
   struct RoutePlaces {
@@ -64,6 +65,9 @@ void read_policies(MapReader& peer_reader, Peer& peer);
 void read_numbers(MapReader& owner, Numbers& numbers);
 // The header fields of `headers` (read_headers.cc).
 void read_header_policy(MapReader& peer_reader, Headers& headers);
+
+// `tls` of a realm and of a peer; a peer begins with its realm's files.
+void read_tls(MapReader& owner, Tls& tls, bool of_peer);
 
 // What no section can judge alone: collisions of addresses, ports, matches; memory and devices.
 void cross_check(const Draft& draft, Faults& faults);

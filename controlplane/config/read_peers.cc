@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kMaxPeers = 10'000;
 constexpr std::size_t kMaxTargets = 64;
 constexpr std::uint16_t kSipPort = 5060;
+constexpr std::uint16_t kSipsPort = 5061;
 
 bool equals_nocase(std::string_view a, std::string_view lower) {
   const auto same = [](char x, char y) {
@@ -24,20 +25,20 @@ bool equals_nocase(std::string_view a, std::string_view lower) {
 std::optional<Transport> transport_of(std::string_view text) {
   if (equals_nocase(text, "udp")) return Transport::udp;
   if (equals_nocase(text, "tcp")) return Transport::tcp;
+  if (equals_nocase(text, "tls")) return Transport::tls;
   return std::nullopt;
 }
 
 // A fault's text, or empty. What a target's URI may hold beside its address.
 std::string judge_target(const sip::Uri& uri) {
-  if (uri.scheme == sip::Scheme::sips) return "sips targets are not available yet";
-  if (uri.scheme != sip::Scheme::sip) return "must be a sip URI";
+  if (uri.scheme != sip::Scheme::sip && uri.scheme != sip::Scheme::sips) return "must be a sip or sips URI";
   if (uri.has_user) return "a target has no user part: the called number stands there";
   if (!uri.headers.empty()) return "a target has no headers ('?')";
   sip::ParamReader params(uri.parameters);
   while (const auto param = params.next()) {
     if (!equals_nocase(param->name, "transport")) return "unknown parameter " + in_quotes(param->name);
     if (!transport_of(param->value))
-      return "transport " + in_quotes(param->value) + " is none of udp and tcp";
+      return "transport " + in_quotes(param->value) + " is none of udp, tcp and tls";
   }
   return params.well_formed() ? "" : "malformed parameters";
 }
@@ -78,9 +79,13 @@ std::optional<Target> read_target(const Value& item) {
   }
   // RFC 3263 4.1: an address without a transport is reached by UDP.
   const auto param = sip::find_param(uri->parameters, "transport");
-  const Transport transport = param ? transport_of(param->value).value_or(Transport::udp) : Transport::udp;
-  const std::uint16_t port = uri->port == 0 ? kSipPort : uri->port;
-  return Target{{address, port}, transport, std::move(*text)};
+  Transport transport = param ? transport_of(param->value).value_or(Transport::udp) : Transport::udp;
+  if (uri->scheme == sip::Scheme::sips) transport = Transport::tls;  // RFC 3261 26.2.2
+  const std::uint16_t standard = transport == Transport::tls ? kSipsPort : kSipPort;
+  const std::uint16_t port = uri->port == 0 ? standard : uri->port;
+  Target target{{address, port}, transport, std::move(*text)};
+  target.secure = uri->scheme == sip::Scheme::sips;
+  return target;
 }
 
 void read_targets(MapReader& reader, Peer& peer, Draft::PeerPlaces& places) {
@@ -97,11 +102,29 @@ void read_targets(MapReader& reader, Peer& peer, Draft::PeerPlaces& places) {
   }
 }
 
+// "tls:carrier.example": whoever has a good certificate of that domain, wherever from. False: it is no such
+// name.
+bool read_match_name(const Value& item, Peer& peer, Draft::PeerPlaces& places) {
+  constexpr std::string_view kScheme = "tls:";
+  auto text = item.is_list() || item.is_map() ? std::nullopt : item.text(256);
+  if (!text || !text->starts_with(kScheme)) return false;
+  std::string name = text->substr(kScheme.size());
+  for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  if (!sip::is_host(name)) {
+    item.fault("{} names no domain", in_quotes(*text));
+    return true;
+  }
+  peer.match_names.push_back(std::move(name));
+  places.match_names.push_back(item.at());
+  return true;
+}
+
 // Without `match` the targets' addresses are the sources: a carrier sends its BYE from where it takes
 // INVITEs.
 void read_match(MapReader& reader, Peer& peer, Draft::PeerPlaces& places) {
   if (const auto value = reader.get("match")) {
     for (const Value& item : value->list_or_one()) {
+      if (read_match_name(item, peer, places)) continue;
       const auto prefix = item.prefix();
       if (!prefix) continue;
       peer.match.push_back({prefix->network(), prefix->length});
@@ -176,6 +199,7 @@ void read_realm_of(MapReader& reader, Draft& draft, Peer& peer, Draft::PeerPlace
   }
   peer.realm = index;
   peer.media = draft.config.realms[index].media;
+  peer.tls = draft.config.realms[index].tls;
   places.realm_known = true;
 }
 
@@ -188,6 +212,7 @@ void read_peer(const Value::Named& named, Draft& draft) {
   read_realm_of(reader, draft, peer, places);
   read_targets(reader, peer, places);
   read_match(reader, peer, places);
+  read_tls(reader, peer.tls, true);
   std::optional<MapReader> media;
   if (const auto value = reader.get("media")) media.emplace(*value);
   read_media_policy(reader, media ? &*media : nullptr, peer.media);

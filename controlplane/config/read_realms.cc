@@ -110,6 +110,7 @@ void read_sip(MapReader& reader, Realm& realm, Draft::RealmPlaces& places) {
   }
   sip.number("tcp", realm.sip_tcp, 1, 65535);
   read_police(sip, realm);
+  sip.number("tls", realm.sip_tls, 1, 65535);
   sip.finish();
 }
 
@@ -145,6 +146,7 @@ void read_realm(const Value::Named& named, Draft& draft) {
   read_addresses(reader, realm, places);
   read_gateways(reader, realm, places);
   read_sip(reader, realm, places);
+  read_tls(reader, realm.tls, false);
   std::optional<MapReader> media;
   if (const auto value = reader.get("media")) media.emplace(*value);
   if (media) read_media_ports(*media, realm);

@@ -100,6 +100,11 @@ constexpr auto kCatalogue = std::to_array<MetricInfo>({
     {"dns_names", Gauge, "state",
      "Targets that are names, by state; stale: the servers do not answer and the last good places are used."},
     {"dns_discarded_total", Counter, "reason", "Records of answers that were not used, by reason."},
+    {"tls_handshakes_total", Counter, "", "TLS handshakes that were done, either side's."},
+    {"tls_handshakes_active", Gauge, "", "TLS handshakes that are begun and not done."},
+    {"tls_handshake_failures_total", Counter, "reason", "TLS handshakes that failed, by reason."},
+    {"tls_certificate_expiry_seconds", Gauge, "owner, file",
+     "When a certificate of ours or one of its chain ends, whichever is first, seconds since 1970."},
     // ---- process
     {"ring_full_total", Counter, "ring", "Records that a ring or queue had no room for."},
     {"ring_used_ratio", Gauge, "ring, shard", "Share of a ring that is in use, the fullest of a shard's."},

@@ -42,6 +42,25 @@ void collect_events(const StreamCounters& counters, MetricFamilies& out) {
   out.push_back(events.take());
 }
 
+void collect_tls(const Sources& sources, MetricFamilies& out) {
+  const StreamCounters& counters = *sources.stream;
+  Family done("tls_handshakes_total");
+  done.counter({}, counters.handshakes.get());
+  Family waiting("tls_handshakes_active");
+  waiting.gauge({}, static_cast<double>(counters.handshakes_waiting.get()));
+  Family failed("tls_handshake_failures_total");
+  for (std::size_t i = 0; i < counters.handshake_failures.size(); ++i) {
+    const auto reason = stream::tls_failure_name(static_cast<stream::TlsFailure>(i));
+    failed.counter({{"reason", reason}}, counters.handshake_failures[i].get());
+  }
+  Family expiry("tls_certificate_expiry_seconds");
+  if (sources.certificates) {
+    for (const stream::CertificateExpiry& one : sources.certificates())
+      expiry.gauge({{"owner", one.owner}, {"file", one.file}}, static_cast<double>(one.not_after_s));
+  }
+  for (Family* family : {&done, &waiting, &failed, &expiry}) out.push_back(family->take());
+}
+
 }  // namespace
 
 void collect_stream(const Labels&, const Sources& sources, MetricFamilies& out) {
@@ -58,6 +77,7 @@ void collect_stream(const Labels&, const Sources& sources, MetricFamilies& out) 
                     counters.sent_bytes.get(), out);
   collect_closed(counters, out);
   collect_events(counters, out);
+  collect_tls(sources, out);
 }
 
 }  // namespace sallyport::ops

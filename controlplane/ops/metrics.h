@@ -21,6 +21,7 @@
 #include "controlplane/stats/shard_query.h"
 #include "controlplane/stats/shard_statistics.h"
 #include "controlplane/stream/counters.h"
+#include "controlplane/stream/tls_context.h"
 #include "dataplane/base/address.h"
 #include "dataplane/dataplane.h"
 
@@ -63,6 +64,7 @@ struct Sources {
   std::function<RecordCounts()> records;
   const CallTally* tally = nullptr;
   const resolver::Counters* names = nullptr;  // null: no target is a name
+  std::function<std::vector<stream::CertificateExpiry>()> certificates;
   std::uint32_t calls_limit = 0;
   std::string version = SALLYPORT_VERSION;
   std::string dpdk;

@@ -9,6 +9,9 @@ PeerTable::PeerTable(const config::Config& config) : config_(&config), resolved_
   std::vector<RealmTable> realms(config.realms.size());
   for (std::size_t index = 0; index < config.peers.size(); ++index) {
     const config::Peer& peer = config.peers[index];
+    for (const std::string& name : peer.match_names) {
+      realms[peer.realm].names.emplace(name, static_cast<config::PeerIndex>(index));
+    }
     for (const Prefix& prefix : peer.match) {
       RealmTable& realm = realms[peer.realm];
       auto& levels = prefix.address.is_v4() ? realm.v4 : realm.v6;
@@ -43,6 +46,15 @@ void PeerTable::learn(const ResolvedNames& names) {
       resolved_[peer.realm].emplace(place.endpoint.address, name.peer);
     }
   }
+}
+
+std::optional<config::PeerIndex> PeerTable::find_name(config::RealmIndex realm,
+                                                      const std::vector<std::string>& domains) const {
+  for (const std::string& domain : domains) {
+    const auto found = (*realms_)[realm].names.find(domain);
+    if (found != (*realms_)[realm].names.end()) return found->second;
+  }
+  return std::nullopt;
 }
 
 }  // namespace sallyport::routing

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -23,6 +24,11 @@ class PeerTable {
   // nullopt: an unknown source (realm.unknown_source says what it gets).
   [[nodiscard]] std::optional<config::PeerIndex> find(config::RealmIndex realm,
                                                       const IpAddress& source) const;
+  // By one of the domains that its certificate is for (lower case), where that was found good.
+  [[nodiscard]] std::optional<config::PeerIndex> find_name(config::RealmIndex realm,
+                                                           const std::vector<std::string>& domains) const;
+  // Whether there is a peer of that realm who is known by name.
+  [[nodiscard]] bool has_names(config::RealmIndex realm) const { return !(*realms_)[realm].names.empty(); }
 
   void learn(const ResolvedNames& names);
 
@@ -34,6 +40,7 @@ class PeerTable {
   };
   struct RealmTable {
     std::vector<Level> v4, v6;  // longest first
+    std::unordered_map<std::string, config::PeerIndex> names;
   };
   using Resolved = std::unordered_map<IpAddress, config::PeerIndex, IpAddressHash>;
 

@@ -43,26 +43,34 @@ void StreamTransport::Core::rest_listeners(bool rest) {
 }
 
 std::optional<Close> StreamTransport::Core::judge_source(std::uint16_t realm, const IpAddress& source,
-                                                         config::PeerIndex peer) const {
+                                                         config::PeerIndex peer, bool may_be_named) const {
   if (peer == config::kNoIndex) {
-    const bool drop = config_.realms[realm].unknown_source == config::UnknownSource::drop;
+    const bool drop = config_.realms[realm].unknown_source == config::UnknownSource::drop && !may_be_named;
     // One connection at a time is enough to be told 403.
-    if (drop || table_.strangers() >= options_.limits.strangers || table_.of_source(source) != 0) {
-      return Close::unknown_source;
-    }
-    return std::nullopt;
+    const std::uint32_t most = may_be_named ? options_.limits.strangers_per_source : 1;
+    const bool full =
+        table_.strangers() >= options_.limits.strangers || table_.strangers_of_source(source) >= most;
+    return drop || full ? std::optional(Close::unknown_source) : std::nullopt;
   }
+  return judge_peer(peer, source, 0);
+}
+
+std::optional<Close> StreamTransport::Core::judge_peer(config::PeerIndex peer, const IpAddress& source,
+                                                       std::uint32_t itself) const {
   const config::Limits& limits = config_.peers[peer].limits;
   if (table_.of_peer(peer) >= limits.connections) return Close::peer_limit;
-  if (table_.of_source(source) >= limits.connections_per_source) return Close::source_limit;
+  if (table_.of_source(source) - itself >= limits.connections_per_source) return Close::source_limit;
   return std::nullopt;
 }
 
 void StreamTransport::Core::accept_one(const Listening& listening, Accepted accepted) {
   const std::uint16_t realm = listening.where.realm;
   const config::PeerIndex peer = peer_at(realm, accepted.remote.address);
-  std::optional<Close> refused = judge_source(realm, accepted.remote.address, peer);
+  const bool tls = listening.where.transport == sip::Transport::tls;
+  std::optional<Close> refused =
+      judge_source(realm, accepted.remote.address, peer, tls && peers_.has_names(realm));
   if (table_.size() >= options_.limits.connections) refused = Close::process_limit;
+  if (tls && handshaking_ >= options_.limits.handshakes) refused = Close::process_limit;
   if (refused) {
     counters_.closed[static_cast<std::size_t>(*refused)].add();
     return close_hard(accepted.fd);
@@ -72,12 +80,14 @@ void StreamTransport::Core::accept_one(const Listening& listening, Accepted acce
                         .remote = accepted.remote,
                         .realm = realm,
                         .transport = listening.where.transport};
-  auto made = std::make_unique<Connection>(std::move(accepted.fd), where, Connection::State::open, false,
-                                           options_.limits.message_bytes, now_ns_);
+  auto made =
+      std::make_unique<Connection>(std::make_shared<const Fd>(std::move(accepted.fd)), where,
+                                   Connection::State::open, false, options_.limits.message_bytes, now_ns_);
   Connection& connection = table_.add(std::move(made));
   connection.stranger = peer == config::kNoIndex;
   table_.count(connection, peer);
-  connection.channel = std::make_unique<PlainChannel>(connection.fd.get());
+  if (tls) return begin_handshake(connection);
+  connection.channel = std::make_shared<PlainChannel>(connection.fd->get());
   watch(connection);
 }
 

@@ -26,6 +26,9 @@ class Channel {
   virtual ~Channel() = default;
   [[nodiscard]] virtual IoResult read(std::span<char> into) = 0;
   [[nodiscard]] virtual IoResult write(std::string_view octets) = 0;
+  // Octets have been read from the socket that read() has not given yet: it will not become readable for
+  // them.
+  [[nodiscard]] virtual bool has_more() const { return false; }
   // Says goodbye, as far as that goes without waiting.
   virtual void close() = 0;
   // Octets given to the socket since the beginning.

@@ -40,13 +40,13 @@ Connection::Flushed Connection::flush() {
 
 void Connection::forget_delivered() {
   if (sent_.empty()) return;
-  const std::uint64_t delivered = channel->wire_octets() - unacknowledged(fd.get());
+  const std::uint64_t delivered = channel->wire_octets() - unacknowledged(fd->get());
   while (!sent_.empty() && sent_.front().end <= delivered) sent_.pop_front();
 }
 
-std::vector<Outgoing> Connection::take_undelivered() {
+std::vector<Outgoing> Connection::take_undelivered(bool refused) {
   std::vector<Outgoing> left;
-  if (channel) forget_delivered();
+  if (channel && !refused) forget_delivered();
   for (Sent& sent : sent_) left.push_back(std::move(sent.message));
   for (Outgoing& message : queue_) {
     if (message.octets.size() > kPong.size()) left.push_back(std::move(message));

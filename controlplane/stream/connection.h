@@ -13,6 +13,7 @@
 #include "controlplane/stream/counters.h"
 #include "controlplane/stream/framer.h"
 #include "controlplane/stream/socket.h"
+#include "controlplane/stream/tls_channel.h"
 #include "dataplane/base/clock.h"
 
 namespace sallyport::stream {
@@ -41,8 +42,8 @@ class Connection {
  public:
   enum class State : std::uint8_t { connecting, handshaking, open, closing };
 
-  Connection(Fd socket, const sip::Path& where, State begin, bool by_us, std::size_t max_message_bytes,
-             Nanoseconds now_ns)
+  Connection(std::shared_ptr<const Fd> socket, const sip::Path& where, State begin, bool by_us,
+             std::size_t max_message_bytes, Nanoseconds now_ns)
       : fd(std::move(socket)),
         path(where),
         opened_by_us(by_us),
@@ -50,11 +51,13 @@ class Connection {
         state(begin),
         since_ns(now_ns) {}
 
-  Fd fd;
-  sip::Path path;  // local: the listening endpoint of that realm; connection: our own handle
+  std::shared_ptr<const Fd> fd;  // a step of a handshake holds it too
+  sip::Path path;                // local: the listening endpoint of that realm; connection: our own handle
   bool opened_by_us;
   Framer framer;
-  std::unique_ptr<Channel> channel;
+  std::shared_ptr<Channel> channel;
+  std::shared_ptr<TlsChannel> tls;  // the same, over TLS
+  Io handshake_waits = Io::done;    // handshaking: for the socket; done: a step runs
   State state;
   Nanoseconds since_ns;        // in this state
   Nanoseconds heard_ns = 0;    // the last octets, or the last write that was taken
@@ -62,12 +65,12 @@ class Connection {
   Nanoseconds blocked_ns = 0;  // since the far end takes nothing; 0: it does
   Nanoseconds stalled_ns = 0;  // since the shard's ring is full; 0: it is not
   config::PeerIndex peer = config::kNoIndex;
-  bool useful = false;    // a message or a ping has come, or a message has gone
-  bool stranger = false;  // no peer's address
-  bool counted = false;   // in the table's sums by source and peer
+  bool heard_any = false;  // octets
+  bool useful = false;     // a message or a ping has come, or a message has gone
+  bool stranger = false;   // no peer's address
+  bool counted = false;    // in the table's sums by source and peer
   bool aliased = false;
-  bool in_epoll = false;
-  std::uint32_t watched = 0;  // epoll's events
+  std::uint32_t watched = 0;  // epoll's events; 0: it does not know the socket
   Close closing_reason = Close::by_peer;
   bool ended = false;  // closing: our end of the stream has been given
 
@@ -96,8 +99,8 @@ class Connection {
   // Writes what is queued, as far as the socket takes it.
   [[nodiscard]] Flushed flush();
   // The connection is over: what was not written, or that the far end's kernel has not acknowledged, in
-  // order.
-  [[nodiscard]] std::vector<Outgoing> take_undelivered();
+  // order. `refused`: nothing that we know of has been heard, whatever that kernel says.
+  [[nodiscard]] std::vector<Outgoing> take_undelivered(bool refused);
 
  private:
   struct Sent {

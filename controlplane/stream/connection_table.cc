@@ -42,19 +42,29 @@ void ConnectionTable::add_alias(Connection& connection, const Endpoint& remote) 
 }
 
 void ConnectionTable::count(Connection& connection, config::PeerIndex peer) {
-  if (connection.counted) return;
+  if (connection.counted) leave(connection);
   connection.counted = true;
   connection.peer = peer;
-  ++by_source_[connection.path.remote.address];
-  ++by_peer_[peer];
+  enter(connection);
+}
+
+void ConnectionTable::enter(const Connection& connection) {
+  const IpAddress& source = connection.path.remote.address;
+  ++by_source_[source];
+  ++by_peer_[connection.peer];
+  if (connection.peer == config::kNoIndex) ++strangers_by_source_[source];
+}
+
+void ConnectionTable::leave(const Connection& connection) {
+  const IpAddress& source = connection.path.remote.address;
+  decrement(by_source_, source);
+  decrement(by_peer_, connection.peer);
+  if (connection.peer == config::kNoIndex) decrement(strangers_by_source_, source);
 }
 
 void ConnectionTable::remove(const Connection& connection) {
   const std::uint32_t id = connection.id();
-  if (connection.counted) {
-    decrement(by_source_, connection.path.remote.address);
-    decrement(by_peer_, connection.peer);
-  }
+  if (connection.counted) leave(connection);
   for (const Way& way : names_[id]) {
     const auto found = ways_.find(way);
     if (found != ways_.end() && found->second == id) ways_.erase(found);
@@ -76,6 +86,10 @@ Connection* ConnectionTable::find_way(const sip::Path& path) {
 
 std::uint32_t ConnectionTable::of_source(const IpAddress& source) const {
   return value_of(by_source_, source);
+}
+
+std::uint32_t ConnectionTable::strangers_of_source(const IpAddress& source) const {
+  return value_of(strangers_by_source_, source);
 }
 
 std::uint32_t ConnectionTable::of_peer(config::PeerIndex peer) const {

@@ -18,7 +18,7 @@ class ConnectionTable {
   Connection& add(std::unique_ptr<Connection> connection);
   // Another name of its far end: where it listens itself (RFC 5923 4, "alias").
   void add_alias(Connection& connection, const Endpoint& remote);
-  // Who it is; counts it to that peer and to its source. Once.
+  // Who it is; counts it to that peer and to its source. Again: to another peer, as its certificate says.
   void count(Connection& connection, config::PeerIndex peer);
   void remove(const Connection& connection);
 
@@ -29,6 +29,8 @@ class ConnectionTable {
 
   [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(connections_.size()); }
   [[nodiscard]] std::uint32_t of_source(const IpAddress& source) const;
+  // Of those, the ones whose peer is not known.
+  [[nodiscard]] std::uint32_t strangers_of_source(const IpAddress& source) const;
   [[nodiscard]] std::uint32_t of_peer(config::PeerIndex peer) const;
   [[nodiscard]] std::uint32_t strangers() const { return of_peer(config::kNoIndex); }
   [[nodiscard]] std::vector<std::uint32_t> ids() const;
@@ -50,7 +52,11 @@ class ConnectionTable {
   std::unordered_map<std::uint32_t, std::unique_ptr<Connection>> connections_;
   std::unordered_map<Way, std::uint32_t, WayHash> ways_;
   std::unordered_map<std::uint32_t, std::vector<Way>> names_;  // of each connection
+  void enter(const Connection& connection);
+  void leave(const Connection& connection);
+
   std::unordered_map<IpAddress, std::uint32_t, IpAddressHash> by_source_;
+  std::unordered_map<IpAddress, std::uint32_t, IpAddressHash> strangers_by_source_;
   std::unordered_map<config::PeerIndex, std::uint32_t> by_peer_;
   std::uint32_t last_id_ = 0;
 };

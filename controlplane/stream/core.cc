@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 namespace sallyport::stream {
@@ -70,6 +71,13 @@ std::expected<void, std::string> StreamTransport::Core::open() {
     return std::unexpected(std::string("cannot set up epoll for SIP over TCP (") + std::strerror(errno) +
                            ")");
   }
+  const auto speaks_tls = [](const Listener& listener) { return listener.transport == sip::Transport::tls; };
+  if (std::ranges::any_of(options_.listeners, speaks_tls)) {
+    if (auto loaded = load_certificates(); !loaded) return loaded;
+    // OpenSSL writes to sockets as it finds them, without a flag against the signal.
+    std::signal(SIGPIPE, SIG_IGN);
+    handshakes_ = std::make_unique<Handshakes>(options_.handshake_threads, [this] { wake(); });
+  }
   for (const Listener& listener : options_.listeners) {
     auto fd = listen_on(listener.at);
     if (!fd) return std::unexpected(sentence(listener, fd.error()));
@@ -111,7 +119,7 @@ void StreamTransport::Core::learn(routing::SharedNames names) {
 int StreamTransport::Core::wait_ms(int timeout_ms) {
   const bool work = stop_.load(std::memory_order_acquire) || !waiting_.empty() || names_.waiting() ||
                     std::ranges::any_of(commands_, [](const auto& ring) { return !ring->empty(); });
-  if (work) return 0;
+  if (work || (handshakes_ && !handshakes_->empty())) return 0;
   int most = table_.size() != 0 || listeners_rest_ ? static_cast<int>(kSweepEvery / kMillisecond) : -1;
   if (!stalled_.empty()) most = 1;
   if (timeout_ms < 0) return most;
@@ -128,6 +136,7 @@ void StreamTransport::Core::turn(Nanoseconds now_ns, int timeout_ms) {
   now_ns_ = wait == 0 || timeout_ms >= 0 ? now_ns : monotonic_now_ns();
   if (const auto names = names_.take()) peers_.learn(**names);
   take_commands();
+  if (handshakes_) take_handshakes();
   for (int i = 0; i < ready; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
     dispatch(event.data.u64, event.events);
@@ -135,7 +144,7 @@ void StreamTransport::Core::turn(Nanoseconds now_ns, int timeout_ms) {
   retry_stalled();
   resend_waiting();
   if (now_ns_ - swept_ns_ >= kSweepEvery) sweep();
-  note_open();
+  note_levels();
   delivery_.wake_touched(wake_shard_);
 }
 
@@ -153,6 +162,10 @@ void StreamTransport::Core::dispatch(std::uint64_t tag, std::uint32_t events) {
 void StreamTransport::Core::on_connection(Connection& connection, std::uint32_t events) {
   const std::uint32_t id = connection.id();
   if (connection.state == Connection::State::connecting) return connected(connection);
+  if (connection.state == Connection::State::handshaking) {
+    // A hang-up is told also while a step runs: the step will meet it.
+    return connection.handshake_waits == Io::done ? void() : step_handshake(connection);
+  }
   if ((events & EPOLLOUT) != 0) flush(connection);
   // The end of one connection may have ended others, never made this one another's.
   if (table_.find(id) == nullptr || (events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)) == 0) return;
@@ -165,19 +178,26 @@ void StreamTransport::Core::watch(Connection& connection) {
   std::uint32_t wanted = 0;
   if (connection.state == State::connecting) {
     wanted = EPOLLOUT;
+  } else if (connection.state == State::handshaking) {
+    if (connection.handshake_waits == Io::wait_read) wanted = EPOLLIN;
+    if (connection.handshake_waits == Io::wait_write) wanted = EPOLLOUT;
   } else {
     if (connection.stalled_ns == 0) wanted |= EPOLLIN | EPOLLRDHUP;
     if (connection.has_unsent()) wanted |= EPOLLOUT;
   }
   if (wanted == connection.watched) return;
+  const int fd = connection.fd->get();
+  if (wanted == 0) {
+    // Not only no events: epoll would tell of a hang-up again and again.
+    (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+    connection.watched = 0;
+    return;
+  }
   epoll_event event{};
   event.events = wanted;
   event.data.u64 = connection.id();
-  const int act = connection.watched == 0 && !connection.in_epoll ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-  if (::epoll_ctl(epoll_.get(), act, connection.fd.get(), &event) == 0) {
-    connection.in_epoll = true;
-    connection.watched = wanted;
-  }
+  const int act = connection.watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  if (::epoll_ctl(epoll_.get(), act, fd, &event) == 0) connection.watched = wanted;
 }
 
 // ---- ends
@@ -190,11 +210,17 @@ void StreamTransport::Core::begin_closing(Connection& connection, Close reason) 
 
 void StreamTransport::Core::close(Connection& connection, Close reason) {
   counters_.closed[static_cast<std::size_t>(reason)].add();
-  std::vector<Outgoing> left = connection.take_undelivered();
+  std::vector<Outgoing> left = connection.take_undelivered(reason == Close::handshake_failed);
   // Once more on a fresh connection, when it was the far end that closed one that had worked (RFC 3261 18.2.2
   // for responses; a request that has not arrived has harmed nobody).
   const bool again = reason == Close::by_peer && connection.useful;
   if (connection.channel) connection.channel->close();
+  if (connection.state == Connection::State::handshaking) {
+    --handshaking_;
+    // A step that runs keeps the socket open a little longer; the far end need not wait for it.
+    (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, connection.fd->get(), nullptr);
+    end_writing(connection.fd->get());
+  }
   const std::uint32_t id = connection.id();
   table_.remove(connection);
   std::erase(stalled_, id);
@@ -217,7 +243,8 @@ std::optional<Close> StreamTransport::Core::overdue(const Connection& connection
     return in_state > limits.connect_ns ? std::optional(Close::connect_failed) : std::nullopt;
   }
   if (connection.state == State::handshaking) {
-    return in_state > limits.handshake_ns ? std::optional(Close::handshake_timeout) : std::nullopt;
+    const Nanoseconds most = connection.stranger ? limits.stranger_handshake_ns : limits.handshake_ns;
+    return in_state > most ? std::optional(Close::handshake_failed) : std::nullopt;
   }
   if (connection.state == State::closing) {
     return in_state > limits.linger_ns ? std::optional(connection.closing_reason) : std::nullopt;
@@ -237,7 +264,12 @@ void StreamTransport::Core::sweep() {
   for (const std::uint32_t id : table_.ids()) {
     Connection* const connection = table_.find(id);
     if (connection == nullptr) continue;
-    if (const auto reason = overdue(*connection)) close(*connection, *reason);
+    const auto reason = overdue(*connection);
+    if (reason == Close::handshake_failed) {
+      fail_handshake(*connection, TlsFailure::timeout);
+    } else if (reason) {
+      close(*connection, *reason);
+    }
   }
 }
 

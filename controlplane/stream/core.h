@@ -7,12 +7,14 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "controlplane/stream/connection_table.h"
 #include "controlplane/stream/delivery.h"
+#include "controlplane/stream/handshakes.h"
 #include "controlplane/stream/stream_transport.h"
 
 namespace sallyport::stream {
@@ -24,6 +26,9 @@ class StreamTransport::Core {
   ~Core();
 
   [[nodiscard]] std::expected<void, std::string> open();
+  // Any thread.
+  [[nodiscard]] std::expected<void, std::string> load_certificates();
+  [[nodiscard]] std::shared_ptr<const TlsContexts> contexts() const;
   void turn(Nanoseconds now_ns, int timeout_ms);
   void run();
   void wake();
@@ -51,19 +56,38 @@ class StreamTransport::Core {
   void sweep();
   [[nodiscard]] std::optional<Close> overdue(const Connection& connection) const;
   [[nodiscard]] int wait_ms(int timeout_ms);
-  void note_open() { counters_.open.set(table_.size()); }
+  void note_levels() {
+    counters_.open.set(table_.size());
+    counters_.handshakes_waiting.set(handshaking_);
+  }
 
   // ---- accept.cc
   void accept_all(std::size_t listening);
   void accept_one(const Listening& listening, Accepted accepted);
   // Why this source may not have one more connection, or nothing. `peer`: kNoIndex for an unknown source.
   [[nodiscard]] std::optional<Close> judge_source(std::uint16_t realm, const IpAddress& source,
-                                                  config::PeerIndex peer) const;
+                                                  config::PeerIndex peer, bool may_be_named) const;
   [[nodiscard]] config::PeerIndex peer_at(std::uint16_t realm, const IpAddress& source) const;
   void rest_listeners(bool rest);
 
+  // `itself`: how many of that source's connections are the one in question.
+  [[nodiscard]] std::optional<Close> judge_peer(config::PeerIndex peer, const IpAddress& source,
+                                                std::uint32_t itself) const;
+
+  // ---- handshake.cc
+  void begin_handshake(Connection& connection);
+  void step_handshake(Connection& connection);
+  void take_handshakes();
+  void established(Connection& connection);
+  void fail_handshake(Connection& connection, TlsFailure why);
+  [[nodiscard]] std::optional<TlsFailure> judge_server(Connection& connection);
+  [[nodiscard]] std::optional<Close> judge_client(Connection& connection);
+  [[nodiscard]] config::PeerIndex peer_of(const sip::Path& path) const;
+
   // ---- receive.cc
   void read(Connection& connection);
+  // What waits to be written, and what the channel holds already.
+  void flush_and_read(Connection& connection);
   void process(Connection& connection);
   // False: the shard's ring is full, the message stays.
   [[nodiscard]] bool process_message(Connection& connection, std::string_view octets);
@@ -94,6 +118,9 @@ class StreamTransport::Core {
   std::vector<std::uint32_t> stalled_;  // connections that a full ring holds
   std::deque<Outgoing> waiting_;        // for another connection, after theirs broke
   std::vector<char> scratch_;
+  mutable std::mutex contexts_mutex_;
+  std::shared_ptr<const TlsContexts> contexts_;  // null: no listener speaks TLS
+  std::uint32_t handshaking_ = 0;
   Fd epoll_;
   Fd bell_;
   Nanoseconds now_ns_ = 0;
@@ -101,6 +128,7 @@ class StreamTransport::Core {
   bool listeners_rest_ = false;
   std::atomic<bool> sleeping_{false};
   std::atomic<bool> stop_{false};
+  std::unique_ptr<Handshakes> handshakes_;  // last: its steps wake us
 };
 
 }  // namespace sallyport::stream

@@ -6,10 +6,9 @@ namespace sallyport::stream {
 namespace {
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(Close::kCount)> kCloseNames{
-    "by_peer",      "unknown_source", "stranger_served",  "process_limit",     "peer_limit",
-    "source_limit", "bad_framing",    "silent",           "slow_message",      "slow_reader",
-    "idle",         "connect_failed", "handshake_failed", "handshake_timeout", "name_mismatch",
-    "shutdown"};
+    "by_peer",      "unknown_source", "stranger_served",  "process_limit", "peer_limit",
+    "source_limit", "bad_framing",    "silent",           "slow_message",  "slow_reader",
+    "idle",         "connect_failed", "handshake_failed", "shutdown"};
 
 }  // namespace
 

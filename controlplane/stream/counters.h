@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "controlplane/stream/tls_failure.h"
 #include "dataplane/api/contract.h"
 #include "dataplane/sip/fault.h"
 
@@ -24,9 +25,7 @@ enum class Close : std::uint8_t {
   slow_reader,      // what we send is not taken, or too much of it waits
   idle,
   connect_failed,    // refused, unreachable, timed out
-  handshake_failed,  // TLS: no agreement, or the certificate is none that we trust
-  handshake_timeout,
-  name_mismatch,  // TLS: a good certificate of somebody else (RFC 5922 7)
+  handshake_failed,  // TLS; handshake_failures says why
   shutdown,
   kCount
 };
@@ -52,7 +51,8 @@ struct StreamCounters {
   dp::Counter shard_ring_waits;    // a connection was held because its shard's ring was full
   dp::Counter shard_ring_full;     // a message dropped after such a wait, or a report
   dp::Counter handshakes;          // TLS, done
-  dp::Counter handshakes_waiting;  // now
+  dp::Counter handshakes_waiting;  // now, begun and not done
+  std::array<dp::Counter, static_cast<std::size_t>(TlsFailure::kCount)> handshake_failures;
   std::array<dp::Counter, static_cast<std::size_t>(sip::Fault::kCount)> faults;
 };
 

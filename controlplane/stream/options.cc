@@ -15,6 +15,9 @@ Options options_of(const config::Config& config, const steer::NodeKey& key) {
       if (realm.sip_tcp != 0) {
         options.listeners.push_back({realm_index, {prefix.address, realm.sip_tcp}, sip::Transport::tcp});
       }
+      if (realm.sip_tls != 0) {
+        options.listeners.push_back({realm_index, {prefix.address, realm.sip_tls}, sip::Transport::tls});
+      }
     }
   }
   return options;

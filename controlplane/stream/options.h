@@ -12,12 +12,15 @@
 namespace sallyport::stream {
 
 struct Limits {
-  std::uint32_t connections = 8192;  // of the process
-  std::uint32_t strangers = 64;      // open at once from unknown sources, of those connections
+  std::uint32_t connections = 8192;        // of the process
+  std::uint32_t handshakes = 256;          // TLS, of those who come, that run or wait
+  std::uint32_t strangers = 64;            // open at once from unknown sources, of those connections
+  std::uint32_t strangers_per_source = 4;  // where a certificate may yet say who it is; else one
   std::uint32_t message_bytes = 65'535;
   std::uint32_t queue_bytes = 512 * 1024;  // that wait on one connection
   Nanoseconds connect_ns = 8 * kSecond;
   Nanoseconds handshake_ns = 10 * kSecond;
+  Nanoseconds stranger_handshake_ns = 4 * kSecond;
   Nanoseconds first_ns = 10 * kSecond;      // from the connection to its first message or ping
   Nanoseconds stranger_ns = 2 * kSecond;    // the same, and all the time there is, for an unknown source
   Nanoseconds message_ns = 10 * kSecond;    // from a message's first octet to its last
@@ -39,6 +42,7 @@ struct Options {
   steer::NodeKey key;
   std::uint8_t shards = 1;
   std::size_t ring_bytes = 4 << 20;  // each shard's ring, each direction
+  int handshake_threads = 2;
 };
 
 // Every address of every realm that has sip.tcp or sip.tls.

@@ -9,13 +9,28 @@ namespace sallyport::stream {
 void StreamTransport::Core::read(Connection& connection) {
   const bool closing = connection.state == Connection::State::closing;
   const IoResult result = connection.channel->read(scratch_);
+  if (result.io == Io::failed && connection.tls && connection.tls->failure() == TlsFailure::refused &&
+      !connection.heard_any) {
+    return fail_handshake(connection, TlsFailure::refused);
+  }
   if (result.io == Io::closed || result.io == Io::failed) {
     return close(connection, closing ? connection.closing_reason : Close::by_peer);
   }
   if (closing || result.io != Io::done) return watch(connection);  // what still comes is not looked at
   connection.heard_ns = now_ns_;
+  connection.heard_any = true;
   connection.framer.append({scratch_.data(), result.octets});
+  const std::uint32_t id = connection.id();
   process(connection);
+  // TLS decrypts a record at a time: what is left of it in the channel makes no socket readable.
+  if (table_.find(id) != nullptr && connection.stalled_ns == 0 && connection.channel->has_more())
+    read(connection);
+}
+
+void StreamTransport::Core::flush_and_read(Connection& connection) {
+  const std::uint32_t id = connection.id();
+  flush(connection);
+  if (table_.find(id) != nullptr && connection.channel->has_more()) read(connection);
 }
 
 // All that is whole. What is left is less than a message, so the buffer stays bounded.
@@ -70,12 +85,14 @@ bool StreamTransport::Core::process_message(Connection& connection, std::string_
 
 // RFC 5923 4: the far end may be reached on this connection by the address that it listens at. The address is
 // the source's, which TCP has proven, never one that the Via claims; so only the port is the sender's to say.
+// Over TLS what goes there must reach whom we mean, and only a certificate says that (RFC 5923 8.2).
 void StreamTransport::Core::note_alias(Connection& connection, std::string_view octets) {
   const sip::MessageIndex& index = delivery_.index();
   if (index.kind != sip::Kind::request || index.fault != sip::Fault::none) return;
   sip::ValueReader vias(index.value_of(sip::HeaderId::via, octets));
   const auto via = sip::parse_via(vias.next().value_or(""));
   if (!via || !sip::find_param(via->params, "alias")) return;
+  if (connection.tls && connection.path.peer == sip::kPeerByAddress) return;
   connection.aliased = true;
   const std::uint16_t port = via->port != 0 ? via->port : sip::default_port(connection.path.transport);
   table_.add_alias(connection, {connection.path.remote.address, port});
@@ -105,7 +122,10 @@ void StreamTransport::Core::retry_stalled() {
     }
     connection->stalled_ns = 0;
     process(*connection);
-    if (Connection* const still = table_.find(id)) watch(*still);
+    Connection* const still = table_.find(id);
+    if (still == nullptr) continue;
+    watch(*still);
+    if (still->stalled_ns == 0 && still->channel->has_more()) read(*still);
   }
 }
 

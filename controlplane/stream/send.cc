@@ -34,7 +34,7 @@ void StreamTransport::Core::send(Outgoing message) {
     return close(*connection, Close::slow_reader);
   }
   connection->queue(std::move(message));
-  if (connection->channel && connection->state != Connection::State::handshaking) flush(*connection);
+  if (connection->channel) flush(*connection);
 }
 
 // A connection that is being closed still takes answers to what came on it.
@@ -43,7 +43,9 @@ Connection* StreamTransport::Core::connection_for(const sip::Path& path) {
     Connection* const named = table_.find(path.connection);
     if (named != nullptr && !named->ended && named->path.transport == path.transport) return named;
   }
-  if (Connection* const known = table_.find_way(path)) {
+  // A connection of somebody else, by its certificate, leads to the right address and the wrong house.
+  Connection* const known = table_.find_way(path);
+  if (known != nullptr && (path.peer == sip::kPeerByAddress || path.peer == known->peer)) {
     counters_.reused.add();
     return known;
   }
@@ -54,18 +56,20 @@ Connection* StreamTransport::Core::open_connection(const sip::Path& path) {
   if (!path.remote || table_.size() >= options_.limits.connections) return nullptr;
   auto fd = connect_from(path.local.address, path.remote);
   if (!fd) return nullptr;
-  auto made = std::make_unique<Connection>(std::move(*fd), path, Connection::State::connecting, true,
-                                           options_.limits.message_bytes, now_ns_);
+  auto made = std::make_unique<Connection>(std::make_shared<const Fd>(std::move(*fd)), path,
+                                           Connection::State::connecting, true, options_.limits.message_bytes,
+                                           now_ns_);
   Connection& connection = table_.add(std::move(made));
-  table_.count(connection, peer_at(path.realm, path.remote.address));
+  table_.count(connection, peer_of(path));
   watch(connection);
   return &connection;
 }
 
 void StreamTransport::Core::connected(Connection& connection) {
-  if (connect_error(connection.fd.get()) != 0) return close(connection, Close::connect_failed);
+  if (connect_error(connection.fd->get()) != 0) return close(connection, Close::connect_failed);
   counters_.connected.add();
-  connection.channel = std::make_unique<PlainChannel>(connection.fd.get());
+  if (connection.path.transport == sip::Transport::tls) return begin_handshake(connection);
+  connection.channel = std::make_shared<PlainChannel>(connection.fd->get());
   connection.enter(Connection::State::open, now_ns_);
   connection.heard_ns = now_ns_;
   flush(connection);
@@ -88,7 +92,7 @@ void StreamTransport::Core::flush(Connection& connection) {
     // the answer might never be read: the far end gets our end of the stream and a moment to close.
     connection.ended = true;
     connection.channel->close();
-    end_writing(connection.fd.get());
+    end_writing(connection.fd->get());
   }
   watch(connection);
 }

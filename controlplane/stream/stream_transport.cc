@@ -28,6 +28,13 @@ void StreamTransport::run() {
 void StreamTransport::turn(Nanoseconds now_ns, int timeout_ms) {
   core_->turn(now_ns, timeout_ms);
 }
+std::expected<void, std::string> StreamTransport::reload_certificates() {
+  return core_->load_certificates();
+}
+std::vector<CertificateExpiry> StreamTransport::expiries() const {
+  const auto contexts = core_->contexts();
+  return contexts ? contexts->expiries() : std::vector<CertificateExpiry>{};
+}
 void StreamTransport::wake() {
   core_->wake();
 }

@@ -14,12 +14,14 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "controlplane/config/config.h"
 #include "controlplane/routing/peer_table.h"
 #include "controlplane/stream/contract.h"
 #include "controlplane/stream/counters.h"
 #include "controlplane/stream/options.h"
+#include "controlplane/stream/tls_context.h"
 #include "dataplane/api/ring.h"
 
 namespace sallyport::stream {
@@ -50,6 +52,11 @@ class StreamTransport {
   void turn(Nanoseconds now_ns, int timeout_ms);
 
   // ---- any thread
+  // Reads the certificates, keys and trust anchors again, for connections that begin from now on; those that
+  // are up go on as they are. The error is one sentence, and all stays as it was.
+  [[nodiscard]] std::expected<void, std::string> reload_certificates();
+  // When our certificates end, for metrics.
+  [[nodiscard]] std::vector<CertificateExpiry> expiries() const;
   void wake();
   void stop();
   // What the targets' names lead to from now on: whose the connections from there are.

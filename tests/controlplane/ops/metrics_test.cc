@@ -67,6 +67,9 @@ struct Bench {
     sources.query_timeout = std::chrono::milliseconds(0);
     sources.records = [this] { return RecordCounts{.written = 7, .dropped = records_dropped}; };
     sources.tally = &tally;
+    sources.certificates = [] {
+      return std::vector<stream::CertificateExpiry>{{"realm access", "/etc/sallyport/a.pem", 1'900'000'000}};
+    };
     sources.calls_limit = 50'000;
     sources.version = "1.2.3";
     sources.dpdk = "DPDK 22.11";
@@ -313,6 +316,21 @@ TEST(Metrics, connections_and_messages_over_TCP_are_told) {
                               std::string(sip::fault_name(static_cast<sip::Fault>(1))) + "\"} 10\n"));
 }
 
+TEST(Metrics, handshakes_and_the_ends_of_certificates_are_told) {
+  Bench bench;
+  bench.stream.handshakes.add(6);
+  bench.stream.handshakes_waiting.set(1);
+  bench.stream.handshake_failures[static_cast<std::size_t>(stream::TlsFailure::untrusted)].add(2);
+  const std::string text = bench.text();
+  for (const std::string line :
+       {"tls_handshakes_total 6", "tls_handshakes_active 1",
+        "tls_handshake_failures_total{reason=\"untrusted\"} 2",
+        "tls_handshake_failures_total{reason=\"timeout\"} 0",
+        "tls_certificate_expiry_seconds{owner=\"realm access\",file=\"/etc/sallyport/a.pem\"} 1900000000"}) {
+    EXPECT_THAT(text, HasSubstr("sallyport_" + line + "\n"));
+  }
+}
+
 TEST(Metrics, the_process_tells_its_memory_files_and_age) {
   Bench bench;
   const std::string text = bench.text();
@@ -341,6 +359,7 @@ TEST(Metrics, every_name_of_the_interface_appears_once_something_was_counted) {
   bench.first.realm(1).jitter.observe(1);
   stats::count_method(bench.first.totals.retransmitted_requests, stats::Direction::out, 6);
   bench.dataplane.worker(0).sip_faults[1].add();
+  bench.stream.closed[0].add();
   stats::CallRecord call;
   call.answered_ns = kSecond;
   call.ended_ns = 10 * kSecond;

@@ -37,6 +37,8 @@ class FarEnd {
   [[nodiscard]] bool is_closed();
   [[nodiscard]] Endpoint local() const { return local_endpoint(fd_.get()); }
   void close() { fd_.reset(); }
+  // The socket alone, for who speaks another tongue on it.
+  [[nodiscard]] Fd release() { return std::move(fd_); }
   void close_hard() { stream::close_hard(fd_); }
   [[nodiscard]] explicit operator bool() const { return static_cast<bool>(fd_); }
 

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// TLS comes up on a connection: who is at the far end.
+#include <algorithm>
+
+#include "controlplane/stream/certificate.h"
+#include "controlplane/stream/core.h"
+#include "dataplane/sip/uri.h"
+
+namespace sallyport::stream {
+
+namespace {
+
+// SNI takes names only (RFC 6066 3).
+std::string asked_name(const config::Peer& peer) {
+  if (!peer.tls.name.empty()) return peer.tls.name;
+  const auto named = std::ranges::find_if(peer.targets, [](const auto& one) { return !one.host.empty(); });
+  return named == peer.targets.end() ? std::string{} : named->host;
+}
+
+// RFC 5922 7.3: by the domain that was meant, never by what DNS has made of it.
+bool is_whom_we_mean(X509* certificate, const config::Peer& peer, const IpAddress& address) {
+  if (!peer.tls.name.empty()) return is_for(certificate, peer.tls.name);
+  const auto names_it = [&](const config::Target& one) {
+    return !one.host.empty() && is_for(certificate, one.host);
+  };
+  return std::ranges::any_of(peer.targets, names_it) || is_for(certificate, address);
+}
+
+}  // namespace
+
+std::expected<void, std::string> StreamTransport::Core::load_certificates() {
+  auto loaded = TlsContexts::load(config_);
+  if (!loaded) return std::unexpected(loaded.error().front().message);
+  const std::lock_guard lock(contexts_mutex_);
+  contexts_ = std::move(*loaded);
+  return {};
+}
+
+std::shared_ptr<const TlsContexts> StreamTransport::Core::contexts() const {
+  const std::lock_guard lock(contexts_mutex_);
+  return contexts_;
+}
+
+// Whom a connection of ours goes to: the shard says, or the address does.
+config::PeerIndex StreamTransport::Core::peer_of(const sip::Path& path) const {
+  return path.peer != sip::kPeerByAddress ? path.peer : peer_at(path.realm, path.remote.address);
+}
+
+void StreamTransport::Core::fail_handshake(Connection& connection, TlsFailure why) {
+  counters_.handshake_failures[static_cast<std::size_t>(why)].add();
+  close(connection, Close::handshake_failed);
+}
+
+void StreamTransport::Core::begin_handshake(Connection& connection) {
+  const auto contexts = this->contexts();
+  if (!contexts) return fail_handshake(connection, TlsFailure::other);  // no realm speaks TLS
+  if (connection.opened_by_us) {
+    const config::PeerIndex peer = connection.peer;
+    if (peer != config::kNoIndex)
+      connection.tls = TlsChannel::connecting(contexts, peer, connection.fd, asked_name(config_.peers[peer]));
+  } else {
+    connection.tls = TlsChannel::accepting(contexts, connection.path.realm, connection.fd);
+  }
+  if (!connection.tls) return fail_handshake(connection, TlsFailure::other);
+  connection.enter(Connection::State::handshaking, now_ns_);
+  ++handshaking_;
+  if (connection.opened_by_us) return step_handshake(connection);
+  connection.handshake_waits = Io::wait_read;  // nothing is to be done before the ClientHello
+  watch(connection);
+}
+
+// While the step runs nobody else touches the channel, and the socket is not watched.
+void StreamTransport::Core::step_handshake(Connection& connection) {
+  connection.handshake_waits = Io::done;
+  watch(connection);
+  handshakes_->step(connection.id(), connection.tls);
+}
+
+void StreamTransport::Core::take_handshakes() {
+  while (const auto outcome = handshakes_->take()) {
+    Connection* const connection = table_.find(outcome->connection);
+    if (connection == nullptr) continue;  // its time was up meanwhile
+    if (outcome->io == Io::done) {
+      established(*connection);
+    } else if (outcome->io == Io::wait_read || outcome->io == Io::wait_write) {
+      connection->handshake_waits = outcome->io;
+      watch(*connection);
+    } else {
+      fail_handshake(*connection, connection->tls->failure().value_or(TlsFailure::other));
+    }
+  }
+}
+
+void StreamTransport::Core::established(Connection& connection) {
+  if (connection.opened_by_us) {
+    if (const auto wrong = judge_server(connection)) return fail_handshake(connection, *wrong);
+  } else if (const auto refused = judge_client(connection)) {
+    return close(connection, *refused);
+  }
+  counters_.handshakes.add();
+  --handshaking_;
+  connection.channel = connection.tls;
+  connection.enter(Connection::State::open, now_ns_);
+  connection.heard_ns = now_ns_;
+  flush_and_read(connection);
+}
+
+// RFC 5922 7.3: the certificate of the server that we went to has to be for the domain that we meant; of one
+// that is known by its address alone, for that address. (Whether it is good was the handshake's to say.)
+std::optional<TlsFailure> StreamTransport::Core::judge_server(Connection& connection) {
+  const config::PeerIndex peer = connection.peer;
+  if (config_.peers[peer].tls.verify == config::TlsVerify::no) return std::nullopt;
+  X509* const certificate = connection.tls->verified_certificate();
+  if (certificate == nullptr) return TlsFailure::untrusted;
+  if (!is_whom_we_mean(certificate, config_.peers[peer], connection.path.remote.address))
+    return TlsFailure::name;
+  connection.path.peer = peer;
+  return std::nullopt;
+}
+
+// A client with a good certificate is the peer that one of its names matches; else its address says who it
+// is.
+std::optional<Close> StreamTransport::Core::judge_client(Connection& connection) {
+  const std::uint16_t realm = connection.path.realm;
+  X509* const certificate = connection.tls->verified_certificate();
+  const auto named =
+      certificate == nullptr ? std::nullopt : peers_.find_name(realm, sip_identities(certificate));
+  if (named && *named != connection.peer) {
+    if (const auto full = judge_peer(*named, connection.path.remote.address, 1)) return full;
+    table_.count(connection, *named);
+  }
+  if (named) connection.path.peer = *named;
+  connection.stranger = connection.peer == config::kNoIndex;
+  const bool drop = config_.realms[realm].unknown_source == config::UnknownSource::drop;
+  return connection.stranger && drop ? std::optional(Close::unknown_source) : std::nullopt;
+}
+
+}  // namespace sallyport::stream
