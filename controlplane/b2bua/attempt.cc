@@ -6,6 +6,7 @@
 #include "controlplane/b2bua/header_policy.h"
 #include "controlplane/b2bua/identity.h"
 #include "controlplane/b2bua/message_body.h"
+#include "controlplane/b2bua/sips.h"
 #include "controlplane/b2bua/target_uri.h"
 
 namespace sallyport::b2bua {
@@ -35,6 +36,14 @@ LocalError local_error_of(media::MediaFault fault) {
       return LocalError::internal;
   }
   return LocalError::internal;
+}
+
+// A sips URI says TLS by itself (RFC 3261 26.2.2).
+std::string_view uri_scheme(const Leg& leg) {
+  return leg.sips ? "sips:" : "sip:";
+}
+std::string_view uri_transport(const Leg& leg) {
+  return leg.sips ? "" : transport_param(leg.path.transport);
 }
 
 }  // namespace
@@ -70,8 +79,12 @@ CallManager::Attempt CallManager::try_target(Call& call, const Candidate& candid
       candidate.redirect ? config::Target{candidate.redirect->endpoint, candidate.redirect->transport, {}}
                          : *known;
   const Endpoint remote = there.endpoint;
+  const auto transport = static_cast<sip::Transport>(there.transport);
   const IpAddress local = realm.address(remote.address.family());
   if (!local) return {false, LocalError::transport_failure};
+  // RFC 3261 26.2.2: what is called by sips goes by TLS on every hop.
+  const bool called_by_sips = is_sips(call.invite.view().request_uri());
+  if (called_by_sips && transport != sip::Transport::tls) return {false, LocalError::sips_not_allowed};
   if (!services_.admission.begin_leg(target.peer, now())) return {false, LocalError::call_limit};
   Leg* leg = new_leg(call, LegRole::uac, target.peer);
   if (leg == nullptr) {
@@ -81,11 +94,13 @@ CallManager::Attempt CallManager::try_target(Call& call, const Candidate& candid
   leg->admitted = true;
   leg->target = target;
   leg->candidate = candidate;
-  leg->next_host = next_host(there);
   leg->path = {.local = {local, realm.sip_port(there.transport)},
                .remote = remote,
                .realm = peer.realm,
-               .transport = static_cast<sip::Transport>(there.transport)};
+               .transport = transport,
+               .peer = peer_to_prove(transport, target.peer)};
+  leg->sips = called_by_sips || is_sips(candidate.redirect ? candidate.redirect->uri : there.uri);
+  leg->next_host = next_host(there, leg->sips);
   leg->call_id = mint(steer::TokenKind::call_id, leg->handle);
   leg->invite_cseq = 1;
   call.b = leg;
@@ -120,7 +135,7 @@ std::expected<sip::ClientId, sip::TransactionError> CallManager::send_invite(Leg
                                                                              const std::string& sdp) {
   Call& call = *leg.call;
   const sip::MessageView invite = call.invite.view();
-  const std::string uri = request_uri_for(called_uri(leg), leg.next_host);
+  const std::string uri = request_uri_for(called_uri(leg), leg.next_host, leg.sips);
   call.trail.went_to(leg.path.remote, uri);
   const std::string body = sdp.empty() ? std::string{} : with_session_description(invite, sdp);
   std::string headers = invite_headers(call, leg, uri, !body.empty());
@@ -199,7 +214,9 @@ std::string CallManager::invite_headers(Call& call, Leg& leg, std::string_view u
 }
 
 void CallManager::write_contact(const Leg& leg, sip::HeaderWriter& out) const {
-  out.line(HeaderId::contact, {"<sip:", leg.path.local.to_text(), transport_param(leg.path.transport), ">"});
+  Endpoint here = leg.path.local;
+  if (leg.sips) here.port = services_.config.realms[leg.path.realm].sip_tls;
+  out.line(HeaderId::contact, {"<", uri_scheme(leg), here.to_text(), uri_transport(leg), ">"});
 }
 
 }  // namespace sallyport::b2bua

@@ -95,6 +95,7 @@ struct Leg {
   Candidate candidate;                // UAC: what `target` came from
   std::string next_host;              // UAC: of our Request-URI, with port and transport
   sip::Path path;                     // of the INVITE; UAS: where it came from
+  bool sips = false;                  // our Contact is a sips URI (RFC 3261 8.1.1.8, 12.1.1)
   sip::ServerId invite_server;        // UAS
   sip::ClientId invite_client;        // UAC
   std::uint32_t invite_cseq = 0;      // of the INVITE, for its ACK

@@ -38,6 +38,8 @@ bool CallManager::refused_at_the_door(sip::ServerId id, const sip::MessageView& 
   const auto uri = sip::parse_uri(invite.request_uri());
   if (!uri || uri->scheme == sip::Scheme::other) {
     refuse_attempt(id, from, LocalError::unsupported_scheme);
+  } else if (uri->scheme == sip::Scheme::sips && invite.path.transport != sip::Transport::tls) {
+    refuse_attempt(id, from, LocalError::sips_not_allowed);  // it came by a hop that was not secure
   } else if (invite.index->max_forwards == 0) {
     refuse_attempt(id, from, LocalError::too_many_hops);
   } else if (const std::string tags = unsupported_tags(invite); !tags.empty()) {
@@ -83,6 +85,7 @@ void CallManager::on_invite(sip::ServerId id, const sip::MessageView& invite) {
   }
   a.dialog = std::move(*dialog);
   a.invite_cseq = invite.cseq();
+  a.sips = sip::asks_for_sips(invite) && services_.config.realms[invite.path.realm].sip_tls != 0;
   if (sip::nat_evident(invite)) a.dialog->set_nat_source(invite.path.remote);
   start_keepalive(a);
 

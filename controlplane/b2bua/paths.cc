@@ -4,13 +4,16 @@
 #include <algorithm>
 
 #include "controlplane/b2bua/call_manager.h"
+#include "controlplane/b2bua/sips.h"
 
 namespace sallyport::b2bua {
 
 static_assert(static_cast<int>(config::Transport::tls) == static_cast<int>(sip::Transport::tls));
 
 sip::Path CallManager::dialog_path(const Leg& leg) const {
-  return leg.dialog ? path_within(*leg.dialog, leg.path) : leg.path;
+  sip::Path path = leg.dialog ? path_within(*leg.dialog, leg.path) : leg.path;
+  if (path.peer == sip::kPeerByAddress) path.peer = peer_to_prove(path.transport, leg.peer);
+  return path;
 }
 
 // `known`: how the dialog's messages have gone so far. A next hop that is a name stays with the address that

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // OPTIONS to the targets of peers that have `probe` set (RFC 3261 11): is there anybody?
 #include "controlplane/b2bua/call_manager.h"
+#include "controlplane/b2bua/sips.h"
 
 namespace sallyport::b2bua {
 
@@ -11,11 +12,14 @@ void CallManager::probe(Nanoseconds now_ns) {
     const config::Peer& peer = services_.config.peers[due->peer];
     const config::Target& target = *services_.health.place(*due);
     const config::Realm& realm = services_.config.realms[peer.realm];
+    const auto transport = static_cast<sip::Transport>(target.transport);
     const sip::Path path{
         .local = {realm.address(target.endpoint.address.family()), realm.sip_port(target.transport)},
         .remote = target.endpoint,
         .realm = peer.realm,
-        .transport = static_cast<sip::Transport>(target.transport)};
+        .transport = transport,
+        .peer = peer_to_prove(transport, due->peer)};
+    const bool sips = is_sips(target.uri);
     const std::string host = path.local.to_text();
     // No leg has this generation: the tag is only there to be unique.
     const Handle nobody{0, static_cast<std::uint32_t>(random_())};
@@ -26,7 +30,8 @@ void CallManager::probe(Nanoseconds now_ns) {
     out.line(HeaderId::call_id, mint(steer::TokenKind::call_id, nobody));
     out.line(HeaderId::cseq, "1 OPTIONS");
     out.line(HeaderId::max_forwards, "70");
-    out.line(HeaderId::contact, {"<sip:", host, transport_param(path.transport), ">"});
+    out.line(HeaderId::contact,
+             {sips ? "<sips:" : "<sip:", host, sips ? "" : transport_param(path.transport), ">"});
     out.line(HeaderId::accept, "application/sdp");
     const sip::RequestDraft draft{
         .method = sip::Method::options, .request_uri = target.uri, .headers = lines, .opens = true};

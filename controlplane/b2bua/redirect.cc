@@ -4,6 +4,7 @@
 
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/identity.h"
+#include "controlplane/b2bua/sips.h"
 
 namespace sallyport::b2bua {
 
@@ -26,8 +27,10 @@ std::string CallManager::passed_contacts(const Leg& leg, const std::vector<std::
   std::string lines;
   sip::HeaderWriter out(lines);
   for (const routing::RedirectContact& contact : routing::redirect_contacts(fields)) {
-    const std::string hidden = hide_host("<" + contact.uri + ">", caller.path.local.to_text());
+    std::string hidden = hide_host("<" + contact.uri + ">", caller.path.local.to_text());
     if (hidden.empty()) continue;
+    // Who called by sips is sent on by sips (RFC 5630 4).
+    if (is_sips(leg.call->invite.view().request_uri()) && hidden.starts_with("<sip:")) hidden.insert(4, "s");
     const std::string q = contact.q == 1000 ? "" : fmt::format(";q=0.{:03}", contact.q);
     out.line(sip::HeaderId::contact, path.value(routing::Party::called, hidden) + q);
   }

@@ -6,6 +6,7 @@
 
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/identity.h"
+#include "controlplane/b2bua/sips.h"
 #include "controlplane/b2bua/target_uri.h"
 #include "controlplane/response_map/reason.h"
 #include "dataplane/sip/uri.h"
@@ -38,6 +39,8 @@ bool CallManager::refused_standalone(sip::ServerId id, const sip::MessageView& r
     error = LocalError::unknown_source;
   } else if (!uri || uri->scheme == sip::Scheme::other) {
     error = LocalError::unsupported_scheme;
+  } else if (uri->scheme == sip::Scheme::sips && request.path.transport != sip::Transport::tls) {
+    error = LocalError::sips_not_allowed;
   } else if (request.index->max_forwards == 0) {
     error = LocalError::too_many_hops;
   } else if (!tags.empty()) {
@@ -90,11 +93,20 @@ void CallManager::next_standalone(Standalone& one, response_map::Input failure) 
     const config::Target& there = *known;
     const config::Realm& realm = services_.config.realms[peer.realm];
     const IpAddress local = realm.address(there.endpoint.address.family());
-    one.next_host = next_host(there);
+    const auto transport = static_cast<sip::Transport>(there.transport);
+    const bool called_by_sips = is_sips(request->view().request_uri());
+    if (called_by_sips && transport != sip::Transport::tls) {
+      failure = {};
+      failure.local = LocalError::sips_not_allowed;
+      continue;
+    }
+    one.sips = called_by_sips || is_sips(there.uri);
+    one.next_host = next_host(there, one.sips);
     one.path = {.local = {local, realm.sip_port(there.transport)},
                 .remote = there.endpoint,
                 .realm = peer.realm,
-                .transport = static_cast<sip::Transport>(there.transport)};
+                .transport = transport,
+                .peer = peer_to_prove(transport, one.target.peer)};
     one.authenticator = {};
     if (local && send_standalone(one, request->view())) return;
     failure = {};
@@ -109,7 +121,7 @@ bool CallManager::send_standalone(Standalone& one, const sip::MessageView& reque
   const routing::NumberPath numbers(services_.config, one.from, one.route, one.target.peer);
   const Crossing crossing{headers_[one.from], headers_[one.target.peer], host, numbers};
   const std::string uri =
-      request_uri_for(numbers.uri(routing::Party::called, request.request_uri()), one.next_host);
+      request_uri_for(numbers.uri(routing::Party::called, request.request_uri()), one.next_host, one.sips);
   const int hops = request.index->max_forwards < 0 ? 70 : std::min(request.index->max_forwards, 255);
   std::string lines;
   sip::HeaderWriter out(lines);

@@ -26,6 +26,7 @@ struct Standalone {
   routing::TargetId target;  // the current one
   std::string next_host;     // of our Request-URI
   sip::Path path;            // to it
+  bool sips = false;         // by a sips URI
   std::uint32_t cseq = 0;
   sip::Authenticator authenticator;  // of challenges of the current target
 };

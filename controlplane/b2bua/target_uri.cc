@@ -8,20 +8,21 @@
 
 namespace sallyport::b2bua {
 
-std::string next_host(const config::Target& target) {
+std::string next_host(const config::Target& target, bool sips) {
   const auto transport = static_cast<sip::Transport>(target.transport);
   if (!target.host.empty()) {
     const std::string port = target.host_port == 0 ? "" : ":" + std::to_string(target.host_port);
-    return target.host + port + std::string(target.transport_given ? transport_param(transport) : "");
+    return target.host + port +
+           std::string(target.transport_given && !sips ? transport_param(transport) : "");
   }
   const bool standard = target.endpoint.port == sip::default_port(transport);
   return (standard ? target.endpoint.address.to_uri_text() : target.endpoint.to_text())
-      .append(transport_param(transport));
+      .append(sips ? "" : transport_param(transport));
 }
 
-std::string request_uri_for(std::string_view received, std::string_view host) {
+std::string request_uri_for(std::string_view received, std::string_view host, bool sips) {
   const auto uri = sip::parse_uri(received);
-  std::string out = "sip:";
+  std::string out = sips ? "sips:" : "sip:";
   if (uri && (uri->has_user || uri->scheme == sip::Scheme::tel)) out.append(uri->user).append("@");
   out += host;
   if (uri) {

@@ -9,11 +9,12 @@
 namespace sallyport::b2bua {
 
 // Host, port and transport of our Request-URI. A target by name is called by its name: the look-up of RFC
-// 3263 finds where to send, and changes no URI.
-[[nodiscard]] std::string next_host(const config::Target& target);
+// 3263 finds where to send, and changes no URI. `sips`: for a sips URI, which says TLS by itself (RFC 3261
+// 26.2.2).
+[[nodiscard]] std::string next_host(const config::Target& target, bool sips);
 
 // The user part, as it stands, at `host`, as next_host() has it: what the next hop resolves is the host, and
 // the number is not ours to change here.
-[[nodiscard]] std::string request_uri_for(std::string_view received, std::string_view host);
+[[nodiscard]] std::string request_uri_for(std::string_view received, std::string_view host, bool sips);
 
 }  // namespace sallyport::b2bua

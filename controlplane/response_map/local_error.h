@@ -47,6 +47,7 @@ enum class LocalError : std::uint8_t {
   malformed,
   bad_extension,         // Require lists what is not carried through
   unsupported_scheme,
+  sips_not_allowed,      // a sips URI, and a hop that is not TLS (RFC 5630)
   method_not_allowed,
   not_in_dialog,         // no such dialog, 481
   cancelled,             // the caller cancelled, or ended the call before the answer: 487, never remapped

@@ -18,6 +18,7 @@ constexpr std::size_t kMostContacts = 16;
 constexpr std::uint16_t kSipPort = 5060;
 // A source that a name led to counts as a prefix of all its bits.
 constexpr int kHostPrefix = 128;
+constexpr std::uint16_t kSipsPort = 5061;
 
 // RFC 3261 25.1: qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] ); in thousandths.
 std::optional<std::uint16_t> read_q(std::string_view text) {
@@ -55,19 +56,21 @@ struct Place {
   Endpoint endpoint;
   config::Transport transport;
 };
+std::optional<config::Transport> transport_of(const sip::Uri& uri) {
+  if (uri.scheme == sip::Scheme::sips) return config::Transport::tls;  // RFC 3261 26.2.2
+  const auto asked = sip::find_param(uri.parameters, "transport");
+  if (!asked || sip::iequals(asked->value, "udp")) return config::Transport::udp;
+  if (sip::iequals(asked->value, "tcp")) return config::Transport::tcp;
+  if (sip::iequals(asked->value, "tls")) return config::Transport::tls;
+  return std::nullopt;
+}
 std::optional<Place> place_of(const sip::Uri& uri) {
-  if (uri.scheme != sip::Scheme::sip) return std::nullopt;
+  if (uri.scheme != sip::Scheme::sip && uri.scheme != sip::Scheme::sips) return std::nullopt;
   const IpAddress address = sip::host_address(uri.host);
-  if (!address) return std::nullopt;
-  Place place{{address, uri.port == 0 ? kSipPort : uri.port}, config::Transport::udp};
-  if (const auto transport = sip::find_param(uri.parameters, "transport")) {
-    if (sip::iequals(transport->value, "tcp")) {
-      place.transport = config::Transport::tcp;
-    } else if (!sip::iequals(transport->value, "udp")) {
-      return std::nullopt;
-    }
-  }
-  return place;
+  const auto transport = transport_of(uri);
+  if (!address || !transport) return std::nullopt;
+  const std::uint16_t standard = *transport == config::Transport::tls ? kSipsPort : kSipPort;
+  return Place{{address, uri.port == 0 ? standard : uri.port}, *transport};
 }
 
 bool is_ours(const config::Config& config, const IpAddress& address) {
@@ -152,6 +155,7 @@ RedirectDecision RedirectTrail::decide(const config::Config& config, const PeerH
     const auto uri = sip::parse_uri(contact.uri);
     const auto place = uri ? place_of(*uri) : std::nullopt;
     if (!place || is_ours(config, place->endpoint.address)) continue;
+    if (config.realms[peer.realm].sip_port(place->transport) == 0) continue;
     auto there = target_at(config, health, peer.realm, *place);
     if (!there && holds(peer.redirects.allow, place->endpoint.address))
       there = TargetId{redirecting, kNoTarget};

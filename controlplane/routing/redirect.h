@@ -9,7 +9,7 @@
 //
 // A Contact is followed only to where calls may go anyway: to a target or a source of a configured peer of
 // the same realm (whose policies then hold), or into the redirecting peer's own `allow`; never to an address
-// of ours, to a sips URI or by a transport that no target has. A call follows at most `depth`
+// of ours or by a transport that no target has. A call follows at most `depth`
 // redirects one after the other, and never goes twice to the same user at the same address: that is a loop.
 // A Contact with a host name is not followed: a look-up would make the call wait, and make the name server's
 // work of whoever may redirect. Where a peer's own names lead is known, so an address there is followed.

@@ -56,7 +56,23 @@ std::string_view uri_of(std::string_view route) {
   return value ? value->uri : std::string_view{};
 }
 
+bool is_sips(std::string_view text) {
+  const auto uri = parse_uri(text);
+  return uri && uri->scheme == Scheme::sips;
+}
+
 }  // namespace
+
+// By its Request-URI, or the way back to its sender: the top Record-Route, without one the Contact.
+bool asks_for_sips(const MessageView& request) {
+  if (is_sips(request.request_uri())) return true;
+  if (request.has(HeaderId::record_route)) {
+    ValueReader routes(request.header(HeaderId::record_route));
+    return is_sips(uri_of(routes.next().value_or("")));
+  }
+  const auto contact = request.contact();
+  return contact && is_sips(contact->uri);
+}
 
 std::expected<Dialog, DialogFault> Dialog::uas(const MessageView& request, std::string_view local_tag) {
   auto target = target_of(request);

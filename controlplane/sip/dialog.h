@@ -24,6 +24,9 @@ enum class DialogFault : std::uint8_t {
   return fault == DialogFault::out_of_order ? 500 : 400;
 }
 
+// RFC 3261 12.1.1: our Contact in the answers to that request has to be a sips URI.
+[[nodiscard]] bool asks_for_sips(const MessageView& request);
+
 // A dialog of RFC 3261 12, from our side: `local` is us, `remote` the peer. Holds text of its own.
 class Dialog {
  public:

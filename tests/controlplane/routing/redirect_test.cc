@@ -43,7 +43,8 @@ class RedirectTrailTest : public testing::Test {
   void mode(const std::string& redirects) {
     config_ =
         configured("{a: {realm: out, targets: [sip:192.0.2.10], redirects: " + redirects +
-                   "}, b: {realm: out, targets: ['sip:192.0.2.11:5070', 'sip:192.0.2.12;transport=tcp'], "
+                   "}, b: {realm: out, targets: ['sip:192.0.2.11:5070', 'sip:192.0.2.12;transport=tcp', "
+                   "'sips:192.0.2.13:5071'], "
                    "match: [192.0.2.64/26]}, c: {realm: out, match: [192.0.2.65]}, "
                    "inside: {realm: in, targets: [sip:198.51.100.20]}}");
     trail_ = {};
@@ -83,7 +84,10 @@ TEST_F(RedirectTrailTest, Goes_only_where_calls_may_go) {
                      {"<sip:1@198.51.100.20>", "nowhere"},  // a peer of another realm
                      {"<sip:1@192.0.2.1>", "nowhere"},      // ourselves
                      {"<sip:1@carrier.example>", "nowhere"},
-                     {"<sips:1@192.0.2.10>", "nowhere"},
+                     {"<sips:1@192.0.2.10>", "follow a 192.0.2.10:5061"},  // a calls from there
+                     {"<sips:1@192.0.2.13:5071>", "follow b 192.0.2.13:5071"},
+                     {"<sip:1@192.0.2.13:5071;transport=tls>", "follow b 192.0.2.13:5071"},
+                     {"<sip:1@192.0.2.13:5071>", "nowhere"},
                      {"<sip:1@192.0.2.10;transport=sctp>", "nowhere"},
                      {"<tel:+1>", "nowhere"},
                      {"", "nowhere"}};

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "controlplane/config/load.h"
+#include "controlplane/stream/contract.h"
 #include "dataplane/steer/steering.h"
 
 namespace sallyport::shard {
@@ -195,7 +196,8 @@ Bench::Bench(std::string_view yaml, std::size_t command_bytes) {
   const unsigned shards = config_.controlplane.shards;
   for (unsigned index = 0; index < shards; ++index) {
     Lane& lane = *lanes_.emplace_back(std::make_unique<Lane>(command_bytes));
-    const Lines lines{{&lane.commands}, {&lane.events}, &lane.bell, media_};
+    const Lines lines{
+        {&lane.commands}, {&lane.events}, &lane.bell, media_, {&lane.to_stream, &lane.from_stream, [] {}}};
     lane.shard = std::make_unique<Shard>(common, lines, index, shards, now_ns_);
   }
 }
@@ -207,20 +209,42 @@ void Bench::receive(std::string_view realm, std::string_view from, std::string_v
   head.realm = config_.find_realm(realm);
   head.remote = *Endpoint::parse(from);
   head.local = {config_.realms[head.realm].address(head.remote.address.family()), 5060};
+  push_message(head, text, sip::Framing::datagram, static_cast<std::uint16_t>(dp::Event::sip_received),
+               &Lane::events);
+}
+
+void Bench::receive(std::string_view realm, std::string_view from, std::string_view text,
+                    const Stream& stream) {
+  stream::Received head;
+  head.path.realm = config_.find_realm(realm);
+  head.path.remote = *Endpoint::parse(from);
+  const config::Realm& at = config_.realms[head.path.realm];
+  head.path.local = {at.address(head.path.remote.address.family()),
+                     stream.transport == sip::Transport::tls ? at.sip_tls : at.sip_tcp};
+  head.path.transport = stream.transport;
+  head.path.connection = stream.connection;
+  head.path.peer = stream.peer;
+  push_message(head, text, sip::Framing::stream, static_cast<std::uint16_t>(stream::Event::received),
+               &Lane::from_stream);
+}
+
+template <typename Head>
+void Bench::push_message(Head head, std::string_view text, sip::Framing framing, std::uint16_t kind,
+                         dp::RecordRing Lane::* ring) {
   head.received_ns = received_ns_ != 0 ? received_ns_ : now_ns_;
   sip::MessageIndex index;
-  (void)sip::parse(text, sip::Framing::datagram, index);
+  (void)sip::parse(text, framing, index);
   const steer::Steering steering =
       steer::steer(index, text, *codec_, key_.hash, static_cast<std::uint8_t>(lanes_.size()));
   if (steering.verdict == steer::Verdict::foreign_response) return;
-  dp::RecordRing& events = lanes_.at(steering.shard)->events;
+  dp::RecordRing& events = (*lanes_.at(steering.shard)).*ring;
   head.verdict = static_cast<dp::SteerVerdict>(steering.verdict);
   head.slot = steering.slot;
   head.generation = steering.generation;
-  head.index_bytes = static_cast<std::uint16_t>(index.used_bytes());
-  head.message_bytes = static_cast<std::uint16_t>(text.size());
+  head.index_bytes = static_cast<decltype(head.index_bytes)>(index.used_bytes());
+  head.message_bytes = static_cast<decltype(head.message_bytes)>(text.size());
   const std::size_t padded = (sizeof(head) + head.index_bytes + 7) & ~std::size_t{7};
-  std::byte* to = events.reserve(static_cast<std::uint16_t>(dp::Event::sip_received), padded + text.size());
+  std::byte* to = events.reserve(kind, padded + text.size());
   ASSERT_NE(to, nullptr);
   std::memcpy(to, &head, sizeof(head));
   std::memcpy(to + sizeof(head), static_cast<const void*>(&index), head.index_bytes);
@@ -234,6 +258,9 @@ void Bench::turn() {
     lane->shard->turn(now_ns_);
     lane->shard->link().flush([](unsigned) {});
     if (!worker_stopped) take_commands(*lane);
+    // What waited for the flow commands.
+    if (lane->shard->link().has_held()) lane->shard->link().flush([](unsigned) {});
+    take_stream(*lane);
   }
 }
 
@@ -279,7 +306,8 @@ void Bench::take_command(Lane& lane, const dp::RecordRing::Record& record) {
       sent_.push_back({head.local,
                        head.remote,
                        head.realm,
-                       {reinterpret_cast<const char*>(record.bytes.data()) + sizeof(head), head.bytes}});
+                       {reinterpret_cast<const char*>(record.bytes.data()) + sizeof(head), head.bytes},
+                       {}});
       break;
     }
     case dp::Command::flow_install: {
@@ -304,6 +332,18 @@ void Bench::take_command(Lane& lane, const dp::RecordRing::Record& record) {
     }
     case dp::Command::none:
       break;
+  }
+}
+
+void Bench::take_stream(Lane& lane) {
+  for (auto record = lane.to_stream.front(); record.kind != 0; record = lane.to_stream.front()) {
+    const auto head = head_of<stream::Send>(record);
+    sent_.push_back({head.path.local,
+                     head.path.remote,
+                     head.path.realm,
+                     {reinterpret_cast<const char*>(record.bytes.data()) + sizeof(head), head.bytes},
+                     head.path});
+    lane.to_stream.pop();
   }
 }
 

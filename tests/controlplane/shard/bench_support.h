@@ -22,6 +22,7 @@ struct Sent {
   Endpoint remote;
   std::uint16_t realm = 0;
   std::string text;
+  sip::Path path = {};  // of what goes to the stream transport, whole
 
   [[nodiscard]] std::string start_line() const { return text.substr(0, text.find("\r\n")); }
   // The first field of that name, whole; empty when there is none.
@@ -80,6 +81,14 @@ class Bench {
 
   // From an endpoint to our SIP port of that realm.
   void receive(std::string_view realm, std::string_view from, std::string_view text);
+  // The same from the stream transport: over TCP or TLS, on that connection, from whom its certificate has
+  // named.
+  struct Stream {
+    sip::Transport transport = sip::Transport::tls;
+    std::uint32_t connection = 1;
+    std::uint16_t peer = sip::kPeerByAddress;
+  };
+  void receive(std::string_view realm, std::string_view from, std::string_view text, const Stream& stream);
   // Turns of the loop, a millisecond or `step` apart.
   void advance(Nanoseconds span, Nanoseconds step = 50 * kMillisecond);
   void turn();
@@ -122,12 +131,19 @@ class Bench {
     explicit Lane(std::size_t command_bytes) : commands(command_bytes) {}
     dp::RecordRing commands;
     dp::RecordRing events{1 << 20};
+    dp::RecordRing to_stream{1 << 20};
+    dp::RecordRing from_stream{1 << 20};
     dp::ShardDoorbell bell;
     std::unique_ptr<Shard> shard;
   };
   static void expect_balanced(const stats::ShardStatistics& statistics);
   void take_commands(Lane& lane);
   void take_command(Lane& lane, const dp::RecordRing::Record& record);
+  void take_stream(Lane& lane);
+  // What a message from that source is steered to; nullptr: dropped by name.
+  template <typename Head>
+  void push_message(Head head, std::string_view text, sip::Framing framing, std::uint16_t kind,
+                    dp::RecordRing Lane::* ring);
   config::Config config_;
   std::unique_ptr<routing::PeerTable> peers_;
   std::unique_ptr<routing::Router> router_;

@@ -207,12 +207,13 @@ TEST(LocalErrors, None_is_forgotten) {
       "unsupported-media", "capacity",      "rate-limit",         "overload",          "draining",
       "too-many-hops",     "bad-extension", "unsupported-scheme", "method-not-allowed"};
   const std::set<std::string_view> elsewhere{
-      "unknown-source",   // stateless: refusal_test
-      "loop",             // the transaction layer's 482: refusal_test
-      "no-common-codec",  // peer_policy_test
-      "session-expired",  // session timers
-      "peer-down",        // targets that rest are tried as the last resort: router_test, targets_test
-      "internal"};        // has no cause that a test could give
+      "unknown-source",    // stateless: refusal_test
+      "loop",              // the transaction layer's 482: refusal_test
+      "no-common-codec",   // peer_policy_test
+      "session-expired",   // session timers
+      "sips-not-allowed",  // also at the door: sips_test
+      "peer-down",         // targets that rest are tried as the last resort: router_test, targets_test
+      "internal"};         // has no cause that a test could give
   std::set<std::string_view> told;
   for (const Case& c : cases()) told.insert(c.name);
   for (std::size_t i = 1; i < response_map::kLocalErrors; ++i) {
