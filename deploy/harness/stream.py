@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A hand-driven SIP endpoint over TCP, or TLS: it listens as a host does, opens connections as it is told, and frames
-what it hears by Content-Length."""
+"""A hand-driven SIP endpoint over TCP: it listens as a host does, opens connections as it is told, and frames what it
+hears by Content-Length. tls.py puts TLS between."""
 import re
 import select
 import socket
@@ -33,6 +33,9 @@ class Link:
         if not data:
             self.ended = True
         self.buffer += data
+        # TLS gives a record at a time; what is left of it makes no socket readable.
+        if data and getattr(self.sock, "pending", int)():
+            return self.pull()
         self._cut()
 
     def _cut(self):
@@ -112,13 +115,12 @@ class StreamEndpoint(ua.Endpoint):
 
     def open(self):
         """A new connection to the door; the requests that follow go on it."""
-        self.links.insert(0, self.wrap(connect(self.ns, self.door, (self.address, 0), self.door_port)))
+        link = connect(self.ns, self.door, (self.address, 0), self.door_port)
+        self.links.insert(0, self.wrap(link, accepted=False))
         return self.links[0]
 
-    door_port = 5060
-
-    @staticmethod
-    def wrap(link):
+    def wrap(self, link, accepted):
+        """What TLS puts its own layer on; None: it came to nothing."""
         return link
 
     def send(self, data, to=None, port=5060):
@@ -141,8 +143,10 @@ class StreamEndpoint(ua.Endpoint):
             waited = [self.listener, *(link.sock for link in self.links if not link.ended)]
             for ready in select.select(waited, [], [], left)[0]:
                 if ready is self.listener:
-                    self.links.append(self.wrap(Link(self.listener.accept()[0])))
                     self.accepted += 1
+                    link = self.wrap(Link(self.listener.accept()[0]), accepted=True)
+                    if link is not None:
+                        self.links.append(link)
                 else:
                     next(link for link in self.links if link.sock is ready).pull()
 

@@ -33,7 +33,7 @@ class Timeout(AssertionError):
 
 
 class Endpoint:
-    transport, uri_param = "UDP", ""
+    transport, uri_param, scheme, door_port = "UDP", "", "sip", 5060
 
     def __init__(self, ns, address, port=5060, door=None, show=None):
         """door: where Sallyport is; show: the address that Via and Contact show (a NAT's inside, a lie)."""
@@ -131,7 +131,10 @@ class Endpoint:
         return f"Via: SIP/2.0/{self.transport} {bracket(self.show)}:{self.port};branch={branch or 'z9hG4bK' + token()}"
 
     def contact(self, user="lab"):
-        return f"Contact: <sip:{user}@{bracket(self.show)}:{self.port}{self.uri_param}>"
+        return f"Contact: <{self.scheme}:{user}@{bracket(self.show)}:{self.port}{self.uri_param}>"
+
+    def request_uri(self, number):
+        return f"{self.scheme}:{number}@{bracket(self.door)}:{self.door_port}"
 
     def compose(self, start, headers, body="", content_type="application/sdp"):
         lines = [start, *headers]
@@ -142,7 +145,7 @@ class Endpoint:
 
     def invite(self, number, body=None, extra=(), max_forwards=70, call_id=None, from_user="lab", port=5060):
         call = Call(self, number, call_id or token())
-        call.request = self.compose(f"INVITE sip:{number}@{bracket(self.door)}:5060 SIP/2.0", [
+        call.request = self.compose(f"INVITE {self.request_uri(number)} SIP/2.0", [
             self.via(call.branch),
             f"From: <sip:{from_user}@{bracket(self.show)}>;tag={call.tag}", f"To: <sip:{number}@{bracket(self.door)}>",
             f"Call-ID: {call.call_id}", "CSeq: 1 INVITE", f"Max-Forwards: {max_forwards}", self.contact(from_user),
@@ -189,7 +192,7 @@ class Call:
 
     def _same(self, method, to):
         e = self.endpoint
-        e.send(e.compose(f"{method} sip:{self.number}@{bracket(e.door)}:5060 SIP/2.0", [
+        e.send(e.compose(f"{method} {e.request_uri(self.number)} SIP/2.0", [
             e.via(self.branch),
             f"From: <sip:lab@{bracket(e.show)}>;tag={self.tag}", f"To: {to}", f"Call-ID: {self.call_id}",
             f"CSeq: 1 {method}", "Max-Forwards: 70"]))

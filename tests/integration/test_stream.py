@@ -280,6 +280,89 @@ def test_connections_of_one_source_are_limited(door, tcp):
     assert let_in
 
 
+@pytest.mark.case("limit of a peer", "TCP")
+def test_connections_of_one_peer_are_limited_over_its_sources(door, tcp):
+    door(lambda config: config["peers"]["office"].update(limits={"connections": 2}))
+    netns.run(PUB, ["ip", "addr", "add", "198.51.100.21/24", "dev", "eth0"], check=True)
+    try:
+        links = [tcp.link(source=(PUB4, 0)), tcp.link(source=("198.51.100.21", 0)), tcp.link(source=(PUB4, 0))]
+        assert links[2].closes(2)
+        for link in links[:2]:
+            link.send(options())
+            assert link.message().code == 200
+    finally:
+        netns.run(PUB, ["ip", "addr", "del", "198.51.100.21/24", "dev", "eth0"])
+
+
+@pytest.mark.case("limit of the process", "TCP")
+def test_connections_of_all_are_limited(door, tcp):
+    door(lambda config: config["controlplane"].update(max_connections=2))
+    links = [tcp.link(), tcp.link(CARRIER, CORE4), tcp.link()]
+    assert links[2].closes(2)
+    links[1].send(options(host=CORE4))
+    assert links[1].message().code == 200
+
+
+@pytest.mark.case("a far end that reads nothing is closed", "TCP")
+def test_a_far_end_that_reads_nothing_is_closed_and_no_one_else_waits(door, tcp):
+    """Its answers fill its window, our kernel's buffer and our queue: it is left when that is full, or after ten seconds."""
+    door()
+    deaf, other = tcp.link(), tcp.link()
+    deaf.sock.settimeout(0.2)
+    before = metrics.total(metrics.scrape(), "stream_closed_total", reason="slow_reader")
+    deadline = time.monotonic() + 40
+    while metrics.total(metrics.scrape(), "stream_closed_total", reason="slow_reader") == before:
+        assert time.monotonic() < deadline, "the deaf one stays"
+        try:
+            deaf.send("".join(options() for _ in range(400)))
+        except OSError:
+            time.sleep(0.2)
+        other.send(options())
+        assert other.message().code == 200
+
+
+@pytest.mark.case("connection reuse (RFC 5923)", "TCP")
+@pytest.mark.parametrize("alias", [True, False])
+def test_a_request_comes_back_on_a_connection_that_was_named_an_alias(door, tcp, number, alias):
+    """RFC 5923: the office has said on its connection that it may be reached there; without that it is called anew."""
+    door(both_over_tcp)
+    pub, carrier = tcp.pub(), tcp.carrier()
+    link = pub.open()
+    link.send(options(via=f"Via: SIP/2.0/TCP {PUB4}:5060;branch=z9hG4bK{ua.token()}{';alias' if alias else ''}"))
+    assert link.message().code == 200
+    call = carrier.invite(number)
+    invite = pub.expect("INVITE")
+    assert (pub.accepted, invite.link is link) == ((0, True) if alias else (1, False))
+    pub.reply(invite, 486, "Busy Here")
+    pub.expect("ACK")
+    call.refused()
+
+
+@pytest.mark.case("TCP over IPv6", "TCP")
+def test_a_call_over_ipv6_and_tcp(door, tcp, number):
+    def by_v6(config):
+        config["peers"]["carrier-a"]["targets"] = [f"sip:[{netns.CARRIER6}]:5060;transport=tcp"]
+    door(by_v6)
+    pub = tcp.pub(address=netns.PUB6, door=netns.ACCESS6)
+    carrier = tcp.carrier(netns.CARRIER6, door=netns.CORE6)
+    near, far, *_ = set_up(pub, carrier, number)
+    assert far.first.get("via").startswith(f"SIP/2.0/TCP [{netns.CORE6}]:5060;")
+    end_call(near, far)
+
+
+@pytest.mark.case("OPTIONS to a target over TCP", "TCP")
+def test_options_probe_a_target_over_tcp(door, tcp):
+    def probing(config):
+        carrier_over_tcp(config)
+        config["peers"]["carrier-a"]["probe"] = "1s"
+    door(probing)
+    carrier = tcp.carrier()
+    carrier.receive(3.5)
+    probes = [message for message in carrier.heard if message.method == "OPTIONS"]
+    assert len(probes) >= 2 and carrier.accepted == 1, "each on the same connection"
+    assert probes[0].start == "OPTIONS sip:192.0.2.10:5060;transport=tcp SIP/2.0"
+
+
 @pytest.fixture
 def stranger(door, request):
     door(getattr(request, "param", None))
