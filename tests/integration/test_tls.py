@@ -271,8 +271,11 @@ def demanding(pki):
 
 
 def shakes(link):
-    """TLS 1.3 tells a client of a refused certificate with the first octets that it reads."""
-    link.send(options())
+    """TLS 1.3 tells a client of a refused certificate with the first octets that it reads, or cuts it off while it writes."""
+    try:
+        link.send(options())
+    except OSError:
+        return False
     return link.message() is not None
 
 

@@ -202,8 +202,10 @@ TEST_F(Sips, A_message_outside_of_a_call_is_held_to_the_same) {
                 {.connection = 7, .peer = kA});
   EXPECT_TRUE(bench.take_one("SIP/2.0 480").header("Warning").starts_with("380 "))
       << "carrier-b has UDP alone";
+  const std::string plain =
+      replaced(tls_invite("sips", {.call_id = "plain", .body = ""}), "INVITE", "MESSAGE");
   bench.receive("access", kCaller,
-                replaced(replaced(text, "z9hG4bKcaller1", "z9hG4bKplain"), "SIP/2.0/TLS", "SIP/2.0/UDP"));
+                replaced(replaced(plain, "z9hG4bKcaller1", "z9hG4bKplain"), "SIP/2.0/TLS", "SIP/2.0/UDP"));
   EXPECT_TRUE(bench.take_one("SIP/2.0 480").header("Warning").starts_with("380 "));
   EXPECT_TRUE(bench.take().empty());
   bench.expect_nothing_left();
