@@ -38,14 +38,6 @@ LocalError local_error_of(media::MediaFault fault) {
   return LocalError::internal;
 }
 
-// A sips URI says TLS by itself (RFC 3261 26.2.2).
-std::string_view uri_scheme(const Leg& leg) {
-  return leg.sips ? "sips:" : "sip:";
-}
-std::string_view uri_transport(const Leg& leg) {
-  return leg.sips ? "" : transport_param(leg.path.transport);
-}
-
 }  // namespace
 
 LocalError CallManager::media_error(media::MediaFault fault) {
@@ -177,6 +169,10 @@ std::expected<std::string, media::MediaError> CallManager::offer_for(Call& call,
 
 bool CallManager::invite_once_more(Leg& leg) {
   const Call& call = *leg.call;
+  if (leg.lender) {
+    const std::string& offered = call.offer_answer->told(media::Leg::b);
+    return send_join_invite(leg, call.late_offer ? std::string{} : offered, Purpose::invite);
+  }
   ++leg.invite_cseq;
   leg.dialog.reset();  // what was early belonged to the INVITE that was refused
   leg.dialog_invite = {};
@@ -208,15 +204,22 @@ std::string CallManager::invite_headers(Call& call, Leg& leg, std::string_view u
   write_capabilities(out, leg.peer);
   if (write_extensions(leg, out)) ask_session(leg, out);
   out.line(HeaderId::user_agent, kProduct);
+  write_joining(invite, crossing, out);
   pass_headers(invite, crossing, out);
   if (with_sdp) write_body_type(invite, out);
   return lines;
 }
 
 void CallManager::write_contact(const Leg& leg, sip::HeaderWriter& out) const {
-  Endpoint here = leg.path.local;
-  if (leg.sips) here.port = services_.config.realms[leg.path.realm].sip_tls;
-  out.line(HeaderId::contact, {"<", uri_scheme(leg), here.to_text(), uri_transport(leg), ">"});
+  write_own_contact(leg.path, leg.sips, out);
+}
+
+// RFC 3261 8.1.1.8: sips for sips, which says TLS by itself (26.2.2).
+void CallManager::write_own_contact(const sip::Path& path, bool sips, sip::HeaderWriter& out) const {
+  Endpoint here = path.local;
+  if (sips) here.port = services_.config.realms[path.realm].sip_tls;
+  const std::string_view transport = sips ? std::string_view{} : transport_param(path.transport);
+  out.line(HeaderId::contact, {sips ? "<sips:" : "<sip:", here.to_text(), transport, ">"});
 }
 
 }  // namespace sallyport::b2bua

@@ -12,7 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/b2bua/handle.h"
 #include "controlplane/b2bua/header_policy.h"
+#include "controlplane/b2bua/join_message.h"
 #include "controlplane/b2bua/leg_machine.h"
 #include "controlplane/b2bua/reliable.h"
 #include "controlplane/b2bua/restore.h"
@@ -32,12 +34,6 @@ namespace sallyport::b2bua {
 
 struct Call;
 
-struct Handle {
-  std::uint32_t slot = 0;
-  std::uint32_t generation = 0;
-  friend bool operator==(const Handle&, const Handle&) = default;
-};
-
 // Timers of a leg and of a call, by the name that a sip::Timer carries.
 enum class CallTimer : std::uint8_t {
   setup,
@@ -49,7 +45,9 @@ enum class CallTimer : std::uint8_t {
   reliable_expire,
   session_refresh,
   session_expiry,
-  restore
+  restore,
+  stub,
+  subscription
 };
 
 // What is known of a dialog while its INVITE goes on, the first or a later one.
@@ -126,6 +124,17 @@ struct Leg {
   sip::Authenticator authenticator;  // of challenges that its peer sends
   std::string authorization;         // of our last INVITE: its ACK repeats it (RFC 3261 22.1)
 
+  // Of a leg that moves between calls (join_message.h). `away`: this one is lent, or waits to be.
+  std::optional<LegAddress> away;
+  SessionState session_before = SessionState::off;
+  // This one is borrowed, until the far end agrees (`joined`) or it goes back.
+  std::optional<LegAddress> lender;
+  media::OfferAnswer::Origin origin;  // of its SDP, as it came
+  bool joined = false;
+  bool lost = false;       // the far end has hung up meanwhile
+  bool disturbed = false;  // the far end has taken our SDP meanwhile
+
+  [[nodiscard]] bool is_borrowed() const { return lender && !joined; }
   [[nodiscard]] media::Leg side() const { return role == LegRole::uas ? media::Leg::a : media::Leg::b; }
   [[nodiscard]] bool is_up() const { return state == LegState::answered || state == LegState::confirmed; }
   [[nodiscard]] bool is_over() const { return state == LegState::ended; }
@@ -163,6 +172,20 @@ struct Referral {
   std::uint32_t client_cseq = 0;  // ours
 };
 
+// What a call is for that carries out a REFER. Its leg A is the seat of the one who is referred: he stays in
+// the first call until the target has answered.
+struct Transfer {
+  Handle transferor;  // legs of the first call
+  Handle transferee;
+  std::uint32_t refer_cseq = 0;
+  bool numbered = false;  // not his first: the notifications say which (RFC 3515 2.4.6)
+  bool silent = false;    // Refer-Sub: false (RFC 4488)
+  bool ended = false;     // its final notification has left
+  std::string place;      // the URI that he is referred to
+  std::string referred_by;
+  std::string other_dialog;  // a Replaces value that names no dialog of ours
+};
+
 struct Call {
   Handle handle;
   Leg* a = nullptr;
@@ -180,6 +203,9 @@ struct Call {
   std::unique_ptr<media::OfferAnswer> offer_answer;
   std::vector<Relay> relays;
   std::vector<Referral> referrals;
+  std::unique_ptr<Transfer> transfer;  // this call carries out a REFER
+  Handle carried_out_by;               // of the call that carries out a REFER of this one's
+  bool hangs_up_when_told = false;     // the transferor has still to hear that it is done
   sip::Timer duration;
   sip::Timer interim_record;
   bool admitted = false;

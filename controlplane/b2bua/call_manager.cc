@@ -23,7 +23,10 @@ CallManager::CallManager(const Services& services)
 }
 
 routing::NumberPath CallManager::numbers(const Leg& from, const Leg& to) const {
-  return {services_.config, from.peer, from.call->route, to.peer, from.role == LegRole::uas};
+  // A transfer is placed as by the one who asks for it; once it is up, the peers are those of its legs.
+  const Call& call = *from.call;
+  const config::PeerIndex heard = &from == call.a && !call.answered ? call.from : from.peer;
+  return {services_.config, heard, call.route, to.peer, from.role == LegRole::uas};
 }
 
 void CallManager::pass_to(const Leg& from, const Leg& to, const sip::MessageView& message,
@@ -135,12 +138,14 @@ void CallManager::leg_ended(Leg& leg) {
   leg.held = {};
   if (leg.admitted) services_.admission.end_leg(leg.peer);
   leg.admitted = false;
+  if (leg.lender) give_back(leg);
   mark(*leg.call);
 }
 
 // Frees the touched calls that are over: every leg has ended and the workers have confirmed the end of every
 // flow. Runs at the end of each entry from outside, so that no act has to fear for the leg that it works on.
 void CallManager::sweep() {
+  deliver_messages();
   while (!touched_.empty()) {
     const Handle handle = touched_.back();
     touched_.pop_back();
@@ -277,7 +282,9 @@ bool CallManager::admit_source(const sip::Arrival& arrival) {
 
 void CallManager::on_request(sip::ServerId id, const sip::Arrival& arrival) {
   const sip::MessageView& request = arrival.message;
-  if (arrival.verdict == dp::SteerVerdict::by_tag) {
+  if (arrival.verdict == dp::SteerVerdict::by_tag && is_subscription(arrival.slot)) {
+    on_in_subscription(id, arrival);
+  } else if (arrival.verdict == dp::SteerVerdict::by_tag) {
     Leg* leg = find_leg(arrival.slot, arrival.generation);
     // The tag finds the leg; the source is held against the leg's peer, not against the first packet.
     if (leg == nullptr || !leg->dialog || !speaks_for(*leg, request.path)) {
@@ -300,13 +307,15 @@ void CallManager::on_response(sip::ClientId id, std::uint64_t token, const sip::
     return;
   }
   if (purpose == Purpose::standalone) return on_standalone_response(token, response);
+  if (purpose == Purpose::subscription) return on_subscription_response(id, token, response);
   Leg* leg = leg_of(token);
   if (leg == nullptr) {
     const bool success =
         response.status() >= 200 && response.status() < 300 && response.method() == sip::Method::invite;
     if (success && purpose == Purpose::invite) end_fork(id, response);
-    if (success && (purpose == Purpose::relay || purpose == Purpose::refresh || purpose == Purpose::restore))
-      (void)acknowledge_stray(id, response);  // its BYE has been sent
+    const bool in_dialog = purpose == Purpose::relay || purpose == Purpose::refresh ||
+                           purpose == Purpose::restore || purpose == Purpose::seat;
+    if (success && in_dialog) (void)acknowledge_stray(id, response);  // its BYE has been sent
     return;
   }
   const bool challenges = response.status() == 401 || response.status() == 407;
@@ -319,6 +328,10 @@ void CallManager::on_response(sip::ClientId id, std::uint64_t token, const sip::
     on_refresh_response(*leg, id, response);
   } else if (purpose == Purpose::restore) {
     on_restore_response(*leg, id, response);
+  } else if (purpose == Purpose::seat) {
+    on_seat_response(*leg, response);
+  } else if (purpose == Purpose::notify) {
+    if (response.status() >= 200) on_notified(*leg);
   } else if (response.status() >= 200 && purpose != Purpose::prack) {
     if (purpose == Purpose::bye && challenges && leg->dialog && answers_challenge(*leg, response)) {
       send_bye(*leg, {});
@@ -336,6 +349,7 @@ void CallManager::on_failure(sip::ClientId id, std::uint64_t token, sip::ClientF
   const Purpose purpose = purpose_of(token);
   if (purpose == Purpose::probe) return on_probe_result(token, false);
   if (purpose == Purpose::standalone) return on_standalone_failure(token, failure);
+  if (purpose == Purpose::subscription) return on_subscription_failure(id, token, failure);
   Leg* leg = leg_of(token);
   if (leg == nullptr) return;
   using response_map::LocalError;
@@ -344,6 +358,8 @@ void CallManager::on_failure(sip::ClientId id, std::uint64_t token, sip::ClientF
   switch (purpose) {
     case Purpose::invite:
       if (failure != sip::ClientFailure::cancelled) services_.health.failed(leg->target, now());
+      // RFC 3261 12.2.1.2: no answer to a re-INVITE is the end of its dialog.
+      if (leg->is_borrowed()) leg->lost = failure != sip::ClientFailure::transport;
       if (step(*leg, LegEvent::failure) == LegAction::report) {
         response_map::Input input;
         input.local = error;
@@ -365,9 +381,16 @@ void CallManager::on_failure(sip::ClientId id, std::uint64_t token, sip::ClientF
     case Purpose::restore:
       on_restore_failure(*leg, id);
       break;
+    case Purpose::seat:
+      on_seat_failure(*leg, error);
+      break;
+    case Purpose::notify:
+      on_notified(*leg);
+      break;
     case Purpose::prack:  // whoever waits for it repeats his response, or gives up
     case Purpose::probe:
     case Purpose::standalone:
+    case Purpose::subscription:
       break;
   }
   sweep();
@@ -395,53 +418,6 @@ void CallManager::on_server_done(sip::ServerId id, std::uint64_t token, sip::Ser
   sweep();
 }
 
-// limits.setup or limits.ring.
-void CallManager::on_target_timeout(Leg& leg) {
-  response_map::Input input;
-  input.local = leg.heard ? response_map::LocalError::ring_timeout : response_map::LocalError::setup_timeout;
-  if (!leg.heard) services_.health.failed(leg.target, now());
-  hang_up_leg(leg, {});
-  attempt_failed(leg, input);
-}
-
-void CallManager::on_timer(sip::Timer& timer) {
-  using response_map::LocalError;
-  const auto name = static_cast<CallTimer>(timer.name());
-  if (name == CallTimer::duration || name == CallTimer::interim_record) {
-    Call* call = calls_.find(static_cast<std::uint32_t>(timer.cookie() >> 32),
-                             static_cast<std::uint32_t>(timer.cookie()));
-    if (call == nullptr) return;
-    if (name == CallTimer::interim_record) return write_interim(*call);
-    hang_up(*call, stats::EndedBy::sallyport, LocalError::duration_limit);
-    return sweep();
-  }
-  Leg* leg = leg_of(timer.cookie());
-  if (leg == nullptr) return;
-  switch (name) {
-    case CallTimer::nat_keepalive:
-      send_keepalive(*leg);
-      break;
-    case CallTimer::reliable_resend:
-      on_reliable_timer(*leg, ReliableEvent::resend);
-      break;
-    case CallTimer::reliable_expire:
-      on_reliable_timer(*leg, ReliableEvent::expire);
-      break;
-    case CallTimer::session_refresh:
-      session_event(*leg, SessionEvent::due);
-      break;
-    case CallTimer::session_expiry:
-      session_event(*leg, SessionEvent::expire);
-      break;
-    case CallTimer::restore:
-      restore_event(*leg, RestoreEvent::due);
-      break;
-    default:
-      on_target_timeout(*leg);
-  }
-  sweep();
-}
-
 // ---- from the workers
 // ------------------------------------------------------------------------------------------------
 
@@ -461,6 +437,8 @@ void CallManager::on_flow_latched(const dp::FlowLatched& event) {
 void CallManager::on_flow_idle(const dp::FlowIdle& event) {
   Call* call = calls_.find(event.owner.call_slot, event.owner.call_generation);
   if (call == nullptr || !call->answered || call->over) return;
+  // Who waits for the target of a transfer alone has nobody to hear.
+  if (call->carried_out_by != Handle{} && (call->a->is_over() || call->b->is_over())) return;
   hang_up(*call, stats::EndedBy::sallyport, response_map::LocalError::media_timeout);
   sweep();
 }

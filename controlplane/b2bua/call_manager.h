@@ -10,10 +10,12 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <random>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "controlplane/b2bua/call.h"
@@ -21,6 +23,7 @@
 #include "controlplane/b2bua/replaces.h"
 #include "controlplane/b2bua/services.h"
 #include "controlplane/b2bua/standalone.h"
+#include "controlplane/b2bua/subscription.h"
 #include "controlplane/routing/numbers.h"
 #include "controlplane/sip/slab.h"
 #include "controlplane/sip/transaction_layer.h"
@@ -42,6 +45,12 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   // answer, or silence.
   [[nodiscard]] bool admit_source(const sip::Arrival& arrival);
 
+  // ---- from the other shards
+  // Once a message has come to its dialog: true when the dialog is on another shard, where the message now is
+  // on its way; else the leg that it is for may be another than the one that its tag names.
+  [[nodiscard]] bool forwarded(sip::Arrival& arrival);
+  void on_message(JoinMessage& message);
+
   // ---- from the workers
   void on_flow_removed(const dp::FlowRemoved& event);
   void on_flow_latched(const dp::FlowLatched& event);
@@ -57,6 +66,8 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
 
   [[nodiscard]] std::uint32_t calls() const { return calls_.size(); }
   [[nodiscard]] std::uint32_t legs() const { return legs_.size(); }
+  [[nodiscard]] std::uint32_t subscriptions() const { return subscriptions_.size(); }
+  [[nodiscard]] std::size_t stubs() const { return stubs_.size(); }
   [[nodiscard]] std::uint32_t standalone_requests() const { return standalone_.size(); }
   [[nodiscard]] std::vector<stats::CallRow> rows(std::size_t limit);
   [[nodiscard]] std::optional<stats::CallDetail> detail(std::string_view id);
@@ -75,17 +86,11 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void on_target_timeout(Leg& leg);
 
   // What a transaction of ours was for; the token carries it with the leg's handle.
+  // clang-format off: one a line says nothing more
   enum class Purpose : std::uint8_t {
-    invite,
-    bye,
-    relay,
-    keepalive,
-    probe,
-    prack,
-    refresh,
-    standalone,
-    restore
+    invite, bye, relay, keepalive, probe, prack, refresh, standalone, restore, seat, notify, subscription
   };
+  // clang-format on
   [[nodiscard]] static std::uint64_t token(Purpose purpose, Handle leg);
   [[nodiscard]] static Purpose purpose_of(std::uint64_t token);
   [[nodiscard]] Leg* leg_of(std::uint64_t token);
@@ -102,6 +107,11 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void on_invite(sip::ServerId id, const sip::MessageView& invite);
   [[nodiscard]] bool refused_at_the_door(sip::ServerId id, const sip::MessageView& invite,
                                          config::PeerIndex from);
+  // Its candidates; an error: no route leads there, or to nobody who is up.
+  [[nodiscard]] response_map::LocalError find_route(Call& call);
+  // Media session and offer/answer state.
+  void open_session(Call& call);
+  [[nodiscard]] static response_map::LocalError admission_error(policy::Refusal refusal);
   // Refuses the caller with a local error.
   void fail_call(Call& call, response_map::LocalError error, std::string_view phrase = {});
   // A call attempt that becomes no call.
@@ -180,6 +190,7 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   // What the response map needs to know of a response that goes from `leg` to the leg of peer `to`.
   [[nodiscard]] response_map::Input heard(const Leg& leg, config::PeerIndex to,
                                           const sip::MessageView& response) const;
+  void note_answered(Leg& leg, std::uint16_t received, std::uint16_t sent);
   void send_ack(Leg& leg, sip::ClientId invite, std::uint32_t cseq, std::string_view to_tag,
                 std::string_view body);
   static void count_mapped(stats::PairStatistics& counters, const response_map::Verdict& verdict);
@@ -323,6 +334,71 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   // The same dialog in words that say nothing of the side that it is on, where it is one of ours.
   [[nodiscard]] DialogId hidden_dialog(const DialogId& id) const;
 
+  // ---- join.cc: a leg leaves its call and joins another
+  struct Stub {
+    LegAddress to;
+    std::optional<LegAddress> before;  // where the leg had been lent from: another stub, as long as this one
+    sip::Timer timer;                  // runs once its dialog is over
+  };
+  void post(std::uint8_t shard, JoinMessage message);
+  void deliver_messages();
+  void on_borrow(const Borrow& borrow);
+  void on_lent(Lent& lent);
+  void on_refused(const Refused& refused);
+  void on_keep(const Keep& keep);
+  void on_give_back(GiveBack& back);
+  void on_release(const Release& release);
+  void on_forwarded(const Forwarded& forwarded);
+  // The status that refuses it, or 0.
+  [[nodiscard]] std::uint16_t why_not_replaced(const Leg& leg, const DialogId& id) const;
+  [[nodiscard]] static bool may_be_lent(const Leg& leg);
+  [[nodiscard]] LentLeg travelling(const Leg& leg) const;
+  void take_over(Leg& leg, LentLeg& lent);
+  void give_back(Leg& leg);
+  // The far ends of its borrowed legs have agreed.
+  void joined(Call& call);
+  void borrowed_bye(Leg& leg);
+  // It goes back to its call, or will when the far end has answered.
+  void return_leg(Leg& leg, std::string_view reason);
+  [[nodiscard]] bool send_join_invite(Leg& leg, const std::string& sdp, Purpose purpose);
+  [[nodiscard]] static std::uint64_t key(Handle handle) {
+    return std::uint64_t{handle.slot} << 32 | handle.generation;
+  }
+
+  // ---- replacing.cc: an INVITE with Replaces
+  [[nodiscard]] bool refused_replaces(sip::ServerId id, const sip::MessageView& invite,
+                                      config::PeerIndex from);
+  // The leg whose dialog it replaces, where that is one of ours.
+  [[nodiscard]] std::optional<LegAddress> leg_named(const DialogId& id) const;
+  void borrow(Call& call, const LegAddress& replaced, const DialogId& id);
+  // Replaces and Referred-By of an INVITE, as the next side may see them.
+  static void write_joining(const sip::MessageView& invite, const Crossing& crossing, sip::HeaderWriter& out);
+  void invite_borrowed(Leg& leg, const LentLeg& lent);
+  void refuse_with(Call& call, std::uint16_t status);
+
+  // ---- transfer.cc: a REFER that we follow
+  void follow_refer(sip::ServerId id, Leg& leg, const sip::MessageView& refer);
+  [[nodiscard]] Call* new_transfer(Leg& transferor, Leg& transferee, const sip::MessageView& refer);
+  void start_transfer(Call& call, const std::optional<DialogId>& replaces);
+  [[nodiscard]] std::string transfer_invite(const Transfer& transfer, const Leg& transferor,
+                                            const Leg& transferee, unsigned max_forwards) const;
+  void keep_invite(Call& call, const std::string& text, const sip::Path& path);
+  void notify_transferor(Call& call, std::uint16_t status, std::string_view phrase, bool is_last = false);
+  void transfer_answered(Leg& target, const sip::MessageView& response);
+  void invite_seat(Leg& seat);
+  void leave_seat(Leg& seat);
+  void on_seat_response(Leg& seat, const sip::MessageView& response);
+  void take_seat(Leg& seat, const sip::MessageView& response);
+  void on_seat_failure(Leg& seat, response_map::LocalError error);
+  void fail_transfer(Call& call, response_map::LocalError error);
+  void end_transfer(Call& call, const response_map::Verdict& verdict);
+  void transfer_failed(Call& call, const response_map::Verdict& verdict);
+  void cancel_transfer(Call& first);
+  [[nodiscard]] bool transferor_leaves(Leg& leg);
+  void on_notified(Leg& transferor);
+  [[nodiscard]] bool own_subscription(sip::ServerId id, const Leg& leg, const sip::MessageView& subscribe);
+  [[nodiscard]] Call* first_call(const Call& transfer);
+
   // ---- relay.cc
   // Makes the request of `relay` for that leg out of `request`, and sends it.
   [[nodiscard]] bool start_relay(Leg& to, Relay& relay, const sip::MessageView& request);
@@ -383,6 +459,37 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void on_standalone_failure(std::uint64_t token, sip::ClientFailure failure);
   void standalone_failed(Standalone& one, response_map::Input failure, const FailureFields& said);
   [[nodiscard]] Standalone* standalone_of(std::uint64_t token);
+  [[nodiscard]] std::vector<routing::TargetId> route_request(Standalone& one,
+                                                             const sip::MessageView& request);
+  // Its path leads to that target now; else what is in the way.
+  [[nodiscard]] response_map::LocalError aim(Standalone& one, routing::TargetId target,
+                                             bool called_by_sips);
+  [[nodiscard]] static unsigned hops_left(const sip::MessageView& request);
+  void write_own_contact(const sip::Path& path, bool sips, sip::HeaderWriter& out) const;
+  void write_credentials(Standalone& one, const sip::MessageView& request, std::string_view uri,
+                         sip::HeaderWriter& out);
+  [[nodiscard]] bool answers_challenge(Standalone& one, const sip::MessageView& response);
+  [[nodiscard]] response_map::Input heard_standalone(const Standalone& one, const sip::MessageView& response);
+  void refuse_request(sip::ServerId id, const response_map::Verdict& verdict, const FailureFields& said,
+                      config::PeerIndex to);
+
+  // ---- subscription.cc
+  void on_subscribe(sip::ServerId id, const sip::MessageView& request, config::PeerIndex from);
+  void next_subscribe(Subscription& one, response_map::Input failure);
+  [[nodiscard]] bool send_subscribe(Subscription& one, const sip::MessageView& request);
+  void on_subscribe_response(Subscription& one, const sip::MessageView& response);
+  void refuse_subscribe(Subscription& one, response_map::Input failure, const FailureFields& said);
+  void run_subscription(Subscription& one, std::uint32_t seconds);
+  void on_in_subscription(sip::ServerId id, const sip::Arrival& arrival);
+  [[nodiscard]] bool relay_in_subscription(Subscription& one, Side from, sip::ServerId id,
+                                           const sip::MessageView& request);
+  void answer_across(Subscription& one, sip::ServerId server, Side to, const sip::MessageView& response);
+  void on_subscription_response(sip::ClientId id, std::uint64_t token, const sip::MessageView& response);
+  void on_subscription_failure(sip::ClientId id, std::uint64_t token, sip::ClientFailure failure);
+  void settle_subscription(Subscription& one);
+  void end_subscription(std::uint64_t cookie);
+  [[nodiscard]] static std::uint64_t subscription_token(const Subscription& one, Side to);
+  [[nodiscard]] Subscription* subscription_of(std::uint32_t slot, std::uint32_t generation);
 
   // ---- record.cc
   void write_record(Call& call);
@@ -409,9 +516,10 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   [[nodiscard]] std::string mint(steer::TokenKind kind, Handle handle) const;
 
   static constexpr std::string_view kProduct = "Sallyport";
-  static constexpr std::string_view kSupported = "100rel, timer";
+  static constexpr std::string_view kSupported = "100rel, timer, replaces";
   static constexpr std::size_t kMostForks = 16;
   static constexpr std::uint32_t kMostStandalone = 16'384;
+  static constexpr std::uint32_t kMostSubscriptions = 65'536;
   static constexpr std::size_t kMostReferrals = 16;  // whose notifications are told apart by id
   static constexpr std::size_t kMostOthers = 64;     // requests of one call that wait for their answers
   static constexpr std::size_t kMostQueued = 32;     // reliable provisional responses that wait
@@ -421,7 +529,10 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   sip::TransactionLayer* transactions_ = nullptr;
   sip::Slab<Call> calls_;
   sip::Slab<Leg> legs_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Stub>> stubs_;  // by the leg that was lent for good
+  std::deque<JoinMessage> messages_;                                // from this shard to itself
   sip::Slab<Standalone> standalone_{kMostStandalone};
+  sip::Slab<Subscription> subscriptions_{kMostSubscriptions};
   std::vector<Handle> touched_;  // calls that may be over
   std::vector<IpAddress> own_addresses_;
   std::vector<HeaderPolicy> headers_;     // by peer

@@ -11,15 +11,18 @@ using sip::HeaderId;
 
 namespace {
 
-constexpr std::array<std::string_view, 3> kOffered{"100rel", "timer", "199"};  // RFC 3262, 4028, 6228
+// RFC 3262, 4028, 6228, 3891
+constexpr std::array<std::string_view, 4> kOffered{"100rel", "timer", "199", "replaces"};
 constexpr std::uint8_t k100rel = 1;
 constexpr std::uint8_t kTimer = 2;
 
 // RFC 3262 is offered whatever the caller knows, since we can acknowledge by ourselves; but an offer in a
-// reliable 18x needs an answer in a PRACK, and that is the caller's.
+// reliable 18x needs an answer in a PRACK, and that is the caller's; in a transfer nobody is there who
+// would give it.
 std::uint8_t can_offer(const Leg& leg) {
-  const bool reliable = !leg.call->late_offer || leg.call->a->supports_100rel;
-  return reliable ? 7 : 6;
+  const Call& call = *leg.call;
+  const bool reliable = !call.transfer && (!call.late_offer || call.a->supports_100rel);
+  return reliable ? 15 : 14;
 }
 
 void write_tags(HeaderId id, unsigned bits, sip::HeaderWriter& out) {

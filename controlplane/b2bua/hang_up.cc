@@ -59,10 +59,14 @@ void CallManager::send_bye(Leg& leg, std::string_view reason) {
 }
 
 void CallManager::hang_up_leg(Leg& leg, std::string_view reason) {
+  if (leg.away) return;  // when it comes back
+  const bool is_seat = leg.call->transfer && &leg == leg.call->a && !leg.joined;
+  if (is_seat) return leave_seat(leg);
   leg.wait.stop();
   leg.keepalive.stop();
   stop_session(leg);
   restore_event(leg, RestoreEvent::stop);
+  if (leg.is_borrowed()) return return_leg(leg, reason);
   carry_out(leg, step(leg, LegEvent::hang_up), reason);
 }
 
@@ -79,6 +83,7 @@ void CallManager::note_end(Call& call, stats::EndedBy by, LocalError error) {
 
 void CallManager::hang_up(Call& call, stats::EndedBy by, LocalError error, std::string_view reason) {
   if (call.over) return;
+  cancel_transfer(call);
   std::string own;
   const bool unanswered = call.a->state == LegState::inviting || call.a->state == LegState::early;
   if (error != LocalError::none || unanswered) {
@@ -127,6 +132,8 @@ void CallManager::caller_gave_up(Call& call, const sip::MessageView& request) {
 void CallManager::on_bye(sip::ServerId id, Leg& leg, const sip::MessageView& bye) {
   Call& call = *leg.call;
   respond(id, 200);
+  if (leg.is_borrowed()) return borrowed_bye(leg);
+  if (transferor_leaves(leg)) return;
   const bool is_caller = leg.role == LegRole::uas;
   if (is_caller && (leg.state == LegState::inviting || leg.state == LegState::early)) {
     return caller_gave_up(call, bye);  // RFC 3261 15.1.2: the INVITE that waits for its answer gets 487

@@ -60,7 +60,7 @@ void CallManager::on_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageVie
 
 // The dialog stands on that leg, so far that a request may be sent inside it.
 bool CallManager::is_reachable(const Leg* leg) {
-  if (leg == nullptr || !leg->dialog || leg->dialog->remote_target().empty()) return false;
+  if (leg == nullptr || !leg->dialog || leg->dialog->remote_target().empty() || leg->away) return false;
   return leg->state == LegState::early || leg->state == LegState::answered ||
          leg->state == LegState::confirmed;
 }
@@ -83,8 +83,8 @@ bool CallManager::refused_in_dialog(sip::ServerId id, Leg& leg, const sip::Messa
     return true;
   } else if (is_invite && (leg.state == LegState::inviting || leg.state == LegState::early)) {
     refuse_glare(id, 500);  // RFC 3261 14.2: the first INVITE has no final response yet
-  } else if (is_invite &&
-             (leg.state != LegState::confirmed || other == nullptr || other->state != LegState::confirmed)) {
+  } else if (is_invite && (leg.state != LegState::confirmed || !is_reachable(other) ||
+                           other->state != LegState::confirmed)) {
     respond(id, 491);
   } else if (has_sdp && !is_reachable(other)) {
     respond(id, 491);

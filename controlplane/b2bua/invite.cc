@@ -11,9 +11,7 @@ namespace sallyport::b2bua {
 using response_map::LocalError;
 using sip::HeaderId;
 
-namespace {
-
-LocalError local_error_of(policy::Refusal refusal) {
+LocalError CallManager::admission_error(policy::Refusal refusal) {
   switch (refusal) {
     case policy::Refusal::draining:
       return LocalError::draining;
@@ -27,8 +25,6 @@ LocalError local_error_of(policy::Refusal refusal) {
       return LocalError::capacity;
   }
 }
-
-}  // namespace
 
 // In the order of RFC 3261 8.2: Request-URI, Require, content.
 bool CallManager::refused_at_the_door(sip::ServerId id, const sip::MessageView& invite,
@@ -66,9 +62,9 @@ bool CallManager::refused_at_the_door(sip::ServerId id, const sip::MessageView& 
 void CallManager::on_invite(sip::ServerId id, const sip::MessageView& invite) {
   const auto from = peer_of(invite.path);
   if (!from) return respond(id, 403);
-  if (refused_at_the_door(id, invite, *from)) return;
+  if (refused_at_the_door(id, invite, *from) || refused_replaces(id, invite, *from)) return;
   const policy::Admit admit = services_.admission.begin_call(*from, now());
-  if (!admit) return refuse_attempt(id, *from, local_error_of(admit.refusal));
+  if (!admit) return refuse_attempt(id, *from, admission_error(admit.refusal));
   Call* call = new_call(*from, id, invite);
   if (call == nullptr) {
     services_.admission.end_call(*from);
@@ -89,33 +85,47 @@ void CallManager::on_invite(sip::ServerId id, const sip::MessageView& invite) {
   if (sip::nat_evident(invite)) a.dialog->set_nat_source(invite.path.remote);
   start_keepalive(a);
 
-  // Routes are matched with the number as the caller's peer means it.
-  const routing::NumberPath heard_as(services_.config, *from, std::nullopt, config::kNoIndex);
-  const std::string called = heard_as.uri(routing::Party::called, invite.request_uri());
-  const auto uri = sip::parse_uri(called);
-  routing::RouteChoice choice =
-      services_.router.route(*from, uri ? uri->user : std::string_view{}, random_(), services_.health, now());
-  call->route = choice.route;
-  if (choice.candidates.empty())
-    return fail_call(*call, choice.route ? LocalError::peer_down : LocalError::no_route);
-  for (const routing::TargetId target : choice.candidates) call->candidates.push_back({.target = target});
   call->late_offer = body_kind(invite) == Body::none;
   a.offer_pending = !call->late_offer;
   note_100rel(a, invite);
   note_capabilities(a, invite);
-
-  const dp::FlowOwner owner{
-      .call_slot = call->handle.slot, .call_generation = call->handle.generation, .shard = services_.shard};
-  call->media = std::make_unique<media::MediaSession>(
-      services_.ports, services_.flows, owner, static_cast<std::uint8_t>(next_worker_++ % services_.workers));
-  call->media->set_leg(media::Leg::a, media_facts(*from, invite.path, invite.path.remote.address));
-  // Session identifiers stay below 2^62 (RFC 3264 5: what a signed 64-bit reader takes).
-  call->offer_answer = std::make_unique<media::OfferAnswer>(
-      *call->media, std::array<std::uint64_t, 2>{random_() >> 2, random_() >> 2});
-  call->offer_answer->set_codecs(media::Leg::a, &codecs_[*from]);
+  const auto named =
+      invite.has(HeaderId::replaces) ? parse_replaces(invite.header(HeaderId::replaces)) : std::nullopt;
+  const auto replaced = named ? leg_named(*named) : std::nullopt;
+  const LocalError nowhere = replaced ? LocalError::none : find_route(*call);
+  if (nowhere != LocalError::none) return fail_call(*call, nowhere);
+  open_session(*call);
+  if (replaced) return borrow(*call, *replaced, *named);
   response_map::Input nobody;
   nobody.local = LocalError::peer_down;
   next_attempt(*call, nobody);
+}
+
+LocalError CallManager::find_route(Call& call) {
+  // Routes are matched with the number as the caller's peer means it.
+  const routing::NumberPath heard_as(services_.config, call.from, std::nullopt, config::kNoIndex);
+  const std::string called = heard_as.uri(routing::Party::called, call.invite.view().request_uri());
+  const auto uri = sip::parse_uri(called);
+  const routing::RouteChoice choice = services_.router.route(call.from, uri ? uri->user : std::string_view{},
+                                                             random_(), services_.health, now());
+  call.route = choice.route;
+  for (const routing::TargetId target : choice.candidates) call.candidates.push_back({.target = target});
+  if (!choice.candidates.empty()) return LocalError::none;
+  return choice.route ? LocalError::peer_down : LocalError::no_route;
+}
+
+void CallManager::open_session(Call& call) {
+  const sip::Path& path = call.a->path;
+  const config::PeerIndex peer = call.a->peer;
+  const dp::FlowOwner owner{
+      .call_slot = call.handle.slot, .call_generation = call.handle.generation, .shard = services_.shard};
+  call.media = std::make_unique<media::MediaSession>(
+      services_.ports, services_.flows, owner, static_cast<std::uint8_t>(next_worker_++ % services_.workers));
+  call.media->set_leg(media::Leg::a, media_facts(peer, path, path.remote.address));
+  // Session identifiers stay below 2^62 (RFC 3264 5: what a signed 64-bit reader takes).
+  call.offer_answer = std::make_unique<media::OfferAnswer>(
+      *call.media, std::array<std::uint64_t, 2>{random_() >> 2, random_() >> 2});
+  call.offer_answer->set_codecs(media::Leg::a, &codecs_[peer]);
 }
 
 void CallManager::refuse_attempt(sip::ServerId id, config::PeerIndex from, LocalError error,

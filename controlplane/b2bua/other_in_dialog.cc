@@ -74,6 +74,9 @@ bool CallManager::refused_other(sip::ServerId id, const Leg& leg, const sip::Mes
 
 void CallManager::on_other_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageView& request) {
   if (refused_other(id, leg, request)) return;
+  const bool follows = services_.config.peers[leg.peer].refer == config::ReferMode::follow;
+  if (request.method() == Method::refer && follows) return follow_refer(id, leg, request);
+  if (request.method() == Method::subscribe && own_subscription(id, leg, request)) return;
   Call& call = *leg.call;
   Leg& other = *call.other(leg);
   Relay relay{

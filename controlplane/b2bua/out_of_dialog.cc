@@ -102,6 +102,8 @@ void CallManager::on_out_of_dialog(sip::ServerId id, const sip::MessageView& req
     case Method::prack:
     case Method::notify:
       return respond(id, 481);
+    case Method::subscribe:
+      return on_subscribe(id, request, from);
     case Method::message:
     case Method::publish:
       return on_standalone(id, request, from);
@@ -125,7 +127,7 @@ void CallManager::on_out_of_dialog(sip::ServerId id, const sip::MessageView& req
   }
   if (services_.admission.draining()) return (void)refuse(id, from, LocalError::draining);
   write_capabilities(out);
-  out.line(HeaderId::supported, "100rel, timer, 199");
+  out.line(HeaderId::supported, "100rel, timer, 199, replaces");
   respond(id, 200, lines);
 }
 

@@ -112,6 +112,10 @@ void CallManager::forward_provisional(const InviteCrossing& crossing, const resp
                                       const sip::MessageView& response, EarlySdp sdp,
                                       std::optional<OwedPrack> owed) {
   Leg& asker = crossing.asker;
+  if (asker.call->transfer && crossing.is_first) {
+    if (owed) (void)send_prack(crossing.answerer, *owed, {}, nullptr);
+    return notify_transferor(*asker.call, verdict.code, verdict.phrase);
+  }
   const bool reliable = asker.supports_100rel && (owed || asker.requires_100rel);
   std::string headers = response_headers(asker, response, sdp.body);
   if (reliable) {
@@ -139,6 +143,8 @@ std::optional<CallManager::EarlySdp> CallManager::cross_early_sdp(const InviteCr
                                                                   const sip::MessageView& response,
                                                                   bool reliable) {
   Leg& answerer = crossing.answerer;
+  // Who is transferred hears nothing of the target before it answers: he is in another call.
+  if (answerer.call->transfer && crossing.is_first) return EarlySdp{};
   InviteDialog* dialog = invite_dialog(answerer, response.to_tag());
   if (body_kind(response) != Body::sdp || (dialog != nullptr && dialog->settled)) return EarlySdp{};
   media::OfferAnswer& engine = *answerer.call->offer_answer;

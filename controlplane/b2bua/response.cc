@@ -51,6 +51,12 @@ void CallManager::on_success(Leg& leg, const sip::MessageView& response) {
   if (another_fork) return end_fork(leg.invite_client, response);
   const LegAction action = step(leg, LegEvent::success);
   if (action == LegAction::ignore) return;
+  if (action == LegAction::ack_and_bye && leg.is_borrowed()) {
+    // The 2xx has crossed our CANCEL: the leg is not ours to end.
+    send_ack(leg, leg.invite_client, leg.invite_cseq, response.to_tag(), {});
+    leg.disturbed = true;
+    return (void)step(leg, LegEvent::done);
+  }
   const bool usable = confirm_dialog(leg, response);
   note_capabilities(leg, response);
   leg.wait.stop();
@@ -74,6 +80,10 @@ void CallManager::on_success(Leg& leg, const sip::MessageView& response) {
 // The 2xx picks one of the early dialogs (RFC 3261 13.2.2.4); the others are over. False: it has no usable
 // Contact or Record-Route, and the dialog is good for ACK and BYE only.
 bool CallManager::confirm_dialog(Leg& leg, const sip::MessageView& response) {
+  if (leg.lender) {
+    (void)leg.dialog->refresh_target(response);  // to a re-INVITE: the dialog has stood for long
+    return true;
+  }
   const bool current = leg.dialog && sip::iequals(leg.dialog->remote_tag(), response.to_tag());
   const bool known = dialog_with(leg, response.to_tag()) != nullptr;
   bool usable = true;
@@ -158,6 +168,7 @@ std::string CallManager::response_headers(const Leg& to, const sip::MessageView&
 
 void CallManager::answer_caller(Leg& leg, const sip::MessageView& response, std::string body) {
   Call& call = *leg.call;
+  if (call.transfer) return transfer_answered(leg, response);
   Leg& a = *call.a;
   a.dialog->confirm();
   const response_map::Verdict verdict = services_.maps.map(heard(leg, call.from, response));
@@ -170,12 +181,19 @@ void CallManager::answer_caller(Leg& leg, const sip::MessageView& response, std:
       a.invite_server,
       {.status = verdict.code, .phrase = verdict.phrase, .to_tag = a.tag, .headers = headers, .body = body});
   a.unacknowledged.push_back({a.invite_cseq, a.invite_server});
+  note_answered(leg, response.status(), verdict.code);
+}
+
+// The call is up.
+void CallManager::note_answered(Leg& leg, std::uint16_t received, std::uint16_t sent) {
+  Call& call = *leg.call;
+  Leg& a = *call.a;
   call.answered = true;
   call.answered_ns = now();
   call.record.answered_ns = wall_now_ns();
-  call.record.received = response.status();
-  call.record.sent = verdict.code;
-  call.record.attempts.back().received = response.status();
+  call.record.received = received;
+  call.record.sent = sent;
+  call.record.attempts.back().received = received;
   leg.attempt_open = false;
   stats::PairStatistics& counters = pair(call);
   counters.answered.add();
@@ -189,6 +207,7 @@ void CallManager::answer_caller(Leg& leg, const sip::MessageView& response, std:
   write_interim(call);
   start_keepalive(a);
   start_keepalive(leg);
+  joined(call);
 }
 
 void CallManager::on_rejected(Leg& leg, const sip::MessageView& response) {
@@ -203,10 +222,13 @@ void CallManager::on_rejected(Leg& leg, const sip::MessageView& response) {
   } else {
     services_.health.answered(leg.target);
   }
+  // RFC 3261 12.2.1.2: nobody is there who knows the dialog.
+  if (leg.is_borrowed()) leg.lost |= response.status() == 481 || response.status() == 408;
+  const bool borrowed = leg.is_borrowed();
   if (step(leg, LegEvent::failure) != LegAction::report) return;
   if (&leg == leg.call->b)
     leg.call->refused_with = failure_fields(response, headers_[leg.peer], headers_[leg.call->from]);
-  if (redirected(leg, response)) return;
+  if (!borrowed && redirected(leg, response)) return;
   attempt_failed(leg, heard(leg, leg.call->from, response));
 }
 
@@ -240,7 +262,11 @@ void CallManager::refuse_caller(Call& call, const response_map::Verdict& verdict
   std::string headers = failure_headers(verdict, a.path, call.refused_with, call.from, Asked::session);
   reliable_final(a, a.invite_server);
   if (verdict.code >= 300 && verdict.code < 400) headers += call.redirect_lines;
-  (void)step(a, LegEvent::failure);
+  if (call.transfer) {
+    leave_seat(a);
+  } else {
+    (void)step(a, LegEvent::failure);
+  }
   (void)transactions_->respond(
       a.invite_server,
       {.status = verdict.code, .phrase = verdict.phrase, .to_tag = a.tag, .headers = headers});
@@ -266,6 +292,7 @@ void CallManager::refuse_caller(Call& call, const response_map::Verdict& verdict
   }
   close_media(call);
   mark(call);
+  if (call.transfer) transfer_failed(call, verdict);
 }
 
 // Nothing of a leg is needed: the response holds both tags, the target and where it came from. So the 2xx of

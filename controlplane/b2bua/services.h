@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "controlplane/b2bua/join_message.h"
 #include "controlplane/config/config.h"
 #include "controlplane/media/media_session.h"
 #include "controlplane/media/port_allocator.h"
@@ -37,6 +38,7 @@ struct Services {
   media::FlowCommandSink& flows;
   stats::ShardStatistics& statistics;
   stats::RecordSink* records = nullptr;  // null: none are written
+  OtherShards* others = nullptr;         // null: there are none
   std::uint64_t seed = 0;                // for chance: weights, session identifiers
   std::uint8_t shard = 0;
   std::uint8_t workers = 1;

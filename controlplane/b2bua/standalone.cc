@@ -7,6 +7,7 @@
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/identity.h"
 #include "controlplane/b2bua/sips.h"
+#include "controlplane/b2bua/subscription.h"
 #include "controlplane/b2bua/target_uri.h"
 #include "controlplane/response_map/reason.h"
 #include "dataplane/sip/uri.h"
@@ -16,13 +17,6 @@ namespace sallyport::b2bua {
 using response_map::LocalError;
 using sip::HeaderId;
 using sip::Method;
-
-namespace {
-
-// Above every slot of a leg: a request inside a dialog that such a tag would belong to finds nobody.
-constexpr std::uint32_t kNoLeg = 1u << 27;
-
-}  // namespace
 
 Standalone* CallManager::standalone_of(std::uint64_t token) {
   return standalone_.find(static_cast<std::uint32_t>(token >> 32) & 0x0fffffffu,
@@ -55,15 +49,38 @@ bool CallManager::refused_standalone(sip::ServerId id, const sip::MessageView& r
   return error != LocalError::none;
 }
 
-void CallManager::on_standalone(sip::ServerId id, const sip::MessageView& request, config::PeerIndex from) {
-  if (refused_standalone(id, request, from)) return;
-  const routing::NumberPath heard_as(services_.config, from, std::nullopt, config::kNoIndex);
+std::vector<routing::TargetId> CallManager::route_request(Standalone& one, const sip::MessageView& request) {
+  const routing::NumberPath heard_as(services_.config, one.from, std::nullopt, config::kNoIndex);
   const std::string called = heard_as.uri(routing::Party::called, request.request_uri());
   const auto uri = sip::parse_uri(called);
-  const routing::RouteChoice choice =
-      services_.router.route(from, uri ? uri->user : std::string_view{}, random_(), services_.health, now());
-  if (choice.candidates.empty())
-    return (void)refuse(id, from, choice.route ? LocalError::peer_down : LocalError::no_route);
+  routing::RouteChoice choice = services_.router.route(one.from, uri ? uri->user : std::string_view{},
+                                                       random_(), services_.health, now());
+  one.route = choice.route;
+  return std::move(choice.candidates);
+}
+
+LocalError CallManager::aim(Standalone& one, routing::TargetId target, bool called_by_sips) {
+  const config::Target* there = services_.health.place(target);
+  if (there == nullptr) return LocalError::peer_down;  // its name moved on
+  const config::Peer& peer = services_.config.peers[target.peer];
+  const config::Realm& realm = services_.config.realms[peer.realm];
+  const IpAddress local = realm.address(there->endpoint.address.family());
+  const auto transport = static_cast<sip::Transport>(there->transport);
+  if (called_by_sips && transport != sip::Transport::tls) return LocalError::sips_not_allowed;
+  one.target = target;
+  one.sips = called_by_sips || is_sips(there->uri);
+  one.next_host = next_host(*there, one.sips);
+  one.path = {.local = {local, realm.sip_port(there->transport)},
+              .remote = there->endpoint,
+              .realm = peer.realm,
+              .transport = transport,
+              .peer = peer_to_prove(transport, target.peer)};
+  one.authenticator = {};
+  return local ? LocalError::none : LocalError::transport_failure;
+}
+
+void CallManager::on_standalone(sip::ServerId id, const sip::MessageView& request, config::PeerIndex from) {
+  if (refused_standalone(id, request, from)) return;
   sip::Slab<Standalone>::Handle handle;
   Standalone* one = standalone_.make(handle);
   if (one == nullptr) return (void)refuse(id, from, LocalError::capacity);
@@ -71,8 +88,12 @@ void CallManager::on_standalone(sip::ServerId id, const sip::MessageView& reques
   one->generation = handle.generation;
   one->server = id;
   one->from = from;
-  one->route = choice.route;
-  one->candidates = choice.candidates;
+  one->candidates = route_request(*one, request);
+  if (one->candidates.empty()) {
+    const LocalError error = one->route ? LocalError::peer_down : LocalError::no_route;
+    standalone_.free(handle.slot);
+    return (void)refuse(id, from, error);
+  }
   response_map::Input nobody;
   nobody.local = LocalError::peer_down;
   next_standalone(*one, nobody);
@@ -82,37 +103,36 @@ void CallManager::next_standalone(Standalone& one, response_map::Input failure) 
   const sip::StoredMessage* request = transactions_->request_of(one.server);
   if (request == nullptr) return standalone_.free(one.slot);  // nobody waits any more
   while (one.next_candidate < one.candidates.size()) {
-    one.target = one.candidates[one.next_candidate++];
-    const config::Peer& peer = services_.config.peers[one.target.peer];
-    const config::Target* known = services_.health.place(one.target);
-    if (known == nullptr) {  // its name moved on
-      failure = {};
-      failure.local = LocalError::peer_down;
-      continue;
-    }
-    const config::Target& there = *known;
-    const config::Realm& realm = services_.config.realms[peer.realm];
-    const IpAddress local = realm.address(there.endpoint.address.family());
-    const auto transport = static_cast<sip::Transport>(there.transport);
-    const bool called_by_sips = is_sips(request->view().request_uri());
-    if (called_by_sips && transport != sip::Transport::tls) {
-      failure = {};
-      failure.local = LocalError::sips_not_allowed;
-      continue;
-    }
-    one.sips = called_by_sips || is_sips(there.uri);
-    one.next_host = next_host(there, one.sips);
-    one.path = {.local = {local, realm.sip_port(there.transport)},
-                .remote = there.endpoint,
-                .realm = peer.realm,
-                .transport = transport,
-                .peer = peer_to_prove(transport, one.target.peer)};
-    one.authenticator = {};
-    if (local && send_standalone(one, request->view())) return;
+    const LocalError error =
+        aim(one, one.candidates[one.next_candidate++], is_sips(request->view().request_uri()));
+    if (error == LocalError::none && send_standalone(one, request->view())) return;
     failure = {};
-    failure.local = local ? LocalError::capacity : LocalError::transport_failure;
+    failure.local = error == LocalError::none ? LocalError::capacity : error;
   }
   standalone_failed(one, failure, {});
+}
+
+unsigned CallManager::hops_left(const sip::MessageView& request) {
+  return static_cast<unsigned>(
+      (request.index->max_forwards < 0 ? 70 : std::min(request.index->max_forwards, 255)) - 1);
+}
+
+void CallManager::write_credentials(Standalone& one, const sip::MessageView& request, std::string_view uri,
+                                    sip::HeaderWriter& out) {
+  if (one.authenticator.empty()) return;
+  const config::Credentials& known = services_.config.peers[one.target.peer].credentials;
+  one.authenticator.authorize(out, {.user = known.user, .password = known.password, .realm = known.realm},
+                              request.method_text(), uri, request.body());
+}
+
+bool CallManager::answers_challenge(Standalone& one, const sip::MessageView& response) {
+  if (response.status() != 401 && response.status() != 407) return false;
+  const config::Credentials& known = services_.config.peers[one.target.peer].credentials;
+  if (known.empty()) return false;
+  const sip::DigestCredentials credentials{
+      .user = known.user, .password = known.password, .realm = known.realm};
+  return one.authenticator.challenged(response, credentials, sip::make_cnonce()) ==
+         sip::Authenticator::Verdict::retry;
 }
 
 bool CallManager::send_standalone(Standalone& one, const sip::MessageView& request) {
@@ -122,21 +142,15 @@ bool CallManager::send_standalone(Standalone& one, const sip::MessageView& reque
   const Crossing crossing{headers_[one.from], headers_[one.target.peer], host, numbers};
   const std::string uri =
       request_uri_for(numbers.uri(routing::Party::called, request.request_uri()), one.next_host, one.sips);
-  const int hops = request.index->max_forwards < 0 ? 70 : std::min(request.index->max_forwards, 255);
   std::string lines;
   sip::HeaderWriter out(lines);
   out.line(HeaderId::from, {crossing_from(request, crossing), ";tag=", mint(steer::TokenKind::tag, name)});
   out.line(HeaderId::to, {"<", uri, ">"});
   out.line(HeaderId::call_id, mint(steer::TokenKind::call_id, name));
   out.line(HeaderId::cseq, {std::to_string(++one.cseq), " ", request.method_text()});
-  out.line(HeaderId::max_forwards, static_cast<std::uint64_t>(hops - 1));
+  out.line(HeaderId::max_forwards, std::uint64_t{hops_left(request)});
   out.line(HeaderId::user_agent, kProduct);
-  const config::Credentials& known = services_.config.peers[one.target.peer].credentials;
-  const sip::DigestCredentials credentials{
-      .user = known.user, .password = known.password, .realm = known.realm};
-  if (!one.authenticator.empty()) {
-    one.authenticator.authorize(out, credentials, request.method_text(), uri, request.body());
-  }
+  write_credentials(one, request, uri, out);
   pass_headers(request, crossing, out);
   pass_content_headers(request, out);
   const sip::RequestDraft draft{.method = request.method(),
@@ -152,32 +166,32 @@ bool CallManager::send_standalone(Standalone& one, const sip::MessageView& reque
       .has_value();
 }
 
-void CallManager::on_standalone_response(std::uint64_t token, const sip::MessageView& response) {
-  Standalone* one = standalone_of(token);
-  const std::uint16_t status = response.status();
-  if (one == nullptr || status < 200) return;
-  const config::Peer& peer = services_.config.peers[one->target.peer];
-  const sip::StoredMessage* request = transactions_->request_of(one->server);
-  if ((status == 401 || status == 407) && !peer.credentials.empty() && request != nullptr) {
-    const sip::DigestCredentials credentials{.user = peer.credentials.user,
-                                             .password = peer.credentials.password,
-                                             .realm = peer.credentials.realm};
-    const auto verdict = one->authenticator.challenged(response, credentials, sip::make_cnonce());
-    if (verdict == sip::Authenticator::Verdict::retry && send_standalone(*one, request->view())) return;
-  }
+// What it says, for the response map; its target's health knows of it.
+response_map::Input CallManager::heard_standalone(const Standalone& one, const sip::MessageView& response) {
   response_map::Input input;
-  input.receive = peer.map_receive;
-  input.send = services_.config.peers[one->from].map_send;
-  input.code = status;
+  input.receive = services_.config.peers[one.target.peer].map_receive;
+  input.send = services_.config.peers[one.from].map_send;
+  input.code = response.status();
   input.phrase = response.reason_phrase();
   if (response.has(HeaderId::reason)) input.q850 = response_map::q850_of(response.header(HeaderId::reason));
   input.retry_after_s = retry_after_of(response);
   input.invite = false;
-  if (status == 503 && input.retry_after_s != 0) {
-    services_.health.retry_after(one->target, input.retry_after_s * kSecond, now());
+  if (input.code == 503 && input.retry_after_s != 0) {
+    services_.health.retry_after(one.target, input.retry_after_s * kSecond, now());
   } else {
-    services_.health.answered(one->target);
+    services_.health.answered(one.target);
   }
+  return input;
+}
+
+void CallManager::on_standalone_response(std::uint64_t token, const sip::MessageView& response) {
+  Standalone* one = standalone_of(token);
+  const std::uint16_t status = response.status();
+  if (one == nullptr || status < 200) return;
+  const sip::StoredMessage* request = transactions_->request_of(one->server);
+  if (request != nullptr && answers_challenge(*one, response) && send_standalone(*one, request->view()))
+    return;
+  const response_map::Input input = heard_standalone(*one, response);
   if (status >= 300)
     return standalone_failed(*one, input,
                              failure_fields(response, headers_[one->target.peer], headers_[one->from]));
@@ -214,13 +228,18 @@ void CallManager::standalone_failed(Standalone& one, response_map::Input failure
   failure.exhausted = one.next_candidate >= one.candidates.size();
   const response_map::Verdict verdict = services_.maps.map(failure);
   if (verdict.failover) return next_standalone(one, failure);
-  const sip::StoredMessage* request = transactions_->request_of(one.server);
+  refuse_request(one.server, verdict, said, one.from);
+  standalone_.free(one.slot);
+}
+
+void CallManager::refuse_request(sip::ServerId id, const response_map::Verdict& verdict,
+                                 const FailureFields& said, config::PeerIndex to) {
+  const sip::StoredMessage* request = transactions_->request_of(id);
   const sip::Path path = request != nullptr ? request->view().path : sip::Path{};
   // RFC 4320 4.1 forbids 408 to a non-INVITE; the transaction still needs its end.
   const bool sendable = verdict.code != 408;
-  respond(one.server, sendable ? verdict.code : 504,
-          failure_headers(verdict, path, said, one.from, Asked::other), sendable ? verdict.phrase : "");
-  standalone_.free(one.slot);
+  respond(id, sendable ? verdict.code : 504, failure_headers(verdict, path, said, to, Asked::other),
+          sendable ? verdict.phrase : "");
 }
 
 }  // namespace sallyport::b2bua

@@ -84,7 +84,9 @@ std::expected<void, std::string> Process::bring_up() {
 void Process::start_shards() {
   const config::Config& config = loaded_->config;
   const unsigned count = config.controlplane.shards;
-  const shard::Common common{config, peers_, router_, loaded_->maps, key_, *open_ports_, records_.get()};
+  exchange_ = std::make_unique<shard::Exchange>(count);
+  const shard::Common common{config,       peers_,          router_,        loaded_->maps, key_,
+                             *open_ports_, records_.get(), exchange_.get()};
   for (unsigned index = 0; index < count; ++index) {
     shard::Lines lines;
     for (unsigned worker = 0; worker < dataplane_->workers(); ++worker) {
@@ -92,6 +94,7 @@ void Process::start_shards() {
       lines.events.push_back(&dataplane_->events(worker, index));
     }
     lines.bell = &dataplane_->doorbell(index);
+    exchange_->set_bell(index, lines.bell);
     lines.media = dataplane_->media();
     if (stream_) {
       lines.stream = {&stream_->commands(index), &stream_->events(index), [this] { stream_->wake(); }};

@@ -80,6 +80,7 @@ class Process final : private stats::ShardQuery {
   std::unique_ptr<media::OpenPorts> open_ports_;
   std::unique_ptr<stream::StreamTransport> stream_;  // null: no realm speaks TCP or TLS
   std::thread stream_thread_;
+  std::unique_ptr<shard::Exchange> exchange_;
   std::vector<std::unique_ptr<shard::Shard>> shards_;
   std::vector<std::thread> threads_;
   NameNews name_news_;

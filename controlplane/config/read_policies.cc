@@ -21,8 +21,8 @@ constexpr std::array<std::pair<std::string_view, NumberParty>, 3> kParties{
     {{"both", NumberParty::both}, {"called", NumberParty::called}, {"calling", NumberParty::calling}}};
 constexpr std::array<std::pair<std::string_view, RedirectMode>, 3> kRedirectModes{
     {{"pass", RedirectMode::pass}, {"follow", RedirectMode::follow}, {"refuse", RedirectMode::refuse}}};
-constexpr std::array<std::pair<std::string_view, ReferMode>, 2> kReferModes{
-    {{"pass", ReferMode::pass}, {"refuse", ReferMode::refuse}}};
+constexpr std::array<std::pair<std::string_view, ReferMode>, 3> kReferModes{
+    {{"pass", ReferMode::pass}, {"follow", ReferMode::follow}, {"refuse", ReferMode::refuse}}};
 constexpr std::array<std::pair<std::string_view, UnknownMethods>, 2> kUnknownMethods{
     {{"refuse", UnknownMethods::refuse}, {"pass", UnknownMethods::pass}}};
 

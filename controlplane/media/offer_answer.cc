@@ -2,6 +2,7 @@
 #include "controlplane/media/offer_answer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sdp_rewriter/offer_answer.h"
 
@@ -124,6 +125,7 @@ std::expected<std::string, MediaError> OfferAnswer::offer(Leg from, std::string_
   session_.commit();
   state_ = State::offered;
   had_answer_ = false;
+  said_before_ = std::exchange(said_[index(from)], std::string(body));
   return write(*open_.description, other(from), true);
 }
 
@@ -175,6 +177,7 @@ std::expected<std::string, MediaError> OfferAnswer::apply(const Offer& offer, st
     session_.set_remote(offer.from, i, offerer);
   }
   session_.commit();
+  said_[index(from)] = body;
   return write(description, offer.from, false);
 }
 
@@ -257,6 +260,7 @@ bool OfferAnswer::readdress(Leg from, std::string_view body, const sdp::PolicyIn
     session_.set_remote(from, i, remote);
   }
   session_.commit();
+  said_[index(from)] = body;
   remember_agreed();
   return true;
 }
@@ -279,8 +283,27 @@ std::string OfferAnswer::rejection(Leg to, std::string_view body) {
   return sdp::rewrite(description, plan);
 }
 
+void OfferAnswer::continue_origin(Leg leg, const Origin& last) {
+  session_id_[index(leg)] = last.session_id;
+  told_[index(leg)].version = top_version_[index(leg)] = last.version + 1;
+}
+
+std::string OfferAnswer::tell_again(Leg leg, const Origin& last) {
+  Told& told = state_ == State::offered ? before_[index(leg)] : told_[index(leg)];
+  continue_origin(leg, last);
+  told.version = top_version_[index(leg)];
+  // o=<username> <sess-id> <sess-version> <nettype> ... (RFC 8866 5.2)
+  const std::size_t line = told.text.find("\no=");
+  if (line == std::string::npos) return told.text;
+  const std::size_t id = told.text.find(' ', line) + 1;
+  const std::size_t rest = told.text.find(' ', told.text.find(' ', id) + 1);
+  told.text.replace(id, rest - id, std::to_string(last.session_id) + " " + std::to_string(told.version));
+  return told.text;
+}
+
 void OfferAnswer::withdraw() {
   if (state_ != State::offered) return;
+  said_[index(open_.from)] = std::move(said_before_);
   open_ = {};
   told_ = std::move(before_);
   before_ = {};

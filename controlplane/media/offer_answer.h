@@ -95,6 +95,18 @@ class OfferAnswer {
   [[nodiscard]] const std::string& agreed(Leg leg) const {
     return state_ == State::offered ? before_[index(leg)].text : told_[index(leg)].text;
   }
+  // What that leg said last, as it came. Empty: nothing yet.
+  [[nodiscard]] const std::string& said(Leg leg) const { return said_[index(leg)]; }
+  // A leg that moves to another call hears of one session all the same (RFC 3264 8): its o= line goes on from
+  // what it was told there.
+  struct Origin {
+    std::uint64_t session_id = 0;
+    std::uint64_t version = 0;
+  };
+  [[nodiscard]] Origin origin(Leg leg) const { return {session_id_[index(leg)], top_version_[index(leg)]}; }
+  void continue_origin(Leg leg, const Origin& last);
+  // What that leg was told last in this call, or what is agreed of it, as its next version after `last`.
+  [[nodiscard]] std::string tell_again(Leg leg, const Origin& last);
   // A 18x has answered the open offer.
   [[nodiscard]] bool has_answer() const { return state_ == State::offered && had_answer_; }
   // The 2xx came without an SDP of its own: what the 18x said holds (RFC 6337 2.2).
@@ -143,6 +155,8 @@ class OfferAnswer {
   std::array<std::uint64_t, 2> session_id_;
   std::array<const sdp::CodecPolicy*, 2> codecs_{};
   std::array<std::uint64_t, 2> top_version_{};  // the highest that each leg has seen
+  std::array<std::string, 2> said_;
+  std::string said_before_;  // by the one whose offer is open
   std::array<Told, 2> told_;
   std::array<Told, 2> before_;  // told_ as it was before the open offer
   State state_ = State::idle;

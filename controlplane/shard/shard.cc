@@ -57,6 +57,7 @@ Shard::Shard(const Common& common, const Lines& lines, unsigned index, unsigned 
       admission_(common.config, shards),
       unknown_sources_(common.config, index, shards, common.key.hash),
       link_(lines.commands, lines.stream, statistics_.totals),
+      exchange_(common.exchange, index),
       counter_(peers_, statistics_),
       manager_({.config = common.config,
                 .peers = peers_,
@@ -73,6 +74,7 @@ Shard::Shard(const Common& common, const Lines& lines, unsigned index, unsigned 
                 .flows = link_,
                 .statistics = statistics_,
                 .records = common.records,
+                .others = &exchange_,
                 .seed = seed_of(common.key, index, "calls"),
                 .shard = static_cast<std::uint8_t>(index),
                 .workers = static_cast<std::uint8_t>(lines.commands.size())}),
@@ -128,6 +130,7 @@ unsigned Shard::turn(Nanoseconds now_ns) {
   const Nanoseconds lag = now_ns - oldest_event_ns_;
   lag_ns_.store(lag, std::memory_order_relaxed);
   admission_.overload().observe(lag, fill, now_ns);
+  done += take_messages();
   mailbox_.run(*this);
   if (applied_ == Phase::running && health_.next_probe_ns() <= now_ns) manager_.probe(now_ns);
   transactions_.settle();
@@ -143,6 +146,17 @@ unsigned Shard::take_events(dp::RecordRing& ring, Nanoseconds now_ns) {
     on_event(record, now_ns);
     ring.pop();
   }
+  return taken;
+}
+
+unsigned Shard::take_messages() {
+  unsigned taken = 0;
+  for (; taken < kEventsPerTurn; ++taken) {
+    const auto message = exchange_.take();
+    if (!message) break;
+    manager_.on_message(*message);
+  }
+  exchange_.flush();
   return taken;
 }
 
@@ -208,7 +222,7 @@ void Shard::receive(const Head& head, const sip::Path& path, std::span<const std
   arrival.verdict = head.verdict;
   arrival.slot = head.slot;
   arrival.generation = head.generation;
-  if (manager_.admit_source(arrival)) transactions_.receive(arrival);
+  if (!manager_.forwarded(arrival) && manager_.admit_source(arrival)) transactions_.receive(arrival);
 }
 
 void Shard::apply_phase() {
@@ -221,7 +235,7 @@ void Shard::apply_phase() {
 
 bool Shard::has_work() {
   return stop_.load(std::memory_order_acquire) || !mailbox_.empty() || names_.waiting() ||
-         phase_.load(std::memory_order_acquire) != applied_ ||
+         exchange_.has_arrived() || phase_.load(std::memory_order_acquire) != applied_ ||
          std::ranges::any_of(lines_.events, [](dp::RecordRing* ring) { return !ring->empty(); }) ||
          (lines_.stream.events != nullptr && !lines_.stream.events->empty());
 }
@@ -229,9 +243,10 @@ bool Shard::has_work() {
 void Shard::sleep() {
   const Nanoseconds now_ns = monotonic_now_ns();
   Nanoseconds until = std::min(wheel_.next_deadline_ns(), health_.next_probe_ns());
-  until = std::min(until, now_ns + (link_.has_held()      ? kWorkersWord
-                                    : link_.has_backlog() ? kMillisecond
-                                                          : kLongestSleep));
+  const bool backlog = link_.has_backlog() || exchange_.has_backlog();
+  until = std::min(until, now_ns + (link_.has_held() ? kWorkersWord
+                                    : backlog        ? kMillisecond
+                                                     : kLongestSleep));
   if (until <= now_ns) return;
   lines_.bell->prepare_sleep();
   if (has_work()) return lines_.bell->cancel_sleep();

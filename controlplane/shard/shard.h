@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "controlplane/b2bua/call_manager.h"
+#include "controlplane/shard/exchange.h"
 #include "controlplane/shard/message_counter.h"
 #include "controlplane/shard/worker_link.h"
 #include "controlplane/sip/transaction_layer.h"
@@ -33,6 +34,7 @@ struct Common {
   steer::NodeKey key;
   media::OpenPorts& open_ports;
   stats::RecordSink* records = nullptr;
+  Exchange* exchange = nullptr;  // null: one shard alone
 };
 
 // A shard's rings and bell, by worker.
@@ -75,6 +77,7 @@ class Shard final : private stats::ShardView {
   [[nodiscard]] sip::TimerWheel& wheel() { return wheel_; }
   [[nodiscard]] media::PortAllocator& ports() { return ports_; }
   [[nodiscard]] WorkerLink& link() { return link_; }
+  [[nodiscard]] bool has_messages() const { return exchange_.has_arrived() || exchange_.has_backlog(); }
 
  private:
   // ---- stats::ShardView
@@ -86,6 +89,7 @@ class Shard final : private stats::ShardView {
   unsigned take_events(dp::RecordRing& ring, Nanoseconds now_ns);
   void on_event(const dp::RecordRing::Record& record, Nanoseconds now_ns);
   void on_sip(std::span<const std::byte> bytes, Nanoseconds now_ns);
+  unsigned take_messages();
   unsigned take_stream_events(Nanoseconds now_ns);
   void on_stream_sip(std::span<const std::byte> bytes, Nanoseconds now_ns);
   // A SIP message from either way: its index, then its octets, stand behind the head of its record.
@@ -109,6 +113,7 @@ class Shard final : private stats::ShardView {
   policy::Admission admission_;
   policy::UnknownSources unknown_sources_;
   WorkerLink link_;
+  ExchangeLink exchange_;
   MessageCounter counter_;
   b2bua::CallManager manager_;
   sip::TransactionLayer transactions_;

@@ -93,6 +93,7 @@ TEST(Policies, Codecs_headers_and_redirects_are_read) {
 
 TEST(Policies, What_becomes_of_other_requests_is_read) {
   EXPECT_EQ(peer("probe: 30s").refer, ReferMode::pass);
+  EXPECT_EQ(peer("refer: follow").refer, ReferMode::follow);
   EXPECT_EQ(peer("refer: refuse").refer, ReferMode::refuse);
   EXPECT_EQ(peer("probe: 30s").unknown_methods, UnknownMethods::refuse);
   EXPECT_EQ(peer("unknown_methods: pass").unknown_methods, UnknownMethods::pass);
@@ -151,6 +152,7 @@ TEST(Policies, Each_fault_has_its_name) {
       {"redirects: maybe", "redirects: must be pass, follow or refuse, not 'maybe'"},
       {"redirects: {mode: follow, depth: 0}", "redirects.depth: must be a number from 1 to 16, not '0'"},
       {"redirects: {depth: 2}", "redirects: needs 'mode'"},
+      {"refer: maybe", "refer: must be pass, follow or refuse, not 'maybe'"},
       {"unknown_methods: maybe", "unknown_methods: must be refuse or pass, not 'maybe'"}};
   for (const Case& c : cases) {
     const std::string faults = faults_of(with_peer(c.peer));

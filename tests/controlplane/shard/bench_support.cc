@@ -192,8 +192,9 @@ Bench::Bench(std::string_view yaml, std::size_t command_bytes) {
     }
   }
   open_ports_ = std::make_unique<media::OpenPorts>(media_);
-  const Common common{config_, *peers_, *router_, *maps_, key_, *open_ports_, &records};
   const unsigned shards = config_.controlplane.shards;
+  exchange_ = std::make_unique<Exchange>(shards);
+  const Common common{config_, *peers_, *router_, *maps_, key_, *open_ports_, &records, exchange_.get()};
   for (unsigned index = 0; index < shards; ++index) {
     Lane& lane = *lanes_.emplace_back(std::make_unique<Lane>(command_bytes));
     const Lines lines{
@@ -254,13 +255,18 @@ void Bench::push_message(Head head, std::string_view text, sip::Framing framing,
 }
 
 void Bench::turn() {
-  for (const auto& lane : lanes_) {
-    lane->shard->turn(now_ns_);
-    lane->shard->link().flush([](unsigned) {});
-    if (!worker_stopped) take_commands(*lane);
-    // What waited for the flow commands.
-    if (lane->shard->link().has_held()) lane->shard->link().flush([](unsigned) {});
-    take_stream(*lane);
+  bool again = true;
+  while (again) {  // what one shard has to say to another is heard within the same instant
+    again = false;
+    for (const auto& lane : lanes_) {
+      lane->shard->turn(now_ns_);
+      lane->shard->link().flush([](unsigned) {});
+      if (!worker_stopped) take_commands(*lane);
+      // What waited for the flow commands.
+      if (lane->shard->link().has_held()) lane->shard->link().flush([](unsigned) {});
+      take_stream(*lane);
+    }
+    for (const auto& lane : lanes_) again = again || lane->shard->has_messages();
   }
 }
 
@@ -421,6 +427,8 @@ void Bench::expect_empty() {
     EXPECT_EQ(shard.manager().calls(), 0u);
     EXPECT_EQ(shard.manager().legs(), 0u);
     EXPECT_EQ(shard.manager().standalone_requests(), 0u);
+    EXPECT_EQ(shard.manager().stubs(), 0u);
+    EXPECT_EQ(shard.manager().subscriptions(), 0u);
     EXPECT_EQ(shard.transaction_layer().clients(), 0u);
     EXPECT_EQ(shard.transaction_layer().servers(), 0u);
     EXPECT_EQ(shard.wheel().running(), 0u);

@@ -151,6 +151,7 @@ class Bench {
   steer::NodeKey key_;
   std::vector<dp::MediaRange> media_;
   std::unique_ptr<media::OpenPorts> open_ports_;
+  std::unique_ptr<Exchange> exchange_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<steer::IdentifierCodec> codec_;
   std::vector<Sent> sent_;

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Subscriptions outside of calls, from the office to the carrier and back.
+#include "tests/controlplane/shard/phones_support.h"
+
+namespace sallyport::shard {
+namespace {
+
+class Subscriptions : public BothWays {
+ protected:
+  // `caller` subscribes; up to the SUBSCRIBE at `callee`.
+  Sent subscribe(std::string_view expires = "600") {
+    const std::string ours = caller.realm == "access" ? "198.51.100.1" : "192.0.2.1";
+    caller.call_id = "sub@" + caller.ip;
+    caller.local = "<sip:me@" + caller.ip + ">;tag=" + caller.tag;
+    caller.remote = "<sip:4930123@" + ours + ">";
+    caller.target = "sip:4930123@" + ours;
+    (void)phones.request(caller, "SUBSCRIBE", {},
+                         "Event: message-summary\r\nAccept: application/simple-message-summary\r\nExpires: " +
+                             std::string(expires) + "\r\n");
+    const Sent sent = phones.expect(callee, "SUBSCRIBE ");
+    callee.incoming = sent;
+    callee.call_id = sent.header("Call-ID");
+    callee.local = sent.header("To") + ";tag=" + callee.tag;
+    callee.remote = sent.header("From");
+    callee.cseq = 100;
+    return sent;
+  }
+  void accepted(std::string_view expires = "600") {
+    phones.answer(callee, subscribe(expires), "200 OK", {}, "Expires: " + std::string(expires) + "\r\n");
+    EXPECT_EQ(phones.expect(caller, "SIP/2.0 200").header("Expires"), expires);
+  }
+  Sent notify(std::string_view state, std::string_view status = "200 OK") {
+    (void)phones.request(callee, "NOTIFY", "Messages-Waiting: yes\r\n",
+                         "Event: message-summary\r\nContent-Type: application/simple-message-summary\r\n"
+                         "Subscription-State: " +
+                             std::string(state) + "\r\n");
+    const Sent heard = phones.expect(caller, "NOTIFY ");
+    phones.answer(caller, heard, status);
+    (void)phones.expect(callee, "SIP/2.0 " + std::string(status.substr(0, 3)));
+    return heard;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Ways, Subscriptions, ::testing::Bool(), direction_name);
+
+TEST_P(Subscriptions, Go_through_with_their_notifications_and_nothing_of_the_other_side_is_seen) {
+  const Sent sent = subscribe();
+  EXPECT_EQ(sent.header("Event"), "message-summary");
+  EXPECT_EQ(sent.header("Expires"), "600");
+  EXPECT_EQ(sent.header("Accept"), "application/simple-message-summary");
+  EXPECT_EQ(sent.text.find(caller.ip), std::string::npos) << sent.text;
+  phones.answer(callee, sent, "200 OK", {}, "Expires: 300\r\n");
+  const Sent ok = phones.expect(caller, "SIP/2.0 200");
+  EXPECT_EQ(ok.header("Expires"), "300");
+  EXPECT_EQ(ok.text.find(callee.ip), std::string::npos) << ok.text;
+  const Sent heard = notify("active;expires=300");
+  EXPECT_EQ(heard.header("Subscription-State"), "active;expires=300");
+  EXPECT_EQ(heard.header("Event"), "message-summary");
+  EXPECT_EQ(heard.body(), "Messages-Waiting: yes\r\n");
+  EXPECT_EQ(heard.header("Call-ID"), caller.call_id);
+  EXPECT_EQ(heard.text.find(callee.ip), std::string::npos) << heard.text;
+  // More time, then no more.
+  (void)phones.request(caller, "SUBSCRIBE", {}, "Event: message-summary\r\nExpires: 900\r\n");
+  const Sent refresh = phones.expect(callee, "SUBSCRIBE ");
+  EXPECT_EQ(refresh.tag_of("To"), callee.tag);
+  phones.answer(callee, refresh, "200 OK", {}, "Expires: 900\r\n");
+  (void)phones.expect(caller, "SIP/2.0 200");
+  (void)notify("terminated;reason=timeout");
+  EXPECT_EQ(bench.shard().manager().subscriptions(), 0u);
+  bench.expect_nothing_left();
+}
+
+TEST_P(Subscriptions, A_NOTIFY_may_overtake_the_answer) {
+  const Sent sent = subscribe();
+  (void)notify("active");
+  phones.answer(callee, sent, "200 OK", {}, "Expires: 60\r\n");
+  (void)phones.expect(caller, "SIP/2.0 200");
+  (void)phones.request(caller, "SUBSCRIBE", {}, "Event: message-summary\r\nExpires: 0\r\n");
+  const Sent end = phones.expect(callee, "SUBSCRIBE ");
+  EXPECT_EQ(end.header("CSeq"), "2 SUBSCRIBE");
+  phones.answer(callee, end, "200 OK", {}, "Expires: 0\r\n");
+  (void)phones.expect(caller, "SIP/2.0 200");
+  (void)notify("terminated");
+  bench.expect_nothing_left();
+}
+
+TEST_P(Subscriptions, A_refusal_comes_back_and_nothing_stays) {
+  phones.answer(callee, subscribe(), "489 Bad Event", {}, "Allow-Events: presence\r\n");
+  EXPECT_EQ(phones.expect(caller, "SIP/2.0 489").header("Allow-Events"), "presence");
+  bench.expect_nothing_left();
+}
+
+TEST_P(Subscriptions, One_whose_time_runs_out_is_forgotten) {
+  accepted("60");
+  (void)notify("active;expires=60");
+  bench.advance(40 * kSecond, kSecond);
+  EXPECT_EQ(bench.shard().manager().subscriptions(), 1u);
+  bench.advance(60 * kSecond, kSecond);
+  EXPECT_EQ(bench.shard().manager().subscriptions(), 0u);
+  (void)phones.request(callee, "NOTIFY", {}, "Event: message-summary\r\nSubscription-State: active\r\n");
+  (void)phones.expect(callee, "SIP/2.0 481");
+  bench.expect_nothing_left();
+}
+
+TEST_P(Subscriptions, A_subscriber_who_knows_nothing_of_it_ends_it) {
+  accepted();
+  (void)notify("active", "481 Subscription Does Not Exist");
+  EXPECT_EQ(bench.shard().manager().subscriptions(), 0u);
+  bench.expect_nothing_left();
+}
+
+TEST_P(Subscriptions, A_subscriber_who_is_silent_ends_it) {
+  accepted();
+  (void)phones.request(callee, "NOTIFY", {}, "Event: message-summary\r\nSubscription-State: active\r\n");
+  phones.forget();
+  bench.advance(33 * kSecond, 250 * kMillisecond);
+  (void)phones.expect(callee, "SIP/2.0 504");
+  bench.expect_nothing_left();
+}
+
+TEST_P(Subscriptions, What_does_not_belong_there_is_refused) {
+  accepted();
+  (void)phones.request(callee, "SUBSCRIBE", {}, "Event: message-summary\r\n");
+  (void)phones.expect(callee, "SIP/2.0 405");
+  (void)phones.request(caller, "NOTIFY", {}, "Event: message-summary\r\n");
+  (void)phones.expect(caller, "SIP/2.0 405");
+  (void)phones.request(caller, "SUBSCRIBE", {}, "Event: message-summary\r\nRequire: sing\r\n");
+  (void)phones.expect(caller, "SIP/2.0 420");
+  Phone other = callee;
+  other.local = callee.incoming.header("To") + ";tag=another-fork";
+  (void)phones.request(other, "NOTIFY", {}, "Event: message-summary\r\nSubscription-State: active\r\n");
+  (void)phones.expect(other, "SIP/2.0 481");
+  (void)notify("terminated");
+  bench.expect_nothing_left();
+}
+
+}  // namespace
+}  // namespace sallyport::shard
