@@ -19,12 +19,12 @@ INSTANTIATE_TEST_SUITE_P(Calls, Extensions, ::testing::Bool(), direction_name);
 
 TEST_P(Extensions, What_a_420_refuses_is_left_out_once_more_and_the_caller_is_served_by_us) {
   const Sent first = phones.call(caller.sdp(), "Require: 100rel\r\n");
-  EXPECT_EQ(first.header("Supported"), "100rel, timer, 199");
+  EXPECT_EQ(first.header("Supported"), "100rel, timer, 199, replaces");
   refuse("420 Bad Extension", "Unsupported: 100rel\r\n");
   EXPECT_FALSE(phones.heard(caller, "SIP/2.0 420"));
   const Sent again = phones.expect(callee, "INVITE ");
   EXPECT_EQ(again.header("Require"), "");
-  EXPECT_EQ(again.header("Supported"), "timer, 199");
+  EXPECT_EQ(again.header("Supported"), "timer, 199, replaces");
   EXPECT_EQ(again.header("Call-ID"), first.header("Call-ID"));
   EXPECT_EQ(again.header("CSeq"), "2 INVITE");
   EXPECT_EQ(again.body(), first.body());
@@ -47,7 +47,7 @@ TEST_P(Extensions, What_a_421_demands_is_required_once_more) {
   refuse("421 Extension Required", "Require: 100rel\r\n");
   const Sent again = phones.expect(callee, "INVITE ");
   EXPECT_EQ(again.header("Require"), "100rel");
-  EXPECT_EQ(again.header("Supported"), "100rel, timer, 199");
+  EXPECT_EQ(again.header("Supported"), "100rel, timer, 199, replaces");
   callee.incoming = again;
   phones.answer(callee, again, "200 OK", callee.sdp());
   phones.expect(caller, "SIP/2.0 200");
