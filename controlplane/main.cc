@@ -37,7 +37,8 @@ void add_dry_runs(CLI::App& app, int& status) {
     const bool complete = !m.base.empty() || (!m.config.empty() && !m.to.empty() &&
                                               (!m.local.empty() || (!m.from.empty() && !m.code.empty())));
     if (!complete) {
-      throw CLI::ValidationError("map", "needs --config, --to and either --local or --from and a code; or --base");
+      throw CLI::ValidationError("map",
+                                 "needs --config, --to and either --local or --from and a code; or --base");
     }
     status = cli::map(m, std::cout, std::cerr);
   });

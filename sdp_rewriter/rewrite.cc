@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "sdp_rewriter/address_scan.h"
 #include "sdp_rewriter/attributes.h"
 #include "sdp_rewriter/fields.h"
 
@@ -103,7 +104,18 @@ class Writer {
     const bool removed = l.kind == LineKind::reveals || l.kind == LineKind::identity ||
                          (l.kind == LineKind::ice && plan_.strip_ice) ||
                          (l.kind == LineKind::bundle && plan_.unbundle);
-    if (!removed) keep(l);
+    if (!removed && !tells_of_its_side(l)) keep(l);
+  }
+
+  // Whatever the line is for: no address that this side's own lines name, and no private one, leaves it.
+  [[nodiscard]] bool tells_of_its_side(const Line& l) const {
+    return has_address(l.text, [&](const IpAddress& found) {
+      const auto is_it = [&](const Connection& each) { return each.address.unmapped() == found; };
+      const auto has_it = [&](const Stream& each) { return std::ranges::any_of(each.connections, is_it); };
+      return found.is_private() || IpAddress::parse(description_.origin().host) == found ||
+             std::ranges::any_of(description_.session_connections(), is_it) ||
+             std::ranges::any_of(description_.streams(), has_it);
+    });
   }
 
   // The lines of a stream in their order. What has to be there and was not is added: c= where its place is,

@@ -9,6 +9,7 @@
 //   a=rtcp             ours, or removed where it says nothing (port + 1) and at session level
 //   ICE                removed (RFC 8839): we are the endpoint of the media path
 //   a=source-filter, alt, altc, ccap, old*ip, tool   removed: addresses, product
+//   any other line with an address that is private or that o= or c= name   removed
 //   formats            kept; where the plan chooses some, the rest goes with its rtpmap, fmtp, rtcp-fb,
 //   imageattr and
 //                      framesize

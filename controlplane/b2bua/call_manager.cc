@@ -106,6 +106,7 @@ Call* CallManager::new_call(config::PeerIndex from, sip::ServerId id, const sip:
   record.source = invite.path.remote;
   record.started_ns = wall_now_ns();
   transactions_->set_token(id, token(Purpose::invite, call->a->handle));
+  transactions_->set_tag(id, call->a->tag);
   services_.statistics.totals.calls.add(1);
   return call;
 }

@@ -462,8 +462,7 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   [[nodiscard]] std::vector<routing::TargetId> route_request(Standalone& one,
                                                              const sip::MessageView& request);
   // Its path leads to that target now; else what is in the way.
-  [[nodiscard]] response_map::LocalError aim(Standalone& one, routing::TargetId target,
-                                             bool called_by_sips);
+  [[nodiscard]] response_map::LocalError aim(Standalone& one, routing::TargetId target, bool called_by_sips);
   [[nodiscard]] static unsigned hops_left(const sip::MessageView& request);
   void write_own_contact(const sip::Path& path, bool sips, sip::HeaderWriter& out) const;
   void write_credentials(Standalone& one, const sip::MessageView& request, std::string_view uri,

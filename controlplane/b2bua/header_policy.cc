@@ -232,11 +232,12 @@ bool accepts_sdp(const sip::MessageView& request) {
 }
 
 namespace {
-// Extensions that we serve on each leg by ourselves (RFC 3262, 3891, 4028, 6228). Proxy-Require asks more than
-// that.
+// Extensions that we serve on each leg by ourselves (RFC 3262, 3891, 4028, 6228). Proxy-Require asks more
+// than that.
 bool is_served(HeaderId field, std::string_view tag) {
   if (field != HeaderId::require) return false;
-  return sip::iequals(tag, "replaces") || sip::iequals(tag, "100rel") || sip::iequals(tag, "timer") || sip::iequals(tag, "199");
+  return sip::iequals(tag, "replaces") || sip::iequals(tag, "100rel") || sip::iequals(tag, "timer") ||
+         sip::iequals(tag, "199");
 }
 }  // namespace
 

@@ -302,6 +302,8 @@ std::optional<sip::Dialog> CallManager::acknowledge_stray(sip::ClientId id,
   const std::string_view from = response.header(HeaderId::from);
   auto dialog = sip::Dialog::uac(from, response.call_id(), response);
   if (!dialog) dialog = sip::Dialog::uac_to_source(from, response.call_id(), response);
+  // Of a re-INVITE: its own route set, that of a dialog which may be gone.
+  if (auto routes = transactions_->routes_of(id); !routes.empty()) dialog->keep_routes(std::move(routes));
   if (sip::nat_evident(response)) dialog->set_nat_source(response.path.remote);
   std::string lines;
   sip::HeaderWriter out(lines);

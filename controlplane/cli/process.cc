@@ -85,8 +85,8 @@ void Process::start_shards() {
   const config::Config& config = loaded_->config;
   const unsigned count = config.controlplane.shards;
   exchange_ = std::make_unique<shard::Exchange>(count);
-  const shard::Common common{config,       peers_,          router_,        loaded_->maps, key_,
-                             *open_ports_, records_.get(), exchange_.get()};
+  const shard::Common common{config, peers_,       router_,        loaded_->maps,
+                             key_,   *open_ports_, records_.get(), exchange_.get()};
   for (unsigned index = 0; index < count; ++index) {
     shard::Lines lines;
     for (unsigned worker = 0; worker < dataplane_->workers(); ++worker) {

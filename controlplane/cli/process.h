@@ -47,8 +47,8 @@ class Process final : private stats::ShardQuery {
   // had the time yet. Main thread.
   [[nodiscard]] bool alive();
   void reopen_files();
-  // SIGHUP and `sallyport reload`: certificates, keys and trust anchors are read again; the configuration is not.
-  // Any thread. A sentence of what was done, or of what is wrong, which the log has too.
+  // SIGHUP and `sallyport reload`: certificates, keys and trust anchors are read again; the configuration is
+  // not. Any thread. A sentence of what was done, or of what is wrong, which the log has too.
   std::expected<std::string, std::string> reload();
   // `sallyport drain` has been asked for over the admin socket.
   [[nodiscard]] bool drain_asked() const { return drain_asked_.load(std::memory_order_acquire); }

@@ -381,6 +381,15 @@ std::expected<void, TransactionError> ClientTransactions::acknowledge(ClientId i
   return {};
 }
 
+std::vector<std::string> ClientTransactions::routes_of(ClientId id) {
+  std::vector<std::string> routes;
+  const Transaction* const known = find(id);
+  if (known == nullptr) return routes;
+  const SentRequest sent(known->request, known->path);
+  for_each_value(sent.view(), HeaderId::route, [&](std::string_view value) { routes.emplace_back(value); });
+  return routes;
+}
+
 bool ClientTransactions::acknowledge_again(Transaction& invite, const MessageView& response) {
   for (const Acknowledgement& known : invite.acknowledgements) {
     if (!iequals(known.to_tag, response.to_tag())) continue;

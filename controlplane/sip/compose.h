@@ -16,7 +16,8 @@ namespace sallyport::sip {
 // 3), over a stream with "alias" too (RFC 5923 5): requests for us may come back on the same connection.
 void compose_request(std::string& out, const RequestDraft& draft, const Path& path, std::string_view branch);
 
-// A request that compose_request() made, for another transport: the same but for what the Via says of the path.
+// A request that compose_request() made, for another transport: the same but for what the Via says of the
+// path.
 void compose_again(std::string& out, std::string_view request, const Path& path, std::string_view branch);
 
 // CANCEL (9.1) and ACK for a non-2xx (17.1.1.3), from the octets of the INVITE that we sent. `to`: the To

@@ -46,6 +46,10 @@ class Dialog {
   // call without a response when our 2xx leaves.
   [[nodiscard]] std::expected<void, DialogFault> confirm(const MessageView& response);
   void confirm() { state_ = DialogState::confirmed; }
+
+  // `routes` (name-addr values, first hop first) instead of what a response said: inside a dialog a response
+  // says nothing of its route set (12.2).
+  void keep_routes(std::vector<std::string> routes) { route_set_ = std::move(routes); }
   // The same for a 2xx that confirm() has refused, as with uac_to_source(); what is known already stays.
   void confirm_to_source(const MessageView& response);
 

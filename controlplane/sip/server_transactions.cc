@@ -174,6 +174,10 @@ void ServerTransactions::set_token(ServerId id, std::uint64_t token) {
   if (Transaction* t = find(id)) t->token = token;
 }
 
+void ServerTransactions::set_tag(ServerId id, std::string_view tag) {
+  if (Transaction* t = find(id)) t->local_tag = tag;
+}
+
 const StoredMessage* ServerTransactions::request_of(ServerId id) {
   const Transaction* t = find(id);
   return t == nullptr ? nullptr : &t->request;

@@ -21,6 +21,7 @@ class ServerTransactions final : private TimerTarget {
   bool settle();
 
   void set_token(ServerId id, std::uint64_t token);
+  void set_tag(ServerId id, std::string_view tag);
   [[nodiscard]] std::expected<void, TransactionError> respond(ServerId id, const ResponseDraft& draft);
   void acknowledged(ServerId id);
   [[nodiscard]] const StoredMessage* request_of(ServerId id);

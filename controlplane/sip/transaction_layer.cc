@@ -86,11 +86,17 @@ std::expected<void, TransactionError> TransactionLayer::acknowledge(ClientId id,
 void TransactionLayer::set_token(ServerId id, std::uint64_t token) {
   core_->servers.set_token(id, token);
 }
+void TransactionLayer::set_tag(ServerId id, std::string_view tag) {
+  core_->servers.set_tag(id, tag);
+}
 
 std::expected<void, TransactionError> TransactionLayer::respond(ServerId id, const ResponseDraft& draft) {
   return core_->servers.respond(id, draft);
 }
 
+std::vector<std::string> TransactionLayer::routes_of(ClientId id) {
+  return core_->clients.routes_of(id);
+}
 void TransactionLayer::acknowledged(ServerId id) {
   core_->servers.acknowledged(id);
 }

@@ -83,9 +83,14 @@ class TransactionLayer {
   // repeating.
   [[nodiscard]] std::expected<void, TransactionError> acknowledge(ClientId id, std::string_view to_tag,
                                                                   const RequestDraft& ack, const Path& path);
+  // The Route values of the request, first hop first; none when its transaction is over.
+  [[nodiscard]] std::vector<std::string> routes_of(ClientId id);
 
   // ---- server side
   void set_token(ServerId id, std::uint64_t token);
+  // The To tag of all answers that name none, and of the answer to a CANCEL of the request, which should bear
+  // the same (RFC 3261 9.2).
+  void set_tag(ServerId id, std::string_view tag);
   // A 2xx to an INVITE is repeated from T1, doubling up to T2, until acknowledged() or 64*T1 (13.3.1.4). A
   // final response that is too_large is sent without the user's lines and body, a 2xx as 500, so that the
   // transaction ends; of a 2xx to an INVITE, and where even that does not fit, settle() tells not_sent.

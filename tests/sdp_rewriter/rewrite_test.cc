@@ -317,6 +317,25 @@ TEST(Rewrite, A_session_level_rtcp_attribute_goes) {
          plan_of({kFirst}), kHeadOut});
 }
 
+TEST(Rewrite, Lines_with_an_address_of_their_side_go_whatever_they_are) {
+  const auto with = [](std::string_view line) {
+    return "v=0\r\no=- 1 1 IN IP4 203.0.113.9\r\ns=-\r\nc=IN IP6 2001:db8::9\r\nt=0 0\r\nm=audio 6000 "
+           "RTP/AVP 0\r\n" +
+           std::string(line) + "\r\na=rtcp-mux\r\n";
+  };
+  for (const char* const gone : {"a=x-origin:203.0.113.9", "a=x-media:[2001:DB8::9]:4000",
+                                 "a=ssrc:7 cname:u@10.20.0.10", "i=at 192.168.1.1:5060", "a=face:fe80::1",
+                                 "a=x fd00::7%eth0", "a=x-mapped:::ffff:10.0.0.1", "b=X-10.1.2.3:1"}) {
+    EXPECT_EQ(rewritten(with(gone), plan_of({kFirst})).find(std::string(gone).substr(2)), std::string::npos)
+        << gone;
+  }
+  for (const char* const kept :
+       {"a=x-other:198.51.100.7", "a=x-version:10.20.0", "a=x:10.20.0.1.5", "a=ssrc:7 cname:fd:1",
+        "a=fingerprint:SHA-1 FD:00:AD:3E:FD:00:AD:3E:FD:00:AD:3E:FD:00:AD:3E:FD:00:AD:3E", "a=maxptime:20"}) {
+    EXPECT_NE(rewritten(with(kept), plan_of({kFirst})).find(kept), std::string::npos) << kept;
+  }
+}
+
 TEST(Rewrite, Another_version_changes_nothing_but_the_version) {
   const std::string text = "v=0\r\no=- 7 3 IN IP4 192.0.2.1\r\ns=o= 7 3 x\r\n";
   EXPECT_EQ(with_version(text, 41), "v=0\r\no=- 7 41 IN IP4 192.0.2.1\r\ns=o= 7 3 x\r\n");

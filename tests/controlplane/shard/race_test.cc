@@ -26,7 +26,9 @@ TEST_P(Races, A_200_that_crosses_the_CANCEL_gets_ACK_and_BYE_and_the_caller_487)
 TEST_P(Races, A_CANCEL_before_any_response_waits_for_one) {
   phones.call(caller.sdp());
   phones.cancel();
-  phones.expect(caller, "SIP/2.0 487");
+  const Sent accepted = phones.expect(caller, "SIP/2.0 200");
+  EXPECT_EQ(accepted.header("CSeq"), "1 CANCEL");
+  EXPECT_EQ(accepted.tag_of("To"), phones.expect(caller, "SIP/2.0 487").tag_of("To")) << "RFC 3261 9.2";
   EXPECT_FALSE(phones.heard(callee, "CANCEL ")) << "RFC 3261 9.1";
   phones.answer(callee, callee.incoming, "180 Ringing");
   phones.answer(callee, phones.expect(callee, "CANCEL "), "200 OK");
