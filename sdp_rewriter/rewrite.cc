@@ -109,6 +109,7 @@ class Writer {
 
   // Whatever the line is for: no address that this side's own lines name, and no private one, leaves it.
   [[nodiscard]] bool tells_of_its_side(const Line& l) const {
+    if (l.kind == LineKind::ice) return false;  // candidates are addresses: who lets ICE pass wants them
     return has_address(l.text, [&](const IpAddress& found) {
       const auto is_it = [&](const Connection& each) { return each.address.unmapped() == found; };
       const auto has_it = [&](const Stream& each) { return std::ranges::any_of(each.connections, is_it); };
