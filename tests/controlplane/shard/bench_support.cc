@@ -93,7 +93,7 @@ std::string sdp(std::string_view address, unsigned port, std::string_view more) 
 }
 
 namespace {
-std::string with_body(std::string head, std::string_view body) {
+std::string head_and_body(std::string head, std::string_view body) {
   if (!body.empty()) head += "Content-Type: application/sdp\r\n";
   return head + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
 }
@@ -110,7 +110,7 @@ std::string make_invite(const InviteOptions& options) {
                      "Contact: " + options.contact +
                      "\r\nUser-Agent: SecretPhone/1.0\r\nOrganization: Secret\r\n" +
                      "Max-Forwards: " + std::to_string(options.max_forwards) + "\r\n" + options.more;
-  return with_body(head, options.body);
+  return head_and_body(head, options.body);
 }
 
 std::string make_cancel(std::string_view invite) {
@@ -133,7 +133,7 @@ std::string make_response(const Sent& request, std::string_view status, std::str
                      "\r\nCall-ID: " + request.header("Call-ID") + "\r\nCSeq: " + request.header("CSeq") +
                      "\r\nServer: SecretSwitch/2\r\n";
   if (!contact.empty()) head += "Contact: " + std::string(contact) + "\r\n";
-  return with_body(head + std::string(more), body);
+  return head_and_body(head + std::string(more), body);
 }
 
 std::string make_in_dialog(std::string_view method, std::string_view invite, const Sent& response,
@@ -148,7 +148,7 @@ std::string make_in_dialog(std::string_view method, std::string_view invite, con
                      "\r\nTo: " + response.header("To") + "\r\nCall-ID: " + header_of(invite, "Call-ID") +
                      "\r\nCSeq: " + std::to_string(cseq) + " " + std::string(method) +
                      "\r\nMax-Forwards: 70\r\nContact: " + header_of(invite, "Contact") + "\r\n";
-  return with_body(head, body);
+  return head_and_body(head, body);
 }
 
 std::string make_uas_request(std::string_view method, const Sent& invite, std::string_view tag,
@@ -162,7 +162,7 @@ std::string make_uas_request(std::string_view method, const Sent& invite, std::s
                      "\r\nCall-ID: " + invite.header("Call-ID") + "\r\nCSeq: " + std::to_string(cseq) + " " +
                      std::string(method) + "\r\nMax-Forwards: 70\r\nContact: <sip:" + std::string(via) +
                      ">\r\n";
-  return with_body(head, body);
+  return head_and_body(head, body);
 }
 
 Bench::Bench(std::string_view yaml, std::size_t command_bytes) {
