@@ -3,7 +3,7 @@
 
 namespace sallyport::dp {
 
-FlowCounters counters_of(const Flow& flow) {
+FlowCounters counters_of(const Flow& flow, const RtcpStatistics& rtcp) {
   FlowCounters out;
   out.packets = flow.packets;
   out.bytes = flow.bytes;
@@ -15,7 +15,11 @@ FlowCounters counters_of(const Flow& flow) {
   out.ssrc = flow.rtp.ssrc;
   out.first_ns = flow.first_ns;
   out.last_ns = flow.packets == 0 ? 0 : flow.last_ns;
-  if (flow.latch == LatchState::locked) out.latched = source_of(flow);
+  if (rtcp.generation == flow.generation) {
+    out.rtt_us = rtcp.rtt_us;
+    out.reported_lost = rtcp.reported_lost;
+  }
+  if (flow.is_locked()) out.latched = source_of(flow);
   return out;
 }
 
@@ -33,7 +37,7 @@ void set_source(Flow& flow, const Endpoint& source) {
 Endpoint target_of(const Flow& flow) {
   const FlowSpec& spec = flow.spec;
   if (spec.latch == LatchMode::off || spec.latch == LatchMode::asymmetric) return spec.remote;
-  if (flow.latch == LatchState::locked) return source_of(flow);
+  if (flow.is_locked()) return source_of(flow);
   // Not locked: the SDP's word is taken only where the signalling vouches for it. Behind a NAT it does not,
   // and a private address there would lead to somebody else.
   if (!spec.remote) return {};

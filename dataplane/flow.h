@@ -11,6 +11,7 @@
 #include "dataplane/api/contract.h"
 #include "dataplane/egress.h"
 #include "dataplane/latch.h"
+#include "dataplane/rtcp_statistics.h"
 #include "dataplane/rtp_statistics.h"
 
 namespace sallyport::dp {
@@ -22,7 +23,7 @@ enum class FlowState : std::uint8_t {
 };
 
 // What the flow still has to tell its shard: bits of Flow::pending.
-inline constexpr std::uint8_t kTellLatched = 1, kTellIdle = 2, kTellRemoved = 4;
+inline constexpr std::uint8_t kTellLatched = 1, kTellIdle = 2, kTellRemoved = 4, kTellActive = 8;
 
 inline constexpr std::uint16_t kNoProof = 0xffff;
 
@@ -70,9 +71,8 @@ struct alignas(64) Flow {
   // Lines 4 and 5.
   FlowSpec spec;
 
-  [[nodiscard]] bool locked_or_strict() const {
-    return latch == LatchState::strict || latch == LatchState::locked;
-  }
+  [[nodiscard]] bool is_locked() const { return latch == LatchState::locked || latch == LatchState::moving; }
+  [[nodiscard]] bool knows_source() const { return latch == LatchState::strict || is_locked(); }
 };
 
 static_assert(sizeof(Flow) == 384);
@@ -81,7 +81,7 @@ static_assert(offsetof(Flow, packets) == 64 && offsetof(Flow, out) == 128 && off
 static_assert(std::is_trivially_copyable_v<Flow>);
 
 // The counters as the contract gives them.
-[[nodiscard]] FlowCounters counters_of(const Flow& flow);
+[[nodiscard]] FlowCounters counters_of(const Flow& flow, const RtcpStatistics& rtcp);
 // Where packets to the endpoint may go now: the locked source, or the SDP address where the mode trusts it.
 [[nodiscard]] Endpoint target_of(const Flow& flow);
 [[nodiscard]] Endpoint source_of(const Flow& flow);

@@ -50,11 +50,17 @@ bool FlowEvents::tell_now(std::uint32_t slot, Flow& flow) {
     flow.pending &= static_cast<std::uint8_t>(~kTellLatched);
   }
   if ((flow.pending & kTellIdle) != 0) {
-    if (!push(shard, Event::flow_idle, FlowIdle{self, owner})) return false;
+    if (!push(shard, Event::flow_idle, FlowIdle{self, owner, flow.last_ns})) return false;
     flow.pending &= static_cast<std::uint8_t>(~kTellIdle);
   }
+  if ((flow.pending & kTellActive) != 0) {
+    if (!push(shard, Event::flow_active, FlowActive{self, owner})) return false;
+    flow.pending &= static_cast<std::uint8_t>(~kTellActive);
+  }
   if ((flow.pending & kTellRemoved) != 0) {
-    if (!push(shard, Event::flow_removed, FlowRemoved{self, owner, counters_of(flow)})) return false;
+    if (!push(shard, Event::flow_removed, FlowRemoved{self, owner, counters_of(flow, flows_.rtcp(slot))})) {
+      return false;
+    }
     flow.pending = 0;
     flow.state = FlowState::free;
   }

@@ -23,6 +23,12 @@ constexpr std::size_t kScanAtMost = 1024;         // in one turn
   return owned;
 }
 
+// Signalling may come from elsewhere by now, of a phone that has changed its network: a lock that its rule
+// would not give again goes.
+[[nodiscard]] bool may_stay_locked(const Flow& flow) {
+  return !flow.is_locked() || latch_allows(flow.spec, source_of(flow));
+}
+
 [[nodiscard]] std::uint32_t per_unit(std::uint64_t nanoseconds, std::uint32_t rate) {
   return rate == 0 ? 0 : static_cast<std::uint32_t>(std::min<std::uint64_t>(nanoseconds / rate, 0xffffffffu));
 }
@@ -107,18 +113,24 @@ void FlowKeeper::update(const FlowUpdate& update, Nanoseconds now_ns) {
   if (flow == nullptr || flow->generation != spec.self.generation || !is_place_of(spec)) return;
   const bool was_strict = flow->latch == LatchState::strict;
   const bool is_strict = spec.latch == LatchMode::off;
+  // Who only received was believed for less than RTP: now that it sends, it proves itself by what it sends.
+  const bool begins_to_send = !flow->may_send && spec.may_send && flow->rtp.received == 0;
   take(*flow, spec);
   if (is_strict) {
     forget_proof(*flow, DropReason::flow_latching);
     flow->latch = LatchState::strict;
     set_source(*flow, spec.remote);
-  } else if (was_strict || update.reopen_latch != 0) {
-    forget_proof(*flow, DropReason::flow_latching);
-    flow->latch = latch_step(LatchState::locked, LatchEvent::reopen).next;
+  } else if (was_strict || update.reopen_latch != 0 || begins_to_send || !may_stay_locked(*flow)) {
+    reopen(*flow);
   }
   flow->last_ns = now_ns;  // what signalling changed is waited for anew
   flow->idle_told = false;
   retarget(*flow, now_ns);
+}
+
+void FlowKeeper::reopen(Flow& flow) {
+  forget_proof(flow, DropReason::flow_latching);
+  flow.latch = latch_step(LatchState::locked, LatchEvent::reopen).next;
 }
 
 void FlowKeeper::remove(const FlowRef& ref, unsigned shard) {
@@ -194,6 +206,38 @@ void FlowKeeper::lock(std::uint32_t slot, Flow& flow, const Endpoint& source, Na
   events_.tell(slot, kTellLatched);
 }
 
+Flow* FlowKeeper::rtp_of(std::uint32_t slot, const Flow& rtcp) {
+  Flow* rtp = slot == 0 || !owns(slot - 1) ? nullptr : active(slot - 1);
+  return rtp != nullptr && rtp->kind == FlowKind::rtp && rtp->generation == rtcp.generation ? rtp : nullptr;
+}
+
+RtcpStatistics& FlowKeeper::rtcp_of(std::uint32_t slot, const Flow& flow) {
+  RtcpStatistics& rtcp = flows_.rtcp(slot);
+  if (rtcp.generation != flow.generation) rtcp = {.generation = flow.generation};
+  return rtcp;
+}
+
+void FlowKeeper::heard_control(std::uint32_t slot, const Flow& flow, std::span<const std::uint8_t> packet,
+                               Nanoseconds now_ns) {
+  if (flow.kind == FlowKind::rtcp) {
+    if (Flow* rtp = rtp_of(slot, flow)) heard(slot - 1, *rtp, now_ns);
+  }
+  const FlowRef to = flow.pair;
+  const Flow* pair = owns(to.slot) ? active(to.slot) : nullptr;
+  if (pair == nullptr || pair->generation != to.generation) return;
+  read_reports(packet, rtcp_of(slot, flow), rtcp_of(to.slot, *pair), now_ns);
+}
+
+void FlowKeeper::tell_active(std::uint32_t slot, Flow& flow) {
+  flow.idle_told = false;
+  // A shard that has not heard of the silence need not hear of its end.
+  if ((flow.pending & kTellIdle) != 0) {
+    flow.pending = static_cast<std::uint8_t>((flow.pending & ~kTellIdle) | kTellActive);
+  } else {
+    events_.tell(slot, kTellActive);
+  }
+}
+
 // Net gaps since the last look; the realm's counter never goes back, so what arrives late afterwards stays
 // counted.
 void FlowKeeper::count_loss(Flow& flow) {
@@ -210,6 +254,7 @@ void FlowKeeper::look_at(Flow& flow, std::uint32_t slot, Nanoseconds now_ns) {
   if (!flow.spec.reports_idle || limit == 0 || flow.idle_told || now_ns - flow.last_ns < limit) return;
   flow.idle_told = true;
   events_.tell(slot, kTellIdle);
+  flow.pending &= static_cast<std::uint8_t>(~kTellActive);  // after it: the flow stays on its list
 }
 
 void FlowKeeper::scan(Nanoseconds now_ns) {
@@ -225,8 +270,9 @@ void FlowKeeper::scan(Nanoseconds now_ns) {
   }
   for (std::size_t n = free_proofs_.size() == kProofs ? 0 : 32; n > 0; --n) {
     const LatchProof& proof = proofs_[proof_at_++ % kProofs];
-    if (proof.slot == kNoSlot || now_ns - proof.candidate.last_ns < kHoldTime) continue;
+    if (proof.slot == kNoSlot) continue;
     Flow& flow = flows_[proof.slot];
+    if (now_ns - proof.candidate.last_ns < hold_time(flow.kind)) continue;
     flow.latch = latch_step(flow.latch, LatchEvent::silent).next;
     forget_proof(flow, DropReason::flow_latching);
   }

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "dataplane/accounts.h"
@@ -64,6 +65,19 @@ class FlowKeeper {
   // Where packets leave has changed: the egress is made anew.
   void retarget(Flow& flow, Nanoseconds now_ns);
 
+  // Something good came from the flow's source.
+  void heard(std::uint32_t slot, Flow& flow, Nanoseconds now_ns) {
+    flow.last_ns = now_ns;
+    if (flow.idle_told) [[unlikely]]
+      tell_active(slot, flow);
+  }
+  // Sane RTCP from the flow's source: what it says of the way, and that the endpoint lives, also where its
+  // RTP port is silent.
+  void heard_control(std::uint32_t slot, const Flow& flow, std::span<const std::uint8_t> packet,
+                     Nanoseconds now_ns);
+  // The RTP flow of an RTCP flow: the port below. nullptr: there is none.
+  [[nodiscard]] Flow* rtp_of(std::uint32_t slot, const Flow& rtcp);
+
   // A part of the work that time brings: idle flows, silent candidates.
   void scan(Nanoseconds now_ns);
   void abandon();  // at the end
@@ -73,6 +87,9 @@ class FlowKeeper {
  private:
   [[nodiscard]] bool is_place_of(const FlowSpec& spec) const;
   void take(Flow& flow, const FlowSpec& spec);
+  void tell_active(std::uint32_t slot, Flow& flow);
+  void reopen(Flow& flow);
+  [[nodiscard]] RtcpStatistics& rtcp_of(std::uint32_t slot, const Flow& flow);
   void deactivate(Flow& flow);
   void look_at(Flow& flow, std::uint32_t slot, Nanoseconds now_ns);
   void count_loss(Flow& flow);

@@ -34,7 +34,7 @@ void FlowSnapshot::fill(const FlowKeeper& keeper, FlowTable& flows) {
   const std::size_t end = std::min({rows_.size() + kRowsATurn, slots.size(), limit_});
   for (std::size_t i = rows_.size(); i < end; ++i) {
     const Flow& flow = flows[slots[i]];
-    rows_.push_back({flow.spec, counters_of(flow)});
+    rows_.push_back({flow.spec, counters_of(flow, flows.rtcp(slots[i]))});
   }
   const bool all = rows_.size() >= std::min(slots.size(), limit_);
   state_.store(all ? State::done : State::asked, std::memory_order_release);

@@ -15,6 +15,7 @@
 namespace sallyport::dp {
 
 struct Flow;
+struct RtcpStatistics;
 
 // Slots that `media` spans.
 [[nodiscard]] std::size_t slots_of(const std::vector<MediaRange>& media);
@@ -28,9 +29,12 @@ class FlowTable {
 
   [[nodiscard]] std::size_t size() const { return slots_; }
   [[nodiscard]] Flow& operator[](std::uint32_t slot);  // slot < size()
+  // What RTCP has said of that slot's flow; memory of its own, so that flows without RTCP touch none of it.
+  [[nodiscard]] RtcpStatistics& rtcp(std::uint32_t slot);
 
  private:
   Flow* flows_ = nullptr;
+  RtcpStatistics* rtcp_ = nullptr;
   std::size_t slots_ = 0;
 };
 

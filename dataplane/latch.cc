@@ -14,19 +14,22 @@ constexpr auto kTable = [] {
   // clang-format off
   //                              own             stranger           first              next
   //                              proof           gap                rival              takeover
-  //                              silent          reopen
+  //                              silent          reopen             moved
   table[std::size_t(strict)] = {{{strict, pass},   {strict, refuse},  {strict, refuse},  {strict, refuse},
                                  {strict, refuse}, {strict, refuse},  {strict, refuse},  {strict, refuse},
-                                 {strict, forget}, {strict, forget}}};
+                                 {strict, forget}, {strict, forget},  {strict, refuse}}};
   table[std::size_t(open)] = {{{open, refuse},     {open, refuse},    {proving, restart}, {open, refuse},
                                {locked, lock},     {open, refuse},    {open, refuse},    {open, refuse},
-                               {open, forget},     {open, forget}}};
+                               {open, forget},     {open, forget},    {open, refuse}}};
   table[std::size_t(proving)] = {{{proving, refuse}, {proving, refuse},  {proving, refuse}, {proving, hold},
                                   {locked, lock},    {proving, restart}, {proving, refuse}, {proving, restart},
-                                  {open, forget},    {open, forget}}};
+                                  {open, forget},    {open, forget},     {proving, refuse}}};
   table[std::size_t(locked)] = {{{locked, pass},   {locked, refuse},  {locked, refuse},  {locked, refuse},
-                                 {locked, refuse}, {locked, refuse},  {locked, refuse},  {locked, refuse},
-                                 {locked, forget}, {open, forget}}};
+                                 {locked, lock},   {locked, refuse},  {locked, refuse},  {locked, refuse},
+                                 {locked, forget}, {open, forget},    {moving, restart}}};
+  table[std::size_t(moving)] = {{{locked, pass},   {moving, refuse},  {moving, refuse},  {moving, hold},
+                                 {locked, lock},   {moving, restart}, {moving, refuse},  {moving, restart},
+                                 {locked, forget}, {open, forget},    {moving, refuse}}};
   // clang-format on
   return table;
 }();
@@ -57,7 +60,8 @@ bool latch_allows(const FlowSpec& spec, const Endpoint& source) {
 LatchEvent latch_event(LatchState state, const LatchCandidate& candidate, const LatchEvidence& evidence,
                        unsigned proof, Nanoseconds now_ns) {
   if (state == LatchState::open) return proof <= 1 ? LatchEvent::proof : LatchEvent::first;
-  if (state != LatchState::proving) return LatchEvent::stranger;
+  if (state == LatchState::locked) return proof <= 1 ? LatchEvent::proof : LatchEvent::moved;
+  if (state == LatchState::strict) return LatchEvent::stranger;
   const bool alive = now_ns - candidate.last_ns < kCandidateSilence;
   if (evidence.source != candidate.source) return alive ? LatchEvent::rival : LatchEvent::takeover;
   const bool in_sequence =

@@ -12,7 +12,14 @@
 //    │ │               │ │     gap, takeover: start again
 //    │ └──── silent ───┘ │                   │
 //    └────── reopen ─────┴───────────────────┘
-//   Where one packet is enough, `proof` leads from open to locked at once.
+//   Where one packet is enough, `proof` leads from open to locked at once, and renews a lock.
+//
+//   locked ── moved ──▶ moving ── proof ──▶ locked, at the new port
+//     ▲                  │ │ ▲ │
+//     │                  │ │ └─┘ next: hold; gap, takeover: start again
+//     └─ own, silent ────┘ └── reopen ──▶ open
+//   `moved`: in same-address mode, when the locked source has been silent for relatch_after, a packet of its
+//   SSRC from another port of its address, as after a NAT's restart. Its own source still passes meanwhile.
 //
 // `gap`: the candidate's packet is out of sequence. `rival`: another good source while the candidate is
 // alive. `takeover`: the same when the candidate has been silent for kCandidateSilence.
@@ -27,7 +34,7 @@
 
 namespace sallyport::dp {
 
-enum class LatchState : std::uint8_t { strict, open, proving, locked, kCount };
+enum class LatchState : std::uint8_t { strict, open, proving, locked, moving, kCount };
 enum class LatchEvent : std::uint8_t {
   own,
   stranger,
@@ -39,6 +46,7 @@ enum class LatchEvent : std::uint8_t {
   takeover,
   silent,
   reopen,
+  moved,
   kCount
 };
 enum class LatchAction : std::uint8_t {
@@ -57,13 +65,19 @@ struct LatchStep {
 // What a state does with an event; every pair is written.
 [[nodiscard]] LatchStep latch_step(LatchState state, LatchEvent event);
 
-inline constexpr unsigned kProof = 3;  // packets of RTP, UDPTL and opaque flows
+inline constexpr unsigned kProof = 3;                                 // packets of RTP and UDPTL flows
 inline constexpr Nanoseconds kCandidateSilence = 100 * kMillisecond;  // then another source may try
 inline constexpr Nanoseconds kHoldTime = 500 * kMillisecond;          // then a silent candidate is forgotten
 
-// How many packets prove a source. RTCP comes seconds apart and has no sequence: one valid packet is enough.
+// How many packets prove a source. RTCP comes seconds apart and has no sequence: one packet is enough, but it
+// has to be vouched for by its RTP flow (Relay). So has who only receives, whose keep-alives are all that
+// comes. Of a DTLS handshake (opaque) the first flight is all there is until it is answered: it and its
+// repetition, after a second (RFC 6347 4.2.4.1).
 [[nodiscard]] constexpr unsigned proof_of(FlowKind kind) {
-  return kind == FlowKind::rtcp ? 1 : kProof;
+  return kind == FlowKind::rtcp ? 1 : kind == FlowKind::opaque ? 2 : kProof;
+}
+[[nodiscard]] constexpr Nanoseconds hold_time(FlowKind kind) {
+  return kind == FlowKind::opaque ? 1500 * kMillisecond : kHoldTime;
 }
 
 // The address rule of the flow's mode. The port is never judged here but by `off`.
@@ -87,7 +101,7 @@ struct LatchEvidence {
   bool sequenced = false;
 };
 
-// The event that a packet of a good source is in `state`.
+// The event that a packet of a good source is in `state`; of one that moves, in locked and moving.
 [[nodiscard]] LatchEvent latch_event(LatchState state, const LatchCandidate& candidate,
                                      const LatchEvidence& evidence, unsigned proof, Nanoseconds now_ns);
 // Takes the packet into the candidate, as `action` (hold or restart) says.

@@ -22,15 +22,22 @@ constexpr std::size_t kUdptlBytes = 3;  // T.38 9.1: sequence number, and a prim
          std::memcmp(view.source_bytes(), flow.source.data(), view.address_bytes()) == 0;
 }
 
+[[nodiscard]] Behind behind_header(const Flow& flow) {
+  return flow.spec.secured ? Behind::encrypted : Behind::clear;
+}
+
+[[nodiscard]] DropReason rtcp_sanity(const MediaPacket& media) {
+  return rtcp_sane(payload_of(media.view), behind_header(*media.flow)) ? kPass
+                                                                       : DropReason::flow_rtp_malformed;
+}
+
 [[nodiscard]] DropReason rtp_sanity(MediaPacket& media) {
   const Flow& flow = *media.flow;
   const std::span<const std::uint8_t> payload = payload_of(media.view);
-  if (media.kind == MediaKind::rtcp) {
-    if (!flow.rtcp_mux) return DropReason::flow_not_rtp;
-    return rtcp_sane(payload) ? kPass : DropReason::flow_rtp_malformed;
-  }
+  if (media.kind == MediaKind::rtcp) return flow.rtcp_mux ? rtcp_sanity(media) : DropReason::flow_not_rtp;
   if (media.kind != MediaKind::rtp) return DropReason::flow_not_rtp;
-  if (!read_rtp(payload, payload.size(), media.rtp)) return DropReason::flow_rtp_malformed;
+  if (!read_rtp(payload, payload.size(), media.rtp, behind_header(flow)))
+    return DropReason::flow_rtp_malformed;
   media.rtp_read = true;
   const unsigned type = media.rtp.payload_type;
   const bool negotiated = flow.any_payload_type || (flow.payload_types[type >> 6] >> (type & 63) & 1) != 0;
@@ -44,8 +51,7 @@ constexpr std::size_t kUdptlBytes = 3;  // T.38 9.1: sequence number, and a prim
     case FlowKind::rtp:
       return rtp_sanity(media);
     case FlowKind::rtcp:
-      if (media.kind != MediaKind::rtcp) return DropReason::flow_not_rtp;
-      return rtcp_sane(payload_of(media.view)) ? kPass : DropReason::flow_rtp_malformed;
+      return media.kind == MediaKind::rtcp ? rtcp_sanity(media) : DropReason::flow_not_rtp;
     case FlowKind::udptl:
       return media.view.payload_bytes >= kUdptlBytes ? kPass : DropReason::flow_rtp_malformed;
     case FlowKind::opaque:
@@ -100,11 +106,51 @@ void Relay::arrive(rte_mbuf* packet, const PacketView& view, std::uint32_t slot,
   media.control =
       media.kind == MediaKind::rtcp && (media.flow->kind == FlowKind::rtcp || media.flow->rtcp_mux);
   meta(packet).slot = slot;
-  if (!media.flow->locked_or_strict()) return latch(media, now_ns);
-  const LatchEvent event = from_own_source(*media.flow, view) ? LatchEvent::own : LatchEvent::stranger;
-  if (latch_step(media.flow->latch, event).action != LatchAction::pass)
-    return drop(media, DropReason::flow_source);
+  if (!media.flow->knows_source()) return latch(media, now_ns);
+  if (!from_own_source(*media.flow, view)) return refuse_or_move(media, now_ns);
+  if (media.flow->latch == LatchState::moving) [[unlikely]]
+    keep_source(*media.flow);
   accept(media, now_ns);
+}
+
+// The source that was locked is there after all.
+void Relay::keep_source(Flow& flow) {
+  flow.latch = latch_step(flow.latch, LatchEvent::own).next;
+  keeper_.forget_proof(flow, DropReason::flow_latching);
+}
+
+// From another source than the flow's own.
+void Relay::refuse_or_move(MediaPacket& media, Nanoseconds now_ns) {
+  if (!may_move(media, now_ns)) return drop(media, DropReason::flow_source);
+  prove(media, proof_of(media.flow->kind), now_ns);
+}
+
+// Whether the locked source may have moved to the packet's port: RFC 7362 has no such rule, so it is narrow.
+// The SSRC is 32 bits that only the source and its listener know.
+bool Relay::may_move(MediaPacket& media, Nanoseconds now_ns) {
+  const Flow& flow = *media.flow;
+  if (!flow.is_locked() || flow.spec.relatch_after_ms == 0) return false;
+  if (now_ns - flow.last_ns < Nanoseconds{flow.spec.relatch_after_ms} * kMillisecond) return false;
+  if (media.view.source_endpoint().address != source_of(flow).address) return false;
+  if (!udp_checksum_right(media.view) || sanity(media) != kPass) return false;
+  if (flow.kind == FlowKind::rtcp) return rtcp_vouched(media);
+  return media.rtp_read && flow.rtp.received != 0 && media.rtp.ssrc == flow.rtp.ssrc;
+}
+
+// RTCP is believed when it is of the source that its RTP flow has locked: its address, the port above (RFC
+// 3550 11) or the one that SDP names, and its SSRC; where a latch may learn ports by policy, any port. Who
+// may not send RTP has no SSRC to show.
+bool Relay::rtcp_vouched(const MediaPacket& media) {
+  const Flow* rtp = keeper_.rtp_of(media.slot, *media.flow);
+  if (rtp == nullptr) return false;
+  if (!rtp->is_locked()) return !rtp->may_send;
+  const Endpoint locked = source_of(*rtp);
+  const Endpoint source = media.view.source_endpoint();
+  const FlowSpec& spec = media.flow->spec;
+  const bool port_fits = source.port == locked.port + 1 || source.port == spec.remote.port ||
+                         spec.latch == LatchMode::same_address;
+  if (source.address != locked.address || !port_fits) return false;
+  return rtp->rtp.received == 0 ? !rtp->may_send : rtcp_ssrc(payload_of(media.view)) == rtp->rtp.ssrc;
 }
 
 void Relay::drop(const MediaPacket& media, DropReason reason) {
@@ -115,23 +161,42 @@ void Relay::drop(const MediaPacket& media, DropReason reason) {
 // A packet for a flow that does not know its source yet. What is no proof ends by its own name: only a good
 // source's good packet may count.
 void Relay::latch(MediaPacket& media, Nanoseconds now_ns) {
-  Flow& flow = *media.flow;
-  const Endpoint source = media.view.source_endpoint();
-  if (!latch_allows(flow.spec, source)) return drop(media, DropReason::flow_source);
+  const Flow& flow = *media.flow;
+  if (!latch_allows(flow.spec, media.view.source_endpoint())) return drop(media, DropReason::flow_source);
   if (!udp_checksum_right(media.view)) return drop(media, DropReason::udp_checksum);
-  if (const DropReason reason = sanity(media); reason != kPass) return drop(media, reason);
-  if (flow.kind == FlowKind::rtp && !media.rtp_read)
-    return drop(media, DropReason::flow_latching);  // muxed RTCP
+  if (!flow.spec.may_latch) return drop(media, DropReason::flow_no_remote);
+  if (const DropReason reason = no_proof(media); reason != kPass) return drop(media, reason);
+  const bool only_receives = flow.kind == FlowKind::rtp && !flow.may_send;
+  prove(media, only_receives ? 1 : proof_of(flow.kind), now_ns);
+}
 
+// Why a good source's packet is no proof of it; kPass: it is.
+DropReason Relay::no_proof(MediaPacket& media) {
+  const Flow& flow = *media.flow;
+  const DropReason reason = sanity(media);
+  if (flow.kind == FlowKind::rtcp && reason == kPass) {
+    return rtcp_vouched(media) ? kPass : DropReason::flow_latching;
+  }
+  if (flow.kind != FlowKind::rtp) return reason;
+  if (flow.may_send)
+    return reason == kPass && !media.rtp_read ? DropReason::flow_latching : reason;  // muxed RTCP
+  // RFC 6263 4: who only receives keeps its NAT open by empty datagrams, RTCP, or RTP of an unknown type.
+  const bool keeps_alive = reason == DropReason::flow_keep_alive || reason == DropReason::flow_payload_type;
+  return keeps_alive ? kPass : reason;
+}
+
+// Counts a packet that may be proof.
+void Relay::prove(MediaPacket& media, unsigned needed, Nanoseconds now_ns) {
+  Flow& flow = *media.flow;
   const LatchEvidence evidence = evidence_of(media);
   LatchProof* proof = keeper_.proof_for(media.slot, flow);
   if (proof == nullptr) return drop(media, DropReason::flow_latching);
-  const LatchEvent event = latch_event(flow.latch, proof->candidate, evidence, proof_of(flow.kind), now_ns);
+  const LatchEvent event = latch_event(flow.latch, proof->candidate, evidence, needed, now_ns);
   const LatchStep step = latch_step(flow.latch, event);
   flow.latch = step.next;
   switch (step.action) {
     case LatchAction::lock:
-      return lock(media, source, now_ns);
+      return lock(media, evidence.source, now_ns);
     case LatchAction::hold:
     case LatchAction::restart:
       return hold(media, proof, evidence, step.action, now_ns);
@@ -179,11 +244,9 @@ void Relay::accept(MediaPacket& media, Nanoseconds now_ns) {
   if (!flow.may_send && !media.control) return drop(media, DropReason::flow_direction);
   DropReason reason = police(flow, media.view.payload_bytes, now_ns);
   if (reason == kPass) reason = sanity(media);
-  if (reason == kPass || reason == DropReason::flow_keep_alive) {
-    flow.last_ns = now_ns;
-    if (flow.idle_told) flow.idle_told = false;
-  }
+  if (reason == kPass || reason == DropReason::flow_keep_alive) keeper_.heard(media.slot, flow, now_ns);
   if (reason != kPass) return drop(media, reason);
+  if (media.control) keeper_.heard_control(media.slot, flow, payload_of(media.view), now_ns);
   if (flow.first_ns == 0) flow.first_ns = now_ns;
   if (media.rtp_read) flow.rtp.add(media.rtp, now_ns);
   accounts_.counters().realms[flow.spec.realm].media_received_packets.add();

@@ -52,6 +52,12 @@ class Relay {
 
  private:
   void latch(MediaPacket& media, Nanoseconds now_ns);
+  void refuse_or_move(MediaPacket& media, Nanoseconds now_ns);
+  void keep_source(Flow& flow);
+  [[nodiscard]] bool may_move(MediaPacket& media, Nanoseconds now_ns);
+  [[nodiscard]] bool rtcp_vouched(const MediaPacket& media);
+  [[nodiscard]] DropReason no_proof(MediaPacket& media);
+  void prove(MediaPacket& media, unsigned needed, Nanoseconds now_ns);
   void hold(MediaPacket& media, LatchProof* proof, const LatchEvidence& evidence, LatchAction action,
             Nanoseconds now_ns);
   void lock(MediaPacket& media, const Endpoint& source, Nanoseconds now_ns);

@@ -30,7 +30,7 @@ MediaKind media_kind(std::span<const std::uint8_t> payload) {
   return control ? MediaKind::rtcp : MediaKind::rtp;
 }
 
-bool read_rtp(std::span<const std::uint8_t> payload, std::size_t total, RtpHeader& out) {
+bool read_rtp(std::span<const std::uint8_t> payload, std::size_t total, RtpHeader& out, Behind behind) {
   if (payload.size() < kRtpBytes || payload[0] >> 6 != 2) return false;
   std::size_t header_bytes = kRtpBytes + (payload[0] & 0x0fu) * 4u;
   if ((payload[0] & 0x10) != 0) {  // extension, 5.3.1
@@ -38,7 +38,8 @@ bool read_rtp(std::span<const std::uint8_t> payload, std::size_t total, RtpHeade
     header_bytes += 4 + std::size_t{read<be16>(&payload[header_bytes + 2]).host()} * 4;
   }
   if (total < header_bytes) return false;
-  if ((payload[0] & 0x20) != 0 && payload.size() == total) {  // padding, 5.1
+  const bool padded = (payload[0] & 0x20) != 0 && behind == Behind::clear;
+  if (padded && payload.size() == total) {  // 5.1
     const std::uint8_t padding = payload[total - 1];
     if (padding == 0 || header_bytes + padding > total) return false;
   }
@@ -50,8 +51,16 @@ bool read_rtp(std::span<const std::uint8_t> payload, std::size_t total, RtpHeade
   return true;
 }
 
-bool rtcp_sane(std::span<const std::uint8_t> payload) {
+std::uint32_t rtcp_ssrc(std::span<const std::uint8_t> payload) {
+  return read<be32>(&payload[4]).host();
+}
+
+bool rtcp_sane(std::span<const std::uint8_t> payload, Behind behind) {
   if (payload.size() < 8) return false;
+  if (behind == Behind::encrypted) {
+    const std::size_t bytes = (std::size_t{read<be16>(&payload[2]).host()} + 1) * 4;
+    return payload[0] >> 6 == 2 && payload[1] >= 192 && payload[1] <= 223 && bytes <= payload.size();
+  }
   while (!payload.empty()) {
     if (payload.size() < 4 || payload[0] >> 6 != 2 || payload[1] < 192 || payload[1] > 223) return false;
     const std::size_t bytes = (std::size_t{read<be16>(&payload[2]).host()} + 1) * 4;

@@ -28,11 +28,19 @@ struct RtpHeader {
   std::uint32_t ssrc = 0;
 };
 
+// Whether what is behind the header is in clear, or is SRTP or SRTCP: then padding and the further packets of
+// a compound cannot be judged.
+enum class Behind : std::uint8_t { clear, encrypted };
+
 // `payload` is of kind rtp; at least the RTP header, CSRCs and extension lie in it. `total`: octets of the
 // datagram, for the padding, which is only judged when all of it lies in `payload`. False: malformed.
-[[nodiscard]] bool read_rtp(std::span<const std::uint8_t> payload, std::size_t total, RtpHeader& out);
+[[nodiscard]] bool read_rtp(std::span<const std::uint8_t> payload, std::size_t total, RtpHeader& out,
+                            Behind behind = Behind::clear);
 
-// A compound or reduced-size (RFC 5506) RTCP packet whose lengths add up to the datagram.
-[[nodiscard]] bool rtcp_sane(std::span<const std::uint8_t> payload);
+// A compound or reduced-size (RFC 5506) RTCP packet whose lengths add up to the datagram; of SRTCP (RFC
+// 3711 3.4) the first packet's header, which is all that is in clear.
+[[nodiscard]] bool rtcp_sane(std::span<const std::uint8_t> payload, Behind behind = Behind::clear);
+// The SSRC of a sane RTCP packet's sender.
+[[nodiscard]] std::uint32_t rtcp_ssrc(std::span<const std::uint8_t> payload);
 
 }  // namespace sallyport::dp

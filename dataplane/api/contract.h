@@ -71,12 +71,19 @@ struct FlowSpec {
   bool may_send = true;          // the endpoint at this flow may send to us (a=sendonly, inactive of hold)
   bool may_receive = true;       // we may send to it
   bool reports_idle = true;
+  // The other leg has said where it is. Before that nothing could be relayed, so nothing is taken as proof: who
+  // sprays our ports while a call is being set up wins nothing.
+  bool may_latch = true;
   std::uint16_t realm = 0;
   std::uint16_t police_pps = 0;  // 0: no limit
+  // same_address: a locked source that has been silent for so long may be replaced by its SSRC from another
+  // port of its address. 0: never.
+  std::uint16_t relatch_after_ms = 0;
   std::uint32_t idle_timeout_ms = 0;  // 0: none
   std::uint32_t police_bytes_per_s = 0;
   std::array<std::uint64_t, 2> payload_types{};  // bit n: RTP payload type n was negotiated; all zero: any
   FlowOwner owner;
+  bool secured = false;  // SRTP and SRTCP (RFC 3711 3.1, 3.4): behind the first header nothing is in clear
 };
 
 // A live flow's counters, and its last ones. In packets, octets of UDP payload, and timestamps in ns.
@@ -89,6 +96,8 @@ struct FlowCounters {
   std::uint64_t lost = 0;          // gaps in the RTP sequence numbers of what was received (RFC 3550 A.3)
   std::uint32_t jitter_us = 0;     // RFC 3550 6.4.1 estimate
   std::uint32_t ssrc = 0;
+  std::uint32_t rtt_us = 0;        // between us and the endpoint, by its RTCP (RFC 3550 6.4.1); 0: not known
+  std::uint32_t reported_lost = 0;  // what the endpoint says it has missed of what we sent, by the same
   Nanoseconds first_ns = 0;
   Nanoseconds last_ns = 0;
   Endpoint latched;                // port 0: not locked
@@ -115,7 +124,7 @@ struct SipSend {
 // ---- events: worker to shard -----------------------------------------------------------------------------------
 
 enum class Event : std::uint16_t {
-  none, sip_received, flow_removed, flow_latched, flow_idle, sip_unreachable
+  none, sip_received, flow_removed, flow_latched, flow_idle, sip_unreachable, flow_active
 };
 
 enum class SteerVerdict : std::uint8_t { by_branch, by_tag, by_hash, unknown_tag };
@@ -137,7 +146,10 @@ struct SipReceived {
 
 struct FlowRemoved { FlowRef flow; FlowOwner owner; FlowCounters counters; };
 struct FlowLatched { FlowRef flow; FlowOwner owner; Endpoint source; };
-struct FlowIdle { FlowRef flow; FlowOwner owner; };
+// Nothing good has come for the flow's idle_timeout; told once, and again after a flow_active.
+struct FlowIdle { FlowRef flow; FlowOwner owner; Nanoseconds last_ns = 0; };
+// A flow that was told to be idle is heard again.
+struct FlowActive { FlowRef flow; FlowOwner owner; };
 
 // An ICMP error that quotes a SIP request of ours (found by the branch in the quote), or no neighbour or route.
 struct SipUnreachable {

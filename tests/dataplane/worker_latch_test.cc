@@ -210,26 +210,154 @@ TEST_F(Latching, modes_differ_in_whom_they_believe_and_where_they_send) {
   }
 }
 
-TEST_F(Latching, RTCP_locks_on_its_first_valid_packet_and_UDPTL_by_its_sequence) {
+TEST_F(Latching, UDPTL_proves_itself_by_its_sequence) {
   Rig rig;
   FlowSpec access = behind_nat(rig);
-  access.kind = FlowKind::rtcp;
-  open(rig, access);
-  from(rig, kNat, rtp(1));
-  EXPECT_EQ(rig.drops(kAccess, DropReason::flow_not_rtp), 1u);
-  rig.update([&] {
-    FlowSpec core = rig.flow(1, kLocalC, kLocalA, kCarrier);
-    core.kind = FlowKind::rtcp;
-    return core;
-  }());
-  from(rig, kNat, rtcp_receiver_report());
-  EXPECT_THAT(rig.sent(kCore), SizeIs(1));
-
-  Rig fax;
   access.kind = FlowKind::udptl;
-  open(fax, access);
-  for (const char* packet : {"000001aa", "000102bb", "000203cc"}) from(fax, kNat, hex(packet));
-  EXPECT_THAT(fax.sent(kCore), SizeIs(3));
+  open(rig, access);
+  for (const char* packet : {"000001aa", "000102bb", "000203cc"}) from(rig, kNat, hex(packet));
+  EXPECT_THAT(rig.sent(kCore), SizeIs(3));
+}
+
+TEST_F(Latching, DTLS_proves_itself_by_its_first_flight_and_the_repetition) {
+  Rig rig;
+  FlowSpec access = behind_nat(rig);
+  access.kind = FlowKind::opaque;
+  open(rig, access);
+  const Bytes hello = hex("16feff00000000000000000004deadbeef");
+  from(rig, kNat, hello);
+  EXPECT_THAT(rig.sent(kCore), SizeIs(0));
+  rig.turn_for(kSecond);  // RFC 6347 4.2.4.1
+  from(rig, kNat, hello);
+  EXPECT_THAT(rig.sent(kCore), SizeIs(2));
+}
+
+TEST_F(Latching, takes_no_proof_before_the_other_leg_has_said_where_it_is) {
+  Rig rig;
+  FlowSpec access = behind_nat(rig);
+  access.may_latch = false;
+  open(rig, access);
+  for (std::uint16_t i = 0; i < 9; ++i) from(rig, "198.51.100.2:40000", rtp(i));  // who sprays while it rings
+  EXPECT_EQ(rig.drops(kAccess, DropReason::flow_no_remote), 9u);
+  from_carrier(rig);
+  EXPECT_THAT(rig.sent(kAccess), SizeIs(0));
+  access.may_latch = true;
+  rig.update(access);
+  for (std::uint16_t i = 20; i < 23; ++i) from(rig, kNat, rtp(i));
+  EXPECT_THAT(rig.sent(kCore), SizeIs(3));
+  from_carrier(rig);
+  EXPECT_EQ(read_frame(rig.sent(kAccess).at(0))->destination.to_text(), kNat);
+}
+
+TEST_F(Latching, who_only_receives_is_found_by_what_keeps_its_NAT_open) {
+  for (const Bytes& keep_alive : {Bytes{}, rtcp_receiver_report(), rtp(1, 127)}) {
+    SCOPED_TRACE(to_hex(keep_alive));
+    Rig rig;
+    FlowSpec access = behind_nat(rig);
+    access.may_send = false;
+    access.rtcp_mux = true;
+    open(rig, access);
+    from(rig, "198.51.100.66:31000", keep_alive);
+    from_carrier(rig);
+    EXPECT_THAT(rig.sent(kAccess), SizeIs(0));
+    from(rig, kNat, keep_alive);
+    from_carrier(rig);
+    EXPECT_EQ(read_frame(rig.sent(kAccess).at(0))->destination.to_text(), kNat);
+    // Resumed, it sends: then RTP has to prove it.
+    (void)rig.sent(kCore);
+    access.may_send = true;
+    rig.update(access);
+    from(rig, "198.51.100.2:31001", rtp(1));
+    from(rig, "198.51.100.2:31001", rtp(2));
+    EXPECT_THAT(rig.sent(kCore), SizeIs(0));
+    from(rig, "198.51.100.2:31001", rtp(3));
+    EXPECT_THAT(rig.sent(kCore), SizeIs(3));
+  }
+}
+
+TEST_F(Latching, opens_again_when_signalling_comes_from_elsewhere) {
+  Rig rig;
+  FlowSpec access = behind_nat(rig);
+  open(rig, access);
+  for (std::uint16_t i = 0; i < 3; ++i) from(rig, kNat, rtp(i));
+  (void)rig.sent(kCore);
+  access.signalling_source = *IpAddress::parse("198.51.100.77");  // another network, the same private address
+  rig.update(access);
+  for (std::uint16_t i = 3; i < 6; ++i) from(rig, kNat, rtp(i));
+  EXPECT_THAT(rig.sent(kCore), SizeIs(0));
+  for (std::uint16_t i = 3; i < 6; ++i) from(rig, "198.51.100.77:2000", rtp(i));
+  EXPECT_THAT(rig.sent(kCore), SizeIs(3));
+}
+
+// ---- relatch_after
+
+class Moving : public Latching {
+ protected:
+  static constexpr auto kNewPort = "198.51.100.2:45000";
+  Moving() {
+    FlowSpec access = behind_nat(rig, LatchMode::same_address);
+    access.relatch_after_ms = 2000;
+    open(rig, access);
+    for (std::uint16_t i = 1; i < 4; ++i) from(rig, kNat, rtp(i));
+    EXPECT_THAT(rig.sent(kCore), SizeIs(3));
+    (void)rig.events<FlowLatched>(Event::flow_latched);
+  }
+  std::string goes_to() {
+    from_carrier(rig);
+    const auto back = rig.sent(kAccess);
+    return back.empty() ? "nowhere" : read_frame(back[0])->destination.to_text();
+  }
+  Rig rig;
+};
+
+TEST_F(Moving, a_silent_source_gives_way_to_its_SSRC_from_another_port) {
+  rig.turn_for(2 * kSecond);
+  for (std::uint16_t i = 4; i < 7; ++i) {
+    EXPECT_EQ(goes_to(), kNat);
+    from(rig, kNewPort, rtp(i));
+  }
+  EXPECT_THAT(rig.sent(kCore), SizeIs(3)) << "what proves the move is relayed too";
+  EXPECT_EQ(goes_to(), kNewPort);
+  const auto told = rig.events<FlowLatched>(Event::flow_latched);
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(told[0].source.to_text(), kNewPort);
+}
+
+TEST_F(Moving, nothing_else_gives_way) {
+  struct Case {
+    const char* description;
+    Nanoseconds silent;
+    const char* source;
+    std::uint32_t ssrc;
+  };
+  for (const Case& c : {Case{"not silent for long enough", 1900 * kMillisecond, kNewPort, 0x11223344},
+                        Case{"another SSRC", 3 * kSecond, kNewPort, 0x11223345},
+                        Case{"another address", 3 * kSecond, "198.51.100.3:31000", 0x11223344}}) {
+    SCOPED_TRACE(c.description);
+    from(rig, kNat, rtp(10));
+    (void)rig.sent(kCore);
+    const auto before = rig.drops(kAccess, DropReason::flow_source);
+    rig.now += c.silent - 20 * kMillisecond;
+    for (std::uint16_t i = 11; i < 14; ++i) {
+      from(rig, c.source, rtp(i, 0, c.ssrc));
+      rig.now -= 20 * kMillisecond;
+    }
+    EXPECT_EQ(rig.drops(kAccess, DropReason::flow_source), before + 3);
+    EXPECT_THAT(rig.sent(kCore), SizeIs(0));
+    EXPECT_EQ(goes_to(), kNat);
+  }
+}
+
+TEST_F(Moving, the_old_source_that_comes_back_keeps_the_lock) {
+  rig.turn_for(2 * kSecond);
+  from(rig, kNewPort, rtp(4));
+  from(rig, kNewPort, rtp(5));
+  from(rig, kNat, rtp(4));
+  EXPECT_THAT(rig.sent(kCore), SizeIs(1));
+  EXPECT_EQ(rig.drops(kAccess, DropReason::flow_latching), 2u);
+  from(rig, kNewPort, rtp(6));
+  EXPECT_EQ(rig.drops(kAccess, DropReason::flow_source), 1u);
+  EXPECT_EQ(goes_to(), kNat);
 }
 
 TEST_F(Latching, holds_no_more_than_it_may) {
