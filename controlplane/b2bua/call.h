@@ -47,7 +47,8 @@ enum class CallTimer : std::uint8_t {
   session_expiry,
   restore,
   stub,
-  subscription
+  subscription,
+  media
 };
 
 // What is known of a dialog while its INVITE goes on, the first or a later one.
@@ -208,6 +209,9 @@ struct Call {
   bool hangs_up_when_told = false;     // the transferor has still to hear that it is done
   sip::Timer duration;
   sip::Timer interim_record;
+  sip::Timer media_timer;                                  // silent media
+  Nanoseconds hold_since_ns = 0;                           // 0: media flows both ways
+  media::Silence reported_silence = media::Silence::none;  // until another kind, or none
   bool admitted = false;
   bool answered = false;       // 2xx has gone to the caller
   bool over = false;           // the caller has a final failure, or a leg was hung up

@@ -87,6 +87,7 @@ Call* CallManager::new_call(config::PeerIndex from, sip::ServerId id, const sip:
   const std::uint64_t cookie = std::uint64_t{handle.slot} << 32 | handle.generation;
   call->duration.bind(*this, static_cast<std::uint8_t>(CallTimer::duration), cookie);
   call->interim_record.bind(*this, static_cast<std::uint8_t>(CallTimer::interim_record), cookie);
+  call->media_timer.bind(*this, static_cast<std::uint8_t>(CallTimer::media), cookie);
   call->a = new_leg(*call, LegRole::uas, from);
   if (call->a == nullptr) {
     calls_.free(handle.slot);
@@ -222,7 +223,14 @@ media::LegMedia CallManager::media_facts(config::PeerIndex peer_index, const sip
   facts.address = path.local.address;
   facts.signalling_source = source;
   facts.latch_mask = peer.media.latch_mask;
-  facts.idle_timeout_ms = static_cast<std::uint32_t>(peer.media.idle_timeout_ns / kMillisecond);
+  facts.dscp = services_.config.realms[path.realm].media_dscp;
+  facts.police = peer.media.police;
+  facts.any_payload_type = peer.media.any_payload_type;
+  const auto ms = [](Nanoseconds time) { return static_cast<std::uint32_t>(time / kMillisecond); };
+  facts.relatch_after_ms = ms(peer.media.relatch_after_ns);
+  facts.idle_timeout_ms = ms(peer.media.idle_timeout_ns);
+  facts.one_way_timeout_ms = ms(peer.media.one_way_timeout_ns);
+  facts.hold_timeout_ms = ms(peer.media.hold_timeout_ns);
   return facts;
 }
 
@@ -433,15 +441,6 @@ void CallManager::on_flow_removed(const dp::FlowRemoved& event) {
 void CallManager::on_flow_latched(const dp::FlowLatched& event) {
   Call* call = calls_.find(event.owner.call_slot, event.owner.call_generation);
   if (call != nullptr && call->media) call->media->on_latched(event);
-}
-
-void CallManager::on_flow_idle(const dp::FlowIdle& event) {
-  Call* call = calls_.find(event.owner.call_slot, event.owner.call_generation);
-  if (call == nullptr || !call->answered || call->over) return;
-  // Who waits for the target of a transfer alone has nobody to hear.
-  if (call->carried_out_by != Handle{} && (call->a->is_over() || call->b->is_over())) return;
-  hang_up(*call, stats::EndedBy::sallyport, response_map::LocalError::media_timeout);
-  sweep();
 }
 
 void CallManager::drain() {

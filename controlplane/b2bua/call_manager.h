@@ -6,7 +6,7 @@
 // provisional.cc (18x, forks, 199), reliable.cc and prack.cc (100rel), in_dialog.cc and relay.cc (re-INVITE,
 // UPDATE), glare.cc (what may not be asked now), restore.cc (an answer that is refused), refresh.cc (session
 // timers), out_of_dialog.cc (OPTIONS and what is refused), probe.cc (is a target alive), other_in_dialog.cc
-// (INFO, MESSAGE, NOTIFY...), refer.cc.
+// (INFO, MESSAGE, NOTIFY...), refer.cc, media_watch.cc (silent media).
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,9 @@
 
 namespace sallyport::b2bua {
 
-class CallManager final : public sip::TransactionUser, private sip::TimerTarget {
+class CallManager final : public sip::TransactionUser,
+                          private sip::TimerTarget,
+                          private media::MediaSessionUser {
  public:
   explicit CallManager(const Services& services);
   ~CallManager();
@@ -55,6 +57,7 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void on_flow_removed(const dp::FlowRemoved& event);
   void on_flow_latched(const dp::FlowLatched& event);
   void on_flow_idle(const dp::FlowIdle& event);
+  void on_flow_active(const dp::FlowActive& event);
 
   // Sends the probes that are due. The loop calls it when next_probe_ns() has passed.
   void probe(Nanoseconds now_ns);
@@ -489,6 +492,14 @@ class CallManager final : public sip::TransactionUser, private sip::TimerTarget 
   void end_subscription(std::uint64_t cookie);
   [[nodiscard]] static std::uint64_t subscription_token(const Subscription& one, Side to);
   [[nodiscard]] Subscription* subscription_of(std::uint32_t slot, std::uint32_t generation);
+
+  // ---- media_watch.cc
+  void media_changed(const dp::FlowOwner& owner) override;
+  [[nodiscard]] media::SilenceVerdict judge_media(const Call& call) const;
+  // Looks again when the silence that there is, if any, would have lasted too long.
+  void watch_media(Call& call);
+  void on_media_timer(Call& call);
+  [[nodiscard]] bool ends_call(const Call& call, const media::SilenceVerdict& verdict) const;
 
   // ---- record.cc
   void write_record(Call& call);

@@ -120,7 +120,8 @@ void CallManager::open_session(Call& call) {
   const dp::FlowOwner owner{
       .call_slot = call.handle.slot, .call_generation = call.handle.generation, .shard = services_.shard};
   call.media = std::make_unique<media::MediaSession>(
-      services_.ports, services_.flows, owner, static_cast<std::uint8_t>(next_worker_++ % services_.workers));
+      services_.ports, services_.flows, owner, static_cast<std::uint8_t>(next_worker_++ % services_.workers),
+      static_cast<media::MediaSessionUser*>(this));
   call.media->set_leg(media::Leg::a, media_facts(peer, path, path.remote.address));
   // Session identifiers stay below 2^62 (RFC 3264 5: what a signed 64-bit reader takes).
   call.offer_answer = std::make_unique<media::OfferAnswer>(

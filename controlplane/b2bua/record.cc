@@ -2,6 +2,8 @@
 // A call as others see it: its record, and the rows of `show calls`.
 #include "controlplane/b2bua/call_manager.h"
 
+#include <algorithm>
+
 namespace sallyport::b2bua {
 
 namespace {
@@ -40,6 +42,9 @@ void CallManager::write_record(Call& call) {
         media.local = call.media->local_rtp(leg, i);
         media.remote = call.media->remote(leg, i).rtp;
         media.counters = call.media->totals(i).rtp[static_cast<std::size_t>(leg)];
+        const dp::FlowCounters& control = call.media->totals(i).rtcp[static_cast<std::size_t>(leg)];
+        if (media.counters.rtt_us == 0) media.counters.rtt_us = control.rtt_us;
+        media.counters.reported_lost = std::max(media.counters.reported_lost, control.reported_lost);
         if (media.counters.packets != 0) {
           services_.statistics.realm(call.media->leg(leg).realm)
               .jitter.observe(media.counters.jitter_us * kMicrosecond);

@@ -190,6 +190,7 @@ void CallManager::note_answered(Leg& leg, std::uint16_t received, std::uint16_t 
   Leg& a = *call.a;
   call.answered = true;
   call.answered_ns = now();
+  watch_media(call);
   call.record.answered_ns = wall_now_ns();
   call.record.received = received;
   call.record.sent = sent;

@@ -17,11 +17,12 @@ void CallManager::on_target_timeout(Leg& leg) {
 void CallManager::on_timer(sip::Timer& timer) {
   using response_map::LocalError;
   const auto name = static_cast<CallTimer>(timer.name());
-  if (name == CallTimer::duration || name == CallTimer::interim_record) {
+  if (name == CallTimer::duration || name == CallTimer::interim_record || name == CallTimer::media) {
     Call* call = calls_.find(static_cast<std::uint32_t>(timer.cookie() >> 32),
                              static_cast<std::uint32_t>(timer.cookie()));
     if (call == nullptr) return;
     if (name == CallTimer::interim_record) return write_interim(*call);
+    if (name == CallTimer::media) return on_media_timer(*call);
     hang_up(*call, stats::EndedBy::sallyport, LocalError::duration_limit);
     return sweep();
   }

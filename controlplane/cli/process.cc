@@ -32,6 +32,7 @@ dp::DataplaneOptions dataplane_options(const config::Config& config, const steer
     to.sip_tcp = realm.sip_tcp;
     to.sip_tls = realm.sip_tls;
     to.sip_police_pps = realm.sip_police;
+    to.sip_dscp = realm.sip_dscp;
     to.media_first = realm.media_first;
     to.media_last = realm.media_last;
   }

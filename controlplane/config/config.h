@@ -58,8 +58,9 @@ struct SipTimers {
 };
 
 struct Controlplane {
-  unsigned shards = 1;          // 1 to 64
-  std::vector<unsigned> cores;  // shard n is pinned to cores[n % size]; empty: to those that do not poll, in turn
+  unsigned shards = 1;  // 1 to 64
+  std::vector<unsigned>
+      cores;  // shard n is pinned to cores[n % size]; empty: to those that do not poll, in turn
   Nanoseconds drain_ns = 30 * kSecond;
   std::uint32_t max_calls = 50'000;      // at once, in the process; the shards share it equally
   std::uint32_t max_connections = 8192;  // of SIP over TCP and TLS, in the process
@@ -77,8 +78,16 @@ enum class UnknownSource : std::uint8_t { reject, drop };
 struct MediaPolicy {
   PrivateMedia private_media = PrivateMedia::automatic;
   Latch latch = Latch::automatic;
-  std::uint8_t latch_mask = 32;                 // prefix bits, IPv4; IPv6 takes 96 more
-  Nanoseconds idle_timeout_ns = 60 * kSecond;   // 0: media may be silent for ever
+  std::uint8_t latch_mask = 32;                // prefix bits, IPv4; IPv6 takes 96 more
+  Nanoseconds relatch_after_ns = 2 * kSecond;  // same_address: 0: never
+  // How long media may be silent (media/silence.h); 0: for ever.
+  Nanoseconds idle_timeout_ns = 60 * kSecond;     // nobody is heard
+  Nanoseconds one_way_timeout_ns = 60 * kSecond;  // one side is not
+  Nanoseconds hold_timeout_ns = 3600 * kSecond;   // nobody, on hold
+  // Which of them end the call; the others are only reported.
+  bool idle_ends = true, one_way_ends = false, hold_ends = true;
+  bool police = true;                           // hold endpoints to what was negotiated
+  bool any_payload_type = false;                // relay RTP of types that were not negotiated
   Nanoseconds nat_keepalive_ns = 25 * kSecond;  // 0: off
 };
 
@@ -116,6 +125,8 @@ struct Realm {
   std::uint16_t sip_tls = 0;           // the same
   std::uint32_t sip_police = 4000;     // SIP datagrams a second of one source address; 0: no limit
   Tls tls;                             // with sip_tls: has a certificate
+  std::uint8_t sip_dscp = 24;          // CS3, for signalling (RFC 4594 4.2); of SIP over UDP
+  std::uint8_t media_dscp = 46;        // EF, for telephony (RFC 4594 4.1)
   std::uint16_t media_first = 20'000;  // even
   std::uint16_t media_last = 59'999;   // odd
   MediaPolicy media;

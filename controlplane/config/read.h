@@ -55,8 +55,8 @@ void read_routes(MapReader& top, Draft& draft);
 void read_dns(MapReader& top, Draft& draft);
 void read_operations(MapReader& top, Draft& draft);  // metrics, status, admin, cdr, log
 
-// private_media, nat_keepalive, and latch, latch_mask and idle_timeout of `media` (nullptr: absent), for
-// realm and peer.
+// private_media, nat_keepalive, and of `media` (nullptr: absent) what a peer may say too: latches, timeouts,
+// policing.
 void read_media_policy(MapReader& owner, MapReader* media, MediaPolicy& policy);
 void read_session_timers(MapReader& peer_reader, SessionTimers& timers);
 

@@ -26,6 +26,10 @@ constexpr std::array<std::pair<std::string_view, Latch>, 5> kLatch{{{"auto", Lat
 constexpr std::array<std::pair<std::string_view, UnknownSource>, 2> kUnknownSource{
     {{"reject", UnknownSource::reject}, {"drop", UnknownSource::drop}}};
 
+constexpr std::array<std::pair<std::string_view, bool>, 2> kPolice{{{"negotiated", true}, {"off", false}}};
+constexpr std::array<std::pair<std::string_view, bool>, 2> kPayloadTypes{
+    {{"negotiated", false}, {"any", true}}};
+
 void read_port(MapReader& reader, Draft& draft, Realm& realm, Draft::RealmPlaces& places) {
   const auto value = reader.need("port");
   if (!value) return;
@@ -111,6 +115,7 @@ void read_sip(MapReader& reader, Realm& realm, Draft::RealmPlaces& places) {
   sip.number("tcp", realm.sip_tcp, 1, 65535);
   read_police(sip, realm);
   sip.number("tls", realm.sip_tls, 1, 65535);
+  sip.number("dscp", realm.sip_dscp, 0, 63);
   sip.finish();
 }
 
@@ -135,6 +140,23 @@ void read_media_ports(MapReader& media, Realm& realm) {
   }
 }
 
+enum class Timeout : std::uint8_t { idle, one_way, hold };
+constexpr std::array<std::pair<std::string_view, Timeout>, 3> kTimeouts{
+    {{"idle", Timeout::idle}, {"one_way", Timeout::one_way}, {"hold", Timeout::hold}}};
+
+void read_end_on(MapReader& media, MediaPolicy& policy) {
+  const auto value = media.get("end_on");
+  if (!value) return;
+  policy.idle_ends = policy.one_way_ends = policy.hold_ends = false;
+  for (const Value& item : value->list_or_one()) {
+    const auto timeout = item.choice<Timeout>(kTimeouts);
+    if (!timeout) continue;
+    policy.idle_ends |= *timeout == Timeout::idle;
+    policy.one_way_ends |= *timeout == Timeout::one_way;
+    policy.hold_ends |= *timeout == Timeout::hold;
+  }
+}
+
 void read_realm(const Value::Named& named, Draft& draft) {
   Realm realm;
   Draft::RealmPlaces places;
@@ -149,7 +171,10 @@ void read_realm(const Value::Named& named, Draft& draft) {
   read_tls(reader, realm.tls, false);
   std::optional<MapReader> media;
   if (const auto value = reader.get("media")) media.emplace(*value);
-  if (media) read_media_ports(*media, realm);
+  if (media) {
+    read_media_ports(*media, realm);
+    media->number("dscp", realm.media_dscp, 0, 63);
+  }
   read_media_policy(reader, media ? &*media : nullptr, realm.media);
   if (media) media->finish();
   reader.choice<UnknownSource>("unknown_source", realm.unknown_source, kUnknownSource);
@@ -167,7 +192,13 @@ void read_media_policy(MapReader& owner, MapReader* media, MediaPolicy& policy) 
   media->choice<Latch>("latch", policy.latch, kLatch);
   // Below 8 bits "the signalling source's network" would say nothing of the source.
   media->number("latch_mask", policy.latch_mask, 8, 32);
+  media->duration_or_off("relatch_after", policy.relatch_after_ns, kSecond / 2, 60 * kSecond);
   media->duration_or_off("idle_timeout", policy.idle_timeout_ns, kSecond, 24 * kHour);
+  media->duration_or_off("one_way_timeout", policy.one_way_timeout_ns, kSecond, 24 * kHour);
+  media->duration_or_off("hold_timeout", policy.hold_timeout_ns, kSecond, 24 * kHour);
+  read_end_on(*media, policy);
+  media->choice<bool>("police", policy.police, kPolice);
+  media->choice<bool>("payload_types", policy.any_payload_type, kPayloadTypes);
 }
 
 void read_realms(MapReader& top, Draft& draft) {

@@ -6,9 +6,25 @@
 
 namespace sallyport::media {
 
+namespace {
+
+// RTCP is a twentieth of a session's bandwidth (RFC 3550 6.2), feedback (RFC 4585) makes it more.
+constexpr std::uint32_t kRtcpShare = 4, kLeastRtcp_pps = 100, kLeastRtcp_bytes = 20'000;
+
+// The shorter, where 0 is for ever.
+std::uint32_t shorter(std::uint32_t a, std::uint32_t b) {
+  return a == 0 ? b : b == 0 ? a : std::min(a, b);
+}
+
+Nanoseconds ns(std::uint32_t ms) {
+  return Nanoseconds{ms} * kMillisecond;
+}
+
+}  // namespace
+
 MediaSession::MediaSession(PortAllocator& ports, FlowCommandSink& sink, dp::FlowOwner owner,
-                           std::uint8_t worker)
-    : ports_(ports), sink_(sink), owner_(owner), worker_(worker) {}
+                           std::uint8_t worker, MediaSessionUser* user)
+    : ports_(ports), sink_(sink), owner_(owner), worker_(worker), user_(user) {}
 
 MediaSession::~MediaSession() {
   assert(is_closed());
@@ -30,7 +46,8 @@ bool MediaSession::open(std::size_t stream, Nanoseconds now_ns) {
     ports_.release(*a, now_ns);
     return false;
   }
-  s.sides = {Side{*a, {}, {}, true, false}, Side{*b, {}, {}, true, false}};
+  s.sides = {Side{.ports = *a, .remote = {}, .latched = {}, .dirty = true},
+             Side{.ports = *b, .remote = {}, .latched = {}, .dirty = true}};
   s.open = true;
   s.installed = false;
   ++open_streams_;
@@ -53,6 +70,12 @@ void MediaSession::set_remote(Leg leg, std::size_t stream, const RemoteMedia& re
   assert(is_open(stream));
   auto& sides = streams_[stream].sides;
   Side& side = sides[index(leg)];
+  Side& pair = sides[index(other(leg))];
+  if (!side.told) {
+    side.told = true;
+    // Now what the other side sends has a way: its latch opens.
+    pair.dirty |= pair.remote.latch != dp::LatchMode::off;
+  }
   if (side.remote == remote) return;
   side.reopen |=
       side.remote.rtp != remote.rtp || side.remote.rtcp != remote.rtcp || side.remote.latch != remote.latch;
@@ -82,9 +105,14 @@ dp::FlowSpec MediaSession::spec(std::size_t stream, Leg leg, bool rtcp) const {
                       ? remote.rtp
                       : Endpoint{remote.rtp.address, static_cast<std::uint16_t>(remote.rtp.port + 1)};
   }
-  spec.signalling_source = facts.signalling_source;
+  spec.signalling_source = remote.source ? remote.source : facts.signalling_source;
   spec.latch_mask = facts.latch_mask;
   spec.latch = remote.latch;
+  spec.may_latch = pair.told;
+  if (remote.latch == dp::LatchMode::same_address) {
+    spec.relatch_after_ms =
+        static_cast<std::uint16_t>(std::min<std::uint32_t>(facts.relatch_after_ms, 0xffff));
+  }
   spec.kind = rtcp && remote.kind == dp::FlowKind::rtp ? dp::FlowKind::rtcp : remote.kind;
   spec.dscp = facts.dscp;
   spec.rtcp_mux = remote.rtcp_mux && !rtcp;
@@ -92,17 +120,42 @@ dp::FlowSpec MediaSession::spec(std::size_t stream, Leg leg, bool rtcp) const {
   spec.may_receive = rtcp || remote.may_receive;
   spec.reports_idle = !rtcp && remote.may_send;
   spec.realm = facts.realm;
-  spec.police_pps = rtcp ? 0 : remote.police_pps;
-  spec.police_bytes_per_s = rtcp ? 0 : remote.police_bytes_per_s;
-  spec.idle_timeout_ms = facts.idle_timeout_ms;
-  if (!rtcp) spec.payload_types = remote.payload_types;
+  spec.secured = remote.secured;
+  if (facts.police) police(spec, remote, rtcp);
+  spec.idle_timeout_ms = report_silence_after_ms(leg);
+  if (!rtcp && !facts.any_payload_type) spec.payload_types = remote.payload_types;
   spec.owner = owner_;
   spec.owner.leg = static_cast<std::uint8_t>(leg);
   spec.owner.stream = static_cast<std::uint8_t>(stream);
   return spec;
 }
 
+void MediaSession::police(dp::FlowSpec& spec, const RemoteMedia& remote, bool rtcp) const {
+  std::uint32_t packets = remote.police_pps;
+  std::uint32_t bytes = remote.police_bytes_per_s;
+  if (rtcp) {
+    if (packets != 0) packets = std::max(packets / kRtcpShare, kLeastRtcp_pps);
+    if (bytes != 0) bytes = std::max(bytes / kRtcpShare, kLeastRtcp_bytes);
+  }
+  spec.police_pps = static_cast<std::uint16_t>(std::min<std::uint32_t>(packets, 0xffff));
+  spec.police_bytes_per_s = bytes;
+}
+
+SilenceLimits MediaSession::silence_limits() const {
+  return {.idle_ns = ns(shorter(legs_[0].idle_timeout_ms, legs_[1].idle_timeout_ms)),
+          .one_way_ns = {ns(legs_[0].one_way_timeout_ms), ns(legs_[1].one_way_timeout_ms)},
+          .hold_ns = ns(shorter(legs_[0].hold_timeout_ms, legs_[1].hold_timeout_ms))};
+}
+
+// The worker tells of silence as soon as it may matter to one of the limits; the rest of the time is ours.
+std::uint32_t MediaSession::report_silence_after_ms(Leg leg) const {
+  const std::uint32_t all = shorter(legs_[0].idle_timeout_ms, legs_[1].idle_timeout_ms);
+  const std::uint32_t hold = shorter(legs_[0].hold_timeout_ms, legs_[1].hold_timeout_ms);
+  return shorter(shorter(all, legs_[index(leg)].one_way_timeout_ms), hold);
+}
+
 void MediaSession::commit() {
+  bool changed = false;
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     Stream& s = streams_[i];
     if (!s.open) continue;
@@ -117,9 +170,12 @@ void MediaSession::commit() {
         }
       }
       side.dirty = side.reopen = false;
+      side.silent_ns = 0;  // the worker waits anew
+      changed = true;
     }
     s.installed = true;
   }
+  if (changed && user_ != nullptr) user_->media_changed(owner_);
 }
 
 void MediaSession::remove_side(std::size_t stream, Leg leg) {
@@ -145,6 +201,7 @@ void MediaSession::close(std::size_t stream) {
   }
   remove_side(stream, Leg::a);
   remove_side(stream, Leg::b);
+  if (user_ != nullptr) user_->media_changed(owner_);
 }
 
 void MediaSession::close_all() {
@@ -163,18 +220,43 @@ void MediaSession::on_removed(const dp::FlowRemoved& event, Nanoseconds now_ns) 
     return l.ports.rtp == event.flow || l.ports.rtcp == event.flow;
   });
   if (it == leaving_.end()) return;
-  if (it->ports.rtp == event.flow) streams_[it->stream].totals.rtp[it->leg] = event.counters;
+  StreamTotals& totals = streams_[it->stream].totals;
+  (it->ports.rtp == event.flow ? totals.rtp : totals.rtcp)[it->leg] = event.counters;
   --pending_removals_;
   if (--it->left != 0) return;
   ports_.release(it->ports, now_ns);
   leaving_.erase(it);
 }
 
+MediaSession::Side* MediaSession::side_of(const dp::FlowRef& rtp, const dp::FlowOwner& owner) {
+  if (!is_open(owner.stream) || owner.leg > 1) return nullptr;
+  Side& side = streams_[owner.stream].sides[owner.leg];
+  return side.ports.rtp == rtp ? &side : nullptr;
+}
+
 void MediaSession::on_latched(const dp::FlowLatched& event) {
-  const std::size_t stream = event.owner.stream;
-  if (!is_open(stream) || event.owner.leg > 1) return;
-  Side& side = streams_[stream].sides[event.owner.leg];
-  if (side.ports.rtp == event.flow) side.latched = event.source;
+  if (Side* side = side_of(event.flow, event.owner)) side->latched = event.source;
+}
+
+void MediaSession::on_idle(const dp::FlowIdle& event) {
+  // Never 0: that is for one that is heard.
+  if (Side* side = side_of(event.flow, event.owner))
+    side->silent_ns = std::max<Nanoseconds>(event.last_ns, 1);
+}
+
+void MediaSession::on_active(const dp::FlowActive& event) {
+  if (Side* side = side_of(event.flow, event.owner)) side->silent_ns = 0;
+}
+
+std::vector<StreamSilence> MediaSession::silence() const {
+  std::vector<StreamSilence> out;
+  for (const Stream& s : streams_) {
+    if (!s.open) continue;
+    StreamSilence& one = out.emplace_back();
+    for (std::size_t leg = 0; leg < 2; ++leg)
+      one[leg] = {s.sides[leg].remote.may_send, s.sides[leg].silent_ns};
+  }
+  return out;
 }
 
 }  // namespace sallyport::media

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "controlplane/media/port_allocator.h"
+#include "controlplane/media/silence.h"
 #include "dataplane/api/contract.h"
 
 namespace sallyport::media {
@@ -33,15 +34,17 @@ enum class Leg : std::uint8_t { a = 0, b = 1 };
 
 // What one leg's SDP says of one stream, as far as flows need it.
 struct RemoteMedia {
-  Endpoint rtp;   // port 0: not known
-  Endpoint rtcp;  // port 0: rtp's port plus one, or the same when rtcp_mux
+  Endpoint rtp;      // port 0: not known
+  Endpoint rtcp;     // port 0: rtp's port plus one, or the same when rtcp_mux
+  IpAddress source;  // of the packet that brought the SDP; none: the leg's
   dp::LatchMode latch = dp::LatchMode::off;
   dp::FlowKind kind = dp::FlowKind::rtp;
   bool rtcp_mux = false;
+  bool secured = false;                          // SRTP
   bool may_send = true;                          // the endpoint sends (sendrecv, sendonly)
   bool may_receive = true;                       // the endpoint receives (sendrecv, recvonly)
   std::array<std::uint64_t, 2> payload_types{};  // all zero: any
-  std::uint16_t police_pps = 0;
+  std::uint32_t police_pps = 0;                  // 0: no limit
   std::uint32_t police_bytes_per_s = 0;
 
   friend bool operator==(const RemoteMedia&, const RemoteMedia&) = default;
@@ -55,7 +58,13 @@ struct LegMedia {
   IpAddress signalling_source;
   std::uint8_t latch_mask = 32;
   std::uint8_t dscp = 0;
+  bool police = true;             // hold the endpoint to what was negotiated
+  bool any_payload_type = false;  // take what was not negotiated too
+  std::uint32_t relatch_after_ms = 0;
+  // How long silence may last, as Silence; 0: for ever. Of idle and hold the shorter of both legs' counts.
   std::uint32_t idle_timeout_ms = 0;
+  std::uint32_t one_way_timeout_ms = 0;
+  std::uint32_t hold_timeout_ms = 0;
 };
 
 inline constexpr std::size_t kMaxStreams = 16;
@@ -63,11 +72,20 @@ inline constexpr std::size_t kMaxStreams = 16;
 // Counters of one direction of one stream, kept from the flow_removed events for the call's record.
 struct StreamTotals {
   std::array<dp::FlowCounters, 2> rtp{};  // by leg: what came from that leg's endpoint
+  std::array<dp::FlowCounters, 2> rtcp{};
+};
+
+// Hears of each change of a session's flows: directions, addresses, streams. It only notes it.
+class MediaSessionUser {
+ public:
+  virtual ~MediaSessionUser() = default;
+  virtual void media_changed(const dp::FlowOwner& owner) = 0;
 };
 
 class MediaSession {
  public:
-  MediaSession(PortAllocator& ports, FlowCommandSink& sink, dp::FlowOwner owner, std::uint8_t worker);
+  MediaSession(PortAllocator& ports, FlowCommandSink& sink, dp::FlowOwner owner, std::uint8_t worker,
+               MediaSessionUser* user = nullptr);
   MediaSession(const MediaSession&) = delete;
   MediaSession& operator=(const MediaSession&) = delete;
   ~MediaSession();  // asserts that nothing is installed
@@ -101,6 +119,11 @@ class MediaSession {
   // The worker's word. `now_ns` starts the ports' cool-down.
   void on_removed(const dp::FlowRemoved& event, Nanoseconds now_ns);
   void on_latched(const dp::FlowLatched& event);
+  void on_idle(const dp::FlowIdle& event);
+  void on_active(const dp::FlowActive& event);
+  // The open streams as judge_silence() wants them, and how long silence may last.
+  [[nodiscard]] std::vector<StreamSilence> silence() const;
+  [[nodiscard]] SilenceLimits silence_limits() const;
 
   [[nodiscard]] std::size_t stream_count() const { return streams_.size(); }
   [[nodiscard]] const StreamTotals& totals(std::size_t stream) const { return streams_[stream].totals; }
@@ -114,8 +137,10 @@ class MediaSession {
     PortPair ports;
     RemoteMedia remote;
     Endpoint latched;
+    Nanoseconds silent_ns = 0;  // what the worker told of its silence; 0: it is heard
     bool dirty = false;
     bool reopen = false;
+    bool told = false;  // its SDP has said where it is
   };
   struct Stream {
     std::array<Side, 2> sides;
@@ -131,12 +156,16 @@ class MediaSession {
   };
   static constexpr std::size_t index(Leg leg) { return static_cast<std::size_t>(leg); }
   [[nodiscard]] dp::FlowSpec spec(std::size_t stream, Leg leg, bool rtcp) const;
+  void police(dp::FlowSpec& spec, const RemoteMedia& remote, bool rtcp) const;
+  [[nodiscard]] std::uint32_t report_silence_after_ms(Leg leg) const;
+  [[nodiscard]] Side* side_of(const dp::FlowRef& rtp, const dp::FlowOwner& owner);
   void remove_side(std::size_t stream, Leg leg);
 
   PortAllocator& ports_;
   FlowCommandSink& sink_;
   dp::FlowOwner owner_;
   std::uint8_t worker_;
+  MediaSessionUser* user_;
   std::array<LegMedia, 2> legs_;
   std::vector<Stream> streams_;
   std::vector<Leaving> leaving_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "sdp_rewriter/media_rate.h"
 #include "sdp_rewriter/offer_answer.h"
 
 namespace sallyport::media {
@@ -35,14 +36,17 @@ dp::FlowKind kind_of(sdp::Transport transport) {
   }
 }
 
-RemoteMedia remote_of(const sdp::Stream& stream, const sdp::StreamVerdict& verdict) {
+RemoteMedia remote_of(const sdp::Stream& stream, const sdp::StreamVerdict& verdict,
+                      const sdp::PolicyInput& policy) {
   RemoteMedia remote;
+  remote.source = policy.source;
   remote.latch = latch_of(verdict.latch);
   if (verdict.action != sdp::Action::hold) {
     remote.rtp = stream.rtp();
     remote.rtcp = stream.rtcp();
   }
   remote.kind = kind_of(stream.transport);
+  remote.secured = stream.transport == sdp::Transport::srtp;
   remote.rtcp_mux = stream.rtcp_mux;
   const sdp::Direction direction = stream.effective_direction();
   remote.may_send = sdp::sends(direction);
@@ -117,7 +121,7 @@ std::expected<std::string, MediaError> OfferAnswer::offer(Leg from, std::string_
   before_ = told_;
   open_ = {std::move(description), {}, from, first};
   for (std::size_t i = 0; i < open_.description->streams().size(); ++i) {
-    open_.media.push_back(remote_of(open_.description->streams()[i], verdict->streams[i]));
+    open_.media.push_back(remote_of(open_.description->streams()[i], verdict->streams[i], policy));
     latched_[index(from)] |= open_.media[i].latch != dp::LatchMode::off;
     const bool is_new = i >= agreed_.size() || !agreed_[i].open;
     if ((first || is_new) && session_.is_open(i)) session_.set_remote(from, i, open_.media[i]);
@@ -150,7 +154,7 @@ std::expected<std::string, MediaError> OfferAnswer::apply(const Offer& offer, st
     if (!session_.is_open(i)) continue;
     refused_[i] = settled.refused || chosen.streams[i].refused;
     if (refused_[i]) continue;
-    RemoteMedia answerer = remote_of(description.streams()[i], verdict->streams[i]);
+    RemoteMedia answerer = remote_of(description.streams()[i], verdict->streams[i], policy);
     RemoteMedia offerer = offer.media[i];
     if (&offer == &first_ && i < agreed_.size() && agreed_[i].open) {
       // An offer since then may have moved the one who made the first.
@@ -158,6 +162,7 @@ std::expected<std::string, MediaError> OfferAnswer::apply(const Offer& offer, st
       offerer.rtp = now.rtp;
       offerer.rtcp = now.rtcp;
       offerer.latch = now.latch;
+      offerer.source = now.source;
     }
     answerer.rtcp_mux = offerer.rtcp_mux = settled.rtcp_mux;
     if (settled.rtcp_mux) {
@@ -168,6 +173,10 @@ std::expected<std::string, MediaError> OfferAnswer::apply(const Offer& offer, st
       answerer.payload_types = settled.from_answerer;
       offerer.payload_types = settled.from_offerer;
     }
+    const sdp::MediaRate rate =
+        sdp::media_rate(offer.description->streams()[i], description.streams()[i], settled.formats);
+    answerer.police_pps = offerer.police_pps = rate.packets_per_s;
+    answerer.police_bytes_per_s = offerer.police_bytes_per_s = rate.bytes_per_s;
     latched_[index(from)] |= answerer.latch != dp::LatchMode::off;
     answerer.may_send = sdp::sends(settled.answerer);
     answerer.may_receive = sdp::receives(settled.answerer);
@@ -252,11 +261,12 @@ bool OfferAnswer::readdress(Leg from, std::string_view body, const sdp::PolicyIn
   }
   for (std::size_t i = 0; i < description.streams().size() && i < agreed_.size(); ++i) {
     if (!agreed_[i].open || description.streams()[i].disabled()) continue;
-    const RemoteMedia said = remote_of(description.streams()[i], verdict->streams[i]);
+    const RemoteMedia said = remote_of(description.streams()[i], verdict->streams[i], policy);
     RemoteMedia remote = session_.remote(from, i);
     remote.rtp = said.rtp;
     remote.rtcp = said.rtcp;
     remote.latch = said.latch;
+    remote.source = said.source;
     session_.set_remote(from, i, remote);
   }
   session_.commit();

@@ -127,7 +127,9 @@ json flow_of(const dp::FlowRow& row, const Labels& labels) {
           {"sent_bytes", row.counters.sent_bytes},
           {"dropped", row.counters.dropped},
           {"lost", row.counters.lost},
-          {"jitter_ms", row.counters.jitter_us / 1000.0}};
+          {"jitter_ms", row.counters.jitter_us / 1000.0},
+          {"rtt_ms", row.counters.rtt_us / 1000.0},
+          {"reported_lost", row.counters.reported_lost}};
 }
 
 }  // namespace

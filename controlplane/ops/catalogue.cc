@@ -29,6 +29,9 @@ constexpr auto kCatalogue = std::to_array<MetricInfo>({
     {"responses_mapped_total", Counter, "from, to, received, sent",
      "Responses that went on as another code, and local errors by their name."},
     {"private_media_total", Counter, "peer, action", "Streams with a private address, by what was done."},
+    {"media_timeouts_total", Counter, "kind, action",
+     "Answered calls whose media was silent for too long (nobody heard, one side, on hold), and what was "
+     "done."},
     {"calls_one_way_media_total", Counter, "from, to",
      "Answered calls of 5 s and more that ended with RTP from one side only."},
     {"peer_up", Gauge, "peer",

@@ -78,7 +78,9 @@ ordered_json media(const stats::MediaRecord& record) {
           {"sent_bytes", counters.sent_bytes},
           {"dropped", counters.dropped},
           {"lost", counters.lost},
-          {"jitter_ms", counters.jitter_us / 1000.0}};
+          {"jitter_ms", counters.jitter_us / 1000.0},
+          {"rtt_ms", counters.rtt_us != 0 ? ordered_json(counters.rtt_us / 1000.0) : ordered_json(nullptr)},
+          {"reported_lost", counters.reported_lost}};
 }
 
 }  // namespace
@@ -108,6 +110,7 @@ std::string to_json(const stats::CallRecord& record) {
                    {"q850", code_or_null(record.q850)},
                    {"reason", text_or_null(record.reason)},
                    {"local", text_or_null(record.local_error)},
+                   {"media_timeout", text_or_null(record.media_timeout)},
                    {"rule", text_or_null(record.rule)}};
   out["attempts"] = ordered_json::array();
   for (const stats::AttemptRecord& one : record.attempts) out["attempts"].push_back(attempt(one));

@@ -167,12 +167,28 @@ void collect_odd_ends(const Sources& sources, MetricFamilies& out) {
   out.push_back(stateless.take());
 }
 
+void collect_media_timeouts(const Sources& sources, MetricFamilies& out) {
+  Family family("media_timeouts_total");
+  for (std::size_t kind = 0; kind < stats::kMediaTimeoutNames.size(); ++kind) {
+    for (std::size_t action = 0; action < stats::kMediaTimeoutActions.size(); ++action) {
+      std::uint64_t count = 0;
+      for (const stats::ShardStatistics* shard : sources.shards)
+        count += shard->totals.media_timeouts[kind][action].get();
+      family.counter(
+          {{"kind", stats::kMediaTimeoutNames[kind]}, {"action", stats::kMediaTimeoutActions[action]}},
+          count);
+    }
+  }
+  out.push_back(family.take());
+}
+
 }  // namespace
 
 void collect_shards(const Labels&, const Sources& sources, MetricFamilies& out) {
   collect_retransmissions(sources, out);
   collect_transactions(sources, out);
   collect_odd_ends(sources, out);
+  collect_media_timeouts(sources, out);
   collect_rings(sources, out);
   collect_faults(sources, out);
   if (sources.dataplane != nullptr) collect_ring_levels(sources, out);

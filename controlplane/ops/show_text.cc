@@ -89,7 +89,7 @@ std::string show_text(std::string_view what, const json& answer) {
   if (what == "flows") {
     return table_of(answer.at("flows"),
                     {"slot", "realm", "kind", "local", "remote", "latch", "latched", "packets",
-                     "sent_packets", "dropped", "lost", "jitter_ms", "pair", "shard"});
+                     "sent_packets", "dropped", "lost", "jitter_ms", "rtt_ms", "pair", "shard"});
   }
   if (what == "workers") {
     return table_of(answer.at("workers"),

@@ -170,6 +170,8 @@ void Shard::on_event(const dp::RecordRing::Record& record, Nanoseconds now_ns) {
       return manager_.on_flow_latched(head_of<dp::FlowLatched>(record.bytes));
     case dp::Event::flow_idle:
       return manager_.on_flow_idle(head_of<dp::FlowIdle>(record.bytes));
+    case dp::Event::flow_active:
+      return manager_.on_flow_active(head_of<dp::FlowActive>(record.bytes));
     case dp::Event::sip_unreachable: {
       const auto event = head_of<dp::SipUnreachable>(record.bytes);
       // RFC 3261 18.4, whatever the error is: also a packet that was too big has not arrived.

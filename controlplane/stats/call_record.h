@@ -59,8 +59,9 @@ struct CallRecord {
   std::uint16_t sent = 0;  // what the caller got
   std::string sent_phrase;
   std::uint8_t q850 = 0;
-  std::string reason;       // the Reason header field of the BYE or CANCEL that ended it
-  std::string local_error;  // empty: none
+  std::string reason;         // the Reason header field of the BYE or CANCEL that ended it
+  std::string local_error;    // empty: none
+  std::string media_timeout;  // the last that passed, whether it ended the call or not; empty: none
   std::string rule;
   std::vector<AttemptRecord> attempts;
   std::vector<MediaRecord> media;

@@ -61,4 +61,11 @@ enum class PrivateAction : std::uint8_t { latched, rejected, trusted, no_nat, kC
 inline constexpr std::array<std::string_view, 4> kPrivateActionNames{"latched", "rejected", "trusted",
                                                                      "no_nat"};
 
+// ---- silent media
+// ------------------------------------------------------------------------------------------------
+
+enum class MediaTimeout : std::uint8_t { idle, one_way, hold, kCount };
+inline constexpr std::array<std::string_view, 3> kMediaTimeoutNames{"idle", "one_way", "hold"};
+inline constexpr std::array<std::string_view, 2> kMediaTimeoutActions{"report", "end"};
+
 }  // namespace sallyport::stats

@@ -78,6 +78,7 @@ struct ShardTotals {
   MethodCounters retransmitted_responses;  // by the method that they answer
   Counter stateless_replies;
   Counter silent_drops;  // messages that the shard answered with silence
+  std::array<std::array<Counter, kMediaTimeoutActions.size()>, kMediaTimeoutNames.size()> media_timeouts;
   Gauge calls;
 };
 

@@ -99,6 +99,105 @@ TEST_F(MediaSessionTest, Updates_only_the_leg_that_changed_and_reopens_its_latch
   EXPECT_TRUE(sink.sent.empty());
 }
 
+TEST_F(MediaSessionTest, Lets_a_latch_open_when_the_other_leg_has_said_where_it_is) {
+  ASSERT_TRUE(session.open(0, 0));
+  RemoteMedia caller = remote("10.0.0.1:4000");
+  caller.latch = dp::LatchMode::once;
+  session.set_remote(Leg::a, 0, caller);
+  session.commit();
+  EXPECT_FALSE(sink.of<dp::FlowInstall>()[0].spec.may_latch);
+  sink.sent.clear();
+  session.set_remote(Leg::b, 0, remote("[2001:db8::9]:5000"));
+  session.commit();
+  const auto updates = sink.of<dp::FlowUpdate>();
+  ASSERT_EQ(updates.size(), 4u) << "the caller's flows too";
+  EXPECT_TRUE(updates[0].spec.may_latch);
+  EXPECT_EQ(updates[0].reopen_latch, 0);
+  EXPECT_EQ(updates[0].spec.remote, *Endpoint::parse("10.0.0.1:4000"));
+}
+
+TEST_F(MediaSessionTest, Polices_RTP_as_agreed_and_RTCP_to_a_part_of_it) {
+  LegMedia facts = session.leg(Leg::b);
+  facts.police = false;
+  facts.any_payload_type = true;
+  session.set_leg(Leg::b, facts);
+  ASSERT_TRUE(session.open(0, 0));
+  RemoteMedia video = remote("198.51.100.20:4000");
+  video.police_pps = 2'000'000;
+  video.police_bytes_per_s = 400'000;
+  video.payload_types = {1, 0};
+  session.set_remote(Leg::a, 0, video);
+  session.set_remote(Leg::b, 0, video);
+  session.commit();
+  const auto installs = sink.of<dp::FlowInstall>();
+  EXPECT_EQ(installs[0].spec.police_pps, 65'535u);
+  EXPECT_EQ(installs[0].spec.police_bytes_per_s, 400'000u);
+  EXPECT_EQ(installs[1].spec.police_bytes_per_s, 100'000u);
+  EXPECT_EQ(installs[0].spec.payload_types[0], 1u);
+  EXPECT_EQ(installs[2].spec.police_pps + installs[2].spec.police_bytes_per_s, 0u) << "off at this leg";
+  EXPECT_EQ(installs[3].spec.police_pps, 0u);
+  EXPECT_EQ(installs[2].spec.payload_types[0], 0u) << "any";
+  RemoteMedia audio = remote("198.51.100.20:4000");
+  audio.police_pps = 200;
+  audio.police_bytes_per_s = 25'600;
+  session.set_remote(Leg::a, 0, audio);
+  session.commit();
+  EXPECT_EQ(sink.of<dp::FlowUpdate>()[1].spec.police_pps, 100u) << "RTCP's least";
+  EXPECT_EQ(sink.of<dp::FlowUpdate>()[1].spec.police_bytes_per_s, 20'000u);
+}
+
+TEST_F(MediaSessionTest, Lets_only_a_same_address_latch_move) {
+  LegMedia facts = session.leg(Leg::a);
+  facts.relatch_after_ms = 2000;
+  session.set_leg(Leg::a, facts);
+  ASSERT_TRUE(session.open(0, 0));
+  for (const auto& [mode, wanted] :
+       {std::pair{dp::LatchMode::once, 0u}, {dp::LatchMode::same_address, 2000u}}) {
+    RemoteMedia caller = remote("198.51.100.20:4000");
+    caller.latch = mode;
+    session.set_remote(Leg::a, 0, caller);
+    sink.sent.clear();
+    session.commit();
+    const auto installs = sink.of<dp::FlowInstall>();
+    const auto updates = sink.of<dp::FlowUpdate>();
+    EXPECT_EQ((installs.empty() ? updates[0].spec : installs[0].spec).relatch_after_ms, wanted);
+  }
+}
+
+TEST_F(MediaSessionTest, Knows_of_the_silence_that_the_worker_tells) {
+  LegMedia facts = session.leg(Leg::a);
+  facts.idle_timeout_ms = 90'000;
+  facts.one_way_timeout_ms = 10'000;
+  facts.hold_timeout_ms = 500'000;
+  session.set_leg(Leg::a, facts);
+  ASSERT_TRUE(session.open(0, 0));
+  session.commit();
+  const auto installs = sink.of<dp::FlowInstall>();
+  EXPECT_EQ(installs[0].spec.idle_timeout_ms, 10'000u) << "the first that may matter";
+  EXPECT_EQ(installs[2].spec.idle_timeout_ms, 60'000u);
+  const SilenceLimits limits = session.silence_limits();
+  EXPECT_EQ(limits.idle_ns, 60 * kSecond) << "the shorter of both legs'";
+  EXPECT_EQ(limits.hold_ns, 500 * kSecond);
+  EXPECT_EQ(limits.one_way_ns[0], 10 * kSecond);
+  EXPECT_EQ(limits.one_way_ns[1], 0);
+
+  dp::FlowRef flow = installs[0].spec.self;
+  session.on_idle({flow, installs[0].spec.owner, 7 * kSecond});
+  EXPECT_EQ(session.silence().at(0)[0].since_ns, 7 * kSecond);
+  session.on_active({flow, installs[0].spec.owner});
+  EXPECT_EQ(session.silence().at(0)[0].since_ns, 0);
+  ++flow.generation;
+  session.on_idle({flow, installs[0].spec.owner, 7 * kSecond});
+  session.on_idle({installs[1].spec.self, installs[1].spec.owner, 7 * kSecond});
+  EXPECT_EQ(session.silence().at(0)[0].since_ns, 0) << "of an earlier call, of RTCP";
+  session.on_idle({installs[0].spec.self, installs[0].spec.owner, 0});
+  EXPECT_NE(session.silence().at(0)[0].since_ns, 0);
+  RemoteMedia resumed = remote("198.51.100.20:4000");
+  session.set_remote(Leg::a, 0, resumed);
+  session.commit();
+  EXPECT_EQ(session.silence().at(0)[0].since_ns, 0) << "the worker waits anew";
+}
+
 TEST_F(MediaSessionTest, Changes_the_direction_without_reopening_the_latch) {
   ASSERT_TRUE(session.open(0, 0));
   session.set_remote(Leg::a, 0, remote("198.51.100.20:4000"));
@@ -141,6 +240,7 @@ TEST_F(MediaSessionTest, Keeps_the_final_counters_of_each_direction) {
   confirm_removals();
   EXPECT_EQ(session.totals(0).rtp[0].packets, slot_a);
   EXPECT_EQ(session.totals(0).rtp[1].packets, slot_b);
+  EXPECT_EQ(session.totals(0).rtcp[1].packets, slot_b + 1);
 }
 
 TEST_F(MediaSessionTest, Refuses_a_stream_when_one_realm_has_no_port_and_takes_nothing_from_the_other) {

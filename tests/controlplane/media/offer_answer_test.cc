@@ -519,6 +519,67 @@ TEST_F(OfferAnswerTest, RTCP_on_its_own_port_and_multiplexed) {
   EXPECT_FALSE(flow(Leg::a).rtcp_mux) << "both have to want it (RFC 5761 5.1.1)";
 }
 
+TEST_F(OfferAnswerTest, Flows_are_policed_by_what_both_sides_agreed) {
+  offer(Leg::a, sdp_of(kA, {{4000, "", "audio", "RTP/AVP", "8 18"}}));
+  answer(Leg::b, sdp_of(kB, {{6000, "b=AS:400\r\n", "audio", "RTP/AVP", "18"}}));
+  for (const Leg leg : {Leg::a, Leg::b}) {
+    EXPECT_EQ(flow(leg).police_pps, 200) << "ten milliseconds, twice";
+    EXPECT_EQ(flow(leg).police_bytes_per_s, 2u * (50'000 + 100 * 48)) << "b= is more than G.729";
+  }
+}
+
+TEST_F(OfferAnswerTest, What_brings_an_SDP_is_whom_its_latch_believes) {
+  agree();
+  policy.source = *IpAddress::parse("198.51.100.77");
+  offer(Leg::a, sdp_of(kA, {{4000}}, "2"));
+  EXPECT_EQ(flow(Leg::a).signalling_source, *IpAddress::parse(kA)) << "not before the answer";
+  policy.source = *IpAddress::parse(kB);
+  answer(Leg::b, sdp_of(kB, {{6000}}));
+  EXPECT_EQ(flow(Leg::a).signalling_source, *IpAddress::parse("198.51.100.77"));
+  EXPECT_EQ(flow(Leg::b).signalling_source, *IpAddress::parse(kB));
+}
+
+TEST_F(OfferAnswerTest, SRTP_passes_with_its_keys_and_is_known_to_be_encrypted) {
+  const std::string crypto =
+      "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n";
+  const std::string out = offer(Leg::a, sdp_of(kA, {{4000, crypto, "audio", "RTP/SAVP"}}));
+  const std::string back = answer(Leg::b, sdp_of(kB, {{6000, crypto, "audio", "RTP/SAVP"}}));
+  for (const std::string& text : {out, back}) EXPECT_NE(text.find(crypto), std::string::npos);
+  EXPECT_EQ(flow(Leg::a).kind, dp::FlowKind::rtp);
+  EXPECT_TRUE(flow(Leg::a).secured && flow(Leg::b).secured);
+}
+
+TEST_F(OfferAnswerTest, DTLS_passes_as_it_is) {
+  const std::string keys = "a=fingerprint:sha-256 0A:1B\r\na=setup:actpass\r\n";
+  const std::string out = offer(Leg::a, sdp_of(kA, {{4000, keys, "audio", "UDP/TLS/RTP/SAVP"}}));
+  answer(
+      Leg::b,
+      sdp_of(kB, {{6000, "a=fingerprint:sha-256 2C:3D\r\na=setup:active\r\n", "audio", "UDP/TLS/RTP/SAVP"}}));
+  EXPECT_NE(out.find(keys), std::string::npos);
+  EXPECT_EQ(flow(Leg::a).kind, dp::FlowKind::opaque);
+  EXPECT_EQ(flow(Leg::b).kind, dp::FlowKind::opaque);
+}
+
+TEST_F(OfferAnswerTest, Audio_gives_way_to_T_38_and_comes_back) {
+  agree();
+  const Line fax{4000, "a=T38FaxVersion:0\r\n", "image", "udptl", "t38"};
+  const std::string out =
+      offer(Leg::b, sdp_of(kB, {{6000, "a=T38FaxVersion:0\r\n", "image", "udptl", "t38"}}, "2"));
+  EXPECT_EQ(line_of(out, "m="),
+            "m=image " + std::to_string(session.local_rtp(Leg::a, 0).port) + " udptl t38");
+  EXPECT_EQ(flow(Leg::a).kind, dp::FlowKind::rtp) << "not before its answer";
+  answer(Leg::a, sdp_of(kA, {fax}, "2"));
+  for (const Leg leg : {Leg::a, Leg::b}) {
+    EXPECT_EQ(flow(leg).kind, dp::FlowKind::udptl);
+    EXPECT_EQ(flow(leg).payload_types[0], 0u);
+    EXPECT_GT(flow(leg).police_bytes_per_s, 50'000u);
+  }
+  offer(Leg::b, sdp_of(kB, {{6000}}, "3"));
+  answer(Leg::a, sdp_of(kA, {{4000}}, "3"));
+  EXPECT_EQ(flow(Leg::a).kind, dp::FlowKind::rtp);
+  EXPECT_EQ(flow(Leg::a).payload_types[0], 1u << 8);
+}
+
 TEST_F(OfferAnswerTest, Each_side_may_send_the_payload_types_that_the_other_takes) {
   const auto takes = [](const dp::FlowSpec& spec, unsigned type) {
     return (spec.payload_types[type / 64] >> (type % 64) & 1) != 0;

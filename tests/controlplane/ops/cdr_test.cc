@@ -49,6 +49,8 @@ TEST(CallRecordJson, is_one_line_with_times_codes_attempts_and_media) {
   media.leg = 1;
   media.counters.packets = 150;
   media.counters.jitter_us = 1500;
+  media.counters.rtt_us = 42'500;
+  media.counters.reported_lost = 7;
   media.counters.latched = *Endpoint::parse("[2001:db8::1]:4000");
   call.media.push_back(media);
   const std::string line = to_json(call);
@@ -67,6 +69,9 @@ TEST(CallRecordJson, is_one_line_with_times_codes_attempts_and_media) {
   EXPECT_EQ(out["media"][0]["leg"], "callee");
   EXPECT_EQ(out["media"][0]["latched"], "[2001:db8::1]:4000");
   EXPECT_EQ(out["media"][0]["jitter_ms"], 1.5);
+  EXPECT_EQ(out["media"][0]["rtt_ms"], 42.5);
+  EXPECT_EQ(out["media"][0]["reported_lost"], 7);
+  EXPECT_EQ(out["media_timeout"], nullptr);
 }
 
 TEST(CdrWriter, writes_every_record_as_a_line_before_it_goes) {

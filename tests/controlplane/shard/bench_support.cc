@@ -376,11 +376,28 @@ Sent Bench::take_one(std::string_view start) {
   return {};
 }
 
-void Bench::report_idle(std::uint32_t slot) {
-  const dp::FlowIdle event{flows.at(slot).self, flows.at(slot).owner};
-  ASSERT_TRUE(
-      lanes_.at(event.owner.shard)->events.push(static_cast<std::uint16_t>(dp::Event::flow_idle), event));
+void Bench::report_idle(std::uint32_t slot, bool active) {
+  const dp::FlowSpec& flow = flows.at(slot);
+  dp::RecordRing& events = lanes_.at(flow.owner.shard)->events;
+  if (active) {
+    ASSERT_TRUE(events.push(static_cast<std::uint16_t>(dp::Event::flow_active),
+                            dp::FlowActive{flow.self, flow.owner}));
+  } else {
+    const Nanoseconds last_ns = now_ns_ - Nanoseconds{flow.idle_timeout_ms} * kMillisecond;
+    ASSERT_TRUE(events.push(static_cast<std::uint16_t>(dp::Event::flow_idle),
+                            dp::FlowIdle{flow.self, flow.owner, last_ns}));
+  }
   turn();
+}
+
+void Bench::report_silence() {
+  std::vector<std::uint32_t> silent;
+  for (const auto& [slot, flow] : flows) {
+    if (flow.reports_idle && flow.idle_timeout_ms != 0) silent.push_back(slot);
+  }
+  for (const std::uint32_t slot : silent) {
+    if (flows.contains(slot)) report_idle(slot);
+  }
 }
 
 void Bench::fall_behind(Nanoseconds span) {

@@ -105,7 +105,10 @@ class Bench {
 
   // Flows as the worker has them, by slot.
   std::map<std::uint32_t, dp::FlowSpec> flows;
-  void report_idle(std::uint32_t slot);
+  // Of that flow; `active`: that it is heard again.
+  void report_idle(std::uint32_t slot, bool active = false);
+  // Every flow that is to be heard of has just been silent for its idle_timeout.
+  void report_silence();
   // Port unreachable, or that it was too big for a link on its way.
   void report_unreachable(const Sent& request, bool too_big = false);
   // The kernel stops the shard for so long while an event waits for it.

@@ -345,7 +345,10 @@ TEST_F(CallTest, The_duration_limit_ends_both_legs) {
 
 TEST_F(CallTest, Silent_media_ends_both_legs) {
   establish();
-  bench.report_idle(bench.flows.begin()->first);
+  bench.advance(60 * kSecond, kSecond);
+  bench.take();
+  bench.report_silence();
+  bench.advance(kSecond);
   int byes = 0;
   for (const Sent& sent : bench.take()) byes += sent.is("BYE ");
   EXPECT_EQ(byes, 2);

@@ -77,7 +77,9 @@ const std::vector<Case>& cases() {
       {"media-timeout", "",
        [](Story& s) {
          s.establish();
-         s.bench.report_idle(s.bench.flows.begin()->first);
+         s.bench.advance(60 * kSecond, kSecond);
+         s.bench.report_silence();
+         s.bench.advance(kSecond);
        }},
       {"no-route", "SIP/2.0 404", [](Story& s) { s.place(); }, "{from: office, to: [carrier-a, carrier-b]}",
        "{from: office, user: \"77*\", to: [carrier-a, carrier-b]}"},

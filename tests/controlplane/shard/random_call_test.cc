@@ -258,7 +258,17 @@ class World {
   }
 
   void silence_of_media() {
-    if (!bench_.flows.empty()) bench_.report_idle(bench_.flows.begin()->first);
+    if (bench_.flows.empty()) return;
+    // Of everybody, of one side, or of one that speaks again.
+    const std::uint32_t first = bench_.flows.begin()->first;
+    switch (pick(2)) {
+      case 0:
+        return bench_.report_silence();
+      case 1:
+        return bench_.report_idle(first);
+      default:
+        return bench_.report_idle(first, true);
+    }
   }
 
   void judge(const Agent& agent, const Agent::Session& session) {
