@@ -125,7 +125,7 @@ struct Realm {
   std::uint16_t sip_tls = 0;           // the same
   std::uint32_t sip_police = 4000;     // SIP datagrams a second of one source address; 0: no limit
   Tls tls;                             // with sip_tls: has a certificate
-  std::uint8_t sip_dscp = 24;          // CS3, for signalling (RFC 4594 4.2); of SIP over UDP
+  std::uint8_t sip_dscp = 24;          // CS3, for signalling (RFC 4594 4.2)
   std::uint8_t media_dscp = 46;        // EF, for telephony (RFC 4594 4.1)
   std::uint16_t media_first = 20'000;  // even
   std::uint16_t media_last = 59'999;   // odd

@@ -79,7 +79,7 @@ std::expected<void, std::string> StreamTransport::Core::open() {
     handshakes_ = std::make_unique<Handshakes>(options_.handshake_threads, [this] { wake(); });
   }
   for (const Listener& listener : options_.listeners) {
-    auto fd = listen_on(listener.at);
+    auto fd = listen_on(listener.at, options_.dscp_of(listener.realm));
     if (!fd) return std::unexpected(sentence(listener, fd.error()));
     if (!add_to_epoll(epoll_.get(), fd->get(), EPOLLIN, kListenerTag | listening_.size())) {
       return std::unexpected(sentence(listener, errno));

@@ -10,6 +10,7 @@ Options options_of(const config::Config& config, const steer::NodeKey& key) {
   options.limits.connections = config.controlplane.max_connections;
   for (std::size_t i = 0; i < config.realms.size(); ++i) {
     const config::Realm& realm = config.realms[i];
+    options.dscp.push_back(realm.sip_dscp);
     for (const Prefix& prefix : realm.addresses) {
       const auto realm_index = static_cast<std::uint16_t>(i);
       if (realm.sip_tcp != 0) {

@@ -37,7 +37,12 @@ struct Listener {
 };
 
 struct Options {
+  [[nodiscard]] std::uint8_t dscp_of(std::size_t realm) const {
+    return realm < dscp.size() ? dscp[realm] : std::uint8_t{0};
+  }
+
   std::vector<Listener> listeners;
+  std::vector<std::uint8_t> dscp;  // by realm; what is missing is not marked
   Limits limits;
   steer::NodeKey key;
   std::uint8_t shards = 1;

@@ -54,7 +54,7 @@ Connection* StreamTransport::Core::connection_for(const sip::Path& path) {
 
 Connection* StreamTransport::Core::open_connection(const sip::Path& path) {
   if (!path.remote || table_.size() >= options_.limits.connections) return nullptr;
-  auto fd = connect_from(path.local.address, path.remote);
+  auto fd = connect_from(path.local.address, path.remote, options_.dscp_of(path.realm));
   if (!fd) return nullptr;
   auto made = std::make_unique<Connection>(std::make_shared<const Fd>(std::move(*fd)), path,
                                            Connection::State::connecting, true, options_.limits.message_bytes,

@@ -77,8 +77,12 @@ void tune(int fd) {
   set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
 }
 
-Fd make_socket(const IpAddress& address) {
-  return Fd(::socket(address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+Fd make_socket(const IpAddress& address, std::uint8_t dscp) {
+  Fd fd(::socket(address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd || dscp == 0) return fd;
+  const bool v4 = address.is_v4();
+  set_option(fd.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, dscp << 2);
+  return fd;
 }
 
 }  // namespace
@@ -88,8 +92,8 @@ void Fd::reset() {
   fd_ = -1;
 }
 
-std::expected<Fd, int> listen_on(const Endpoint& at) {
-  Fd fd = make_socket(at.address);
+std::expected<Fd, int> listen_on(const Endpoint& at, std::uint8_t dscp) {
+  Fd fd = make_socket(at.address, dscp);
   if (!fd) return std::unexpected(errno);
   set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
   if (at.address.is_v6()) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
@@ -99,8 +103,8 @@ std::expected<Fd, int> listen_on(const Endpoint& at) {
   return fd;
 }
 
-std::expected<Fd, int> connect_from(const IpAddress& local, const Endpoint& remote) {
-  Fd fd = make_socket(remote.address);
+std::expected<Fd, int> connect_from(const IpAddress& local, const Endpoint& remote, std::uint8_t dscp) {
+  Fd fd = make_socket(remote.address, dscp);
   if (!fd) return std::unexpected(errno);
   tune(fd.get());
   // The port is chosen at connect, so that one port can lead to several far ends.

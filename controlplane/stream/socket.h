@@ -32,11 +32,12 @@ class Fd {
   int fd_ = -1;
 };
 
-// Errors are errno's.
-[[nodiscard]] std::expected<Fd, int> listen_on(const Endpoint& at);
+// Errors are errno's. `dscp` marks what the socket sends; what it accepts inherits it.
+[[nodiscard]] std::expected<Fd, int> listen_on(const Endpoint& at, std::uint8_t dscp = 0);
 // Begins a connection from `local` (any port) to `remote`: it is made, or has failed, when the socket is
 // writable.
-[[nodiscard]] std::expected<Fd, int> connect_from(const IpAddress& local, const Endpoint& remote);
+[[nodiscard]] std::expected<Fd, int> connect_from(const IpAddress& local, const Endpoint& remote,
+                                                  std::uint8_t dscp = 0);
 
 struct Accepted {
   Fd fd;
