@@ -67,8 +67,12 @@ int rate(std::uint64_t calls) {
   for (int i = 0; i < 100; ++i) endpoints.turn(now_ns += kTurn);
   check(rig, endpoints);
   if (endpoints.ended() != endpoints.placed() || rig.records().count != endpoints.placed() ||
-      rig.flows() != 0)
-    throw std::runtime_error("not every call ended, or one left something behind");
+      rig.flows() != 0) {
+    throw std::runtime_error(std::to_string(endpoints.placed()) + " calls were placed, " +
+                             std::to_string(endpoints.ended()) + " ended, " +
+                             std::to_string(rig.records().count) + " have a record and " +
+                             std::to_string(rig.flows()) + " flows are left");
+  }
   results.print();
   return 0;
 }

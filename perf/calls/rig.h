@@ -26,11 +26,11 @@ struct Cycles {
   std::uint64_t shard = 0;
 };
 
-// Counts the records; writing them is another thread's work in the product too.
+// Counts the records of calls that ended; writing them is another thread's work in the product too.
 class CountingRecords final : public stats::RecordSink {
  public:
-  bool write(stats::CallRecord&&) noexcept override {
-    ++count;
+  bool write(stats::CallRecord&& record) noexcept override {
+    if (record.kind == stats::RecordKind::end) ++count;
     return true;
   }
   std::uint64_t count = 0;
