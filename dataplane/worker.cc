@@ -13,8 +13,6 @@ namespace sallyport::dp {
 namespace {
 
 constexpr unsigned kEmptyTurns = 200;  // before the first sleep: a burst has often a neighbour
-constexpr Nanoseconds kSleepWithFlows = 40 * kMicrosecond;  // and some for the kernel to wake us: 50 at most
-constexpr Nanoseconds kSleepWithout = 800 * kMicrosecond;   // so that the first packet waits 1 ms at most
 
 }  // namespace
 
@@ -50,7 +48,8 @@ class Worker::Impl {
 
  private:
   void sleep() {
-    const Nanoseconds time = turn_.has_flows() || turn_.has_pending() ? kSleepWithFlows : kSleepWithout;
+    const bool expecting = turn_.has_flows() || turn_.has_pending();
+    const Nanoseconds time = expecting ? context_.sleep_with_flows_ns : context_.sleep_without_ns;
     if (context_.own_bell == nullptr) {
       std::this_thread::sleep_for(std::chrono::nanoseconds(time));
       return;

@@ -11,6 +11,7 @@
 #include "dataplane/api/contract.h"
 #include "dataplane/api/ring.h"
 #include "dataplane/base/address.h"
+#include "dataplane/base/clock.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/steer/identifier.h"
 
@@ -40,6 +41,9 @@ struct WorkerContext {
   unsigned core = 0;
   int socket = -1;  // NUMA, -1: any
   Idle idle = Idle::adaptive;
+  // How long an adaptive worker sleeps at once. perf/idle draws what other times would cost and delay.
+  Nanoseconds sleep_with_flows_ns = 40 * kMicrosecond;  // and some for the kernel to wake us: 50 at most
+  Nanoseconds sleep_without_ns = 800 * kMicrosecond;    // so that the first packet waits 1 ms at most
 
   std::vector<WorkerPort> ports;
   std::vector<RealmOptions> realms;

@@ -15,8 +15,12 @@ class Failure(Exception):
 
 
 def _packages_there():
-    libraries = subprocess.run(["pkg-config", "--exists", "libosip2", "sofia-sip-ua", "libre"], check=False)
-    return libraries.returncode == 0 and shutil.which("dpdk-testpmd") and shutil.which("cmake")
+    """All that stands under [perf] in the list of packages."""
+    lines = (ROOT / "deploy" / "packages.txt").read_text().partition("[perf]\n")[2].splitlines()
+    names = [line.split()[0] for line in lines if line and line[0] not in "#["]
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status}\n", *names], capture_output=True, text=True,
+                          check=False)
+    return done.stdout.split() == ["installed"] * len(names) and shutil.which("cmake")
 
 
 def _checked(command, what):
@@ -41,15 +45,20 @@ def binary(name):
     return str(BUILD / "perf" / name)
 
 
+def sallyport():
+    """The binary whose figures these are; SALLYPORT_BIN names another."""
+    return os.environ.get("SALLYPORT_BIN", str(BUILD / "sallyport"))
+
+
 def series(command):
     """Runs one of our programs; its series by name."""
     return json.loads(_checked([str(word) for word in command], " ".join(map(str, command))))
 
 
-def profile(command, groups):
+def profile(command, groups, thread=""):
     """Share of the samples by group: a list of (name, substrings of symbols), the first that fits counts.
 
-    None where this machine cannot sample.
+    `thread`: only of threads whose name holds this. None where this machine cannot sample.
     """
     if shutil.which("perf") is None:
         return None
@@ -57,17 +66,21 @@ def profile(command, groups):
     record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "1999", "-o", str(data), "--", *map(str, command)]
     if subprocess.run(record, cwd=ROOT, capture_output=True, check=False).returncode != 0:
         return None
-    text = subprocess.run(["perf", "report", "-q", "--stdio", "-s", "symbol", "-i", str(data)], cwd=ROOT,
+    text = subprocess.run(["perf", "report", "-q", "--stdio", "-s", "comm,symbol", "-i", str(data)], cwd=ROOT,
                           capture_output=True, text=True, check=False).stdout
     data.unlink(missing_ok=True)
     shares = {name: 0.0 for name, _ in groups}
     shares["other"] = 0.0
     for line in text.splitlines():
-        share, _, symbol = line.strip().partition("%")
+        share, _, rest = line.strip().partition("%")
+        name, _, symbol = rest.strip().partition(" ")
         try:
             value = float(share)
         except ValueError:
             continue
+        if thread not in name:
+            continue
         name = next((name for name, parts in groups if any(part in symbol for part in parts)), "other")
         shares[name] += value
-    return shares if sum(shares.values()) > 1 else None
+    total = sum(shares.values())
+    return {name: 100 * share / total for name, share in shares.items()} if total > 1 else None

@@ -12,6 +12,9 @@ def _text(samples, digits):
     return f"{s['median']:.{digits}f} ({s['min']:.{digits}f} to {s['max']:.{digits}f}, {s['runs']} runs)"
 
 
+BUSY_MOST = 0.15  # cores' worth of other work; with more, times are the machine's
+
+
 class Book:
     """Everything that a run has measured."""
 
@@ -21,6 +24,11 @@ class Book:
         self.ratios = []
         self.profiles = []
         self.notes = []
+        self.curves = []
+        self.seconds = {}
+        if machine["busy_cores_before"] > BUSY_MOST:
+            self.note(f"NOT TO BE QUOTED: {machine['busy_cores_before']:.2f} cores of this machine were busy with other "
+                      "things before the first run.")
 
     def figure(self, name, unit, samples):
         self.figures.append({"name": name, "unit": unit, **spread(samples), "samples": samples})
@@ -40,20 +48,31 @@ class Book:
         self.ratios.append({"name": name, "unit": unit, **spread(samples), "samples": samples, "reach": reach,
                             "reached": reached})
 
-    def profile(self, name, shares):
-        if shares is not None:
-            self.profiles.append({"name": name, "percent": shares})
+    def profile(self, name, shares, whole=None, unit="cycles a packet"):
+        """Shares by stage in percent; `whole` is what they are shares of."""
+        if shares is None:
+            self.note(f"{name}: no profile, this machine cannot sample")
+            return
+        stages = {stage: whole * share / 100 for stage, share in shares.items()} if whole else None
+        self.profiles.append({"name": name, "percent": shares, "unit": unit, "stages": stages})
+
+    def curve(self, name, columns, rows):
+        self.curves.append({"name": name, "columns": columns, "rows": rows})
+
+    def took(self, part, seconds):
+        self.seconds[part] = seconds
 
     def note(self, text):
         self.notes.append(text)
 
     def as_dict(self):
         return {"machine": self.machine, "figures": self.figures, "ratios": self.ratios,
-                "profiles": self.profiles, "notes": self.notes}
+                "profiles": self.profiles, "curves": self.curves, "seconds": self.seconds, "notes": self.notes}
 
     def print(self):
         m = self.machine
-        print(f"{m['when']}, {m['cpu']}, {m['cores']} cores, kernel {m['kernel']}, load {m['load']:.1f} at start\n")
+        print(f"{m['when']}, {m['cpu']}, {m['cores']} cores, kernel {m['kernel']}, "
+              f"load {m['load']:.1f} and {m['busy_cores_before']:.2f} cores busy at start\n")
         for figure in self.figures:
             print(f"  {figure['name']:52} {_text(figure['samples'], 2)} {figure['unit']}")
         print()
@@ -64,6 +83,12 @@ class Book:
             print(f"  {ratio['name']:52} {_text(ratio['samples'], 2)}{unit}{reach}{verdict}")
         for profile in self.profiles:
             shares = sorted(profile["percent"].items(), key=lambda item: -item[1])
-            print(f"\n  {profile['name']}: " + ", ".join(f"{name} {share:.0f}%" for name, share in shares if share >= 1))
+            print(f"\n  {profile['name']}, by sampling{', ' + profile['unit'] if profile['stages'] else ''}: " + ", ".join(
+                f"{name} {share:.0f}%" + (f" ({profile['stages'][name]:.1f})" if profile["stages"] else "")
+                for name, share in shares if share >= 1))
+        for curve in self.curves:
+            print(f"\n  {curve['name']}")
+            for row in [curve["columns"], *curve["rows"]]:
+                print("    " + "".join(f"{cell:>16}" if isinstance(cell, (str, int)) else f"{cell:>16.2f}" for cell in row))
         for note in self.notes:
             print(f"\n  {note}")

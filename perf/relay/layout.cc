@@ -91,6 +91,11 @@ std::uint32_t Layout::slot(std::uint32_t call, std::uint16_t realm) const {
   return media_[realm * addresses_ + call / kPairsPerAddress].slot_of(side(call, realm).local.port);
 }
 
+std::uint32_t Layout::worker(std::uint32_t call, std::uint32_t workers) const {
+  const dp::MediaRange& range = media_[call / kPairsPerAddress];
+  return dp::MediaRange::owner_worker(range.pair_of(side(call, 0).local.port), 1, workers);
+}
+
 // As a call of G.711 with telephone-event has it: types, police, idle timeout and strict source are all on.
 // The policing is generous, since here one flow gets thousands of packets a second.
 dp::FlowSpec Layout::flow(std::uint32_t call, std::uint16_t realm) const {
@@ -111,7 +116,8 @@ dp::FlowSpec Layout::flow(std::uint32_t call, std::uint16_t realm) const {
   return spec;
 }
 
-void write_frames(const std::string& path, const Layout& layout, bool shuffled, std::uint64_t seed) {
+void write_frames(const std::string& path, const Layout& layout, bool shuffled, std::uint64_t seed,
+                  std::optional<unsigned> worker) {
   std::vector<std::uint32_t> order(std::size_t{layout.calls()} * 2);
   for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
   std::mt19937_64 random(seed);
@@ -119,6 +125,7 @@ void write_frames(const std::string& path, const Layout& layout, bool shuffled, 
   std::ofstream file(path, std::ios::binary);
   for (const std::uint32_t word : {0xa1b2c3d4u, 0x00040002u, 0u, 0u, 65535u, 1u}) put_host32(file, word);
   for (const std::uint32_t flow : order) {
+    if (worker && layout.worker(flow / 2, 2) != *worker) continue;
     const Frame frame = frame_of(layout.side(flow / 2, static_cast<std::uint16_t>(flow % 2)), flow, random);
     for (const std::uint32_t word : {0u, 0u, std::uint32_t{kFrameBytes}, std::uint32_t{kFrameBytes}})
       put_host32(file, word);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ class Layout {
   // `realm`: 0 access, 1 core.
   [[nodiscard]] Side side(std::uint32_t call, std::uint16_t realm) const;
   [[nodiscard]] std::uint32_t slot(std::uint32_t call, std::uint16_t realm) const;
+  // The one of so many that the call's ports belong to, on both sides.
+  [[nodiscard]] std::uint32_t worker(std::uint32_t call, std::uint32_t workers) const;
   [[nodiscard]] dp::FlowSpec flow(std::uint32_t call, std::uint16_t realm) const;
   [[nodiscard]] const std::vector<dp::RealmOptions>& realms() const { return realms_; }
   [[nodiscard]] const std::vector<dp::MediaRange>& media() const { return media_; }
@@ -41,7 +44,9 @@ class Layout {
 };
 
 // A pcap file with one 214-octet RTP frame (G.711, 20 ms) for each flow of the calls: in the order of the
-// calls, or in a random one. Throws std::runtime_error.
-void write_frames(const std::string& path, const Layout& layout, bool shuffled, std::uint64_t seed);
+// calls, or in a random one; only those of one of two workers where `worker` says so. Throws
+// std::runtime_error.
+void write_frames(const std::string& path, const Layout& layout, bool shuffled, std::uint64_t seed,
+                  std::optional<unsigned> worker);
 
 }  // namespace sallyport::perf
