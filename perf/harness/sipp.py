@@ -105,16 +105,20 @@ def _last_row(path):
     return rows[-1] if rows else {}
 
 
-def _answer_times(folder):
-    times = []
+def _answers(folder):
+    """(milliseconds from INVITE to 200, in order; calls a second that were placed, by the times of those INVITEs)"""
+    delays, placed = [], []
     for path in pathlib.Path(folder).glob("*_rtt.csv"):
         with open(path, encoding="ascii", errors="replace") as file:
             for row in csv.reader(file, delimiter=";"):
                 try:
-                    times.append(float(row[1]))
+                    at, delay = float(row[0]), float(row[1])
                 except (ValueError, IndexError):
                     continue
-    return sorted(times)
+                delays.append(delay)
+                placed.append(at - delay)
+    span = (max(placed) - min(placed)) / 1000 if len(placed) > 1 else 0
+    return sorted(delays), (len(placed) - 1) / span if span else 0.0
 
 
 def _quantile(times, share):
@@ -150,20 +154,11 @@ def call(side, target, rate, seconds, hold_ms=150, rtp=None, user="9", watch=Non
         if not statistics.exists():
             raise build.Failure("the caller did not start:\n" +
                                 (pathlib.Path(folder) / "caller.out").read_text(errors="replace")[-500:])
-        row, times = _last_row(statistics), _answer_times(folder)
-    took = max(seconds, _seconds(row) - hold_ms / 1000 - 0.1)
+        row, (times, reached) = _last_row(statistics), _answers(folder)
+    reached = reached or rate  # of a single call
     return Point(rate, int(row.get("TotalCallCreated", 0) or 0), int(row.get("SuccessfulCall(C)", 0) or 0),
                  int(row.get("Retransmissions(C)", 0) or 0), _quantile(times, 0.5), _quantile(times, 0.95),
-                 _quantile(times, 0.99), int(row.get("TotalCallCreated", 0) or 0) / took, cpu)
-
-
-def _seconds(row):
-    """ElapsedTime(C) of SIPp: H:MM:SS or with more after it."""
-    try:
-        hours, minutes, rest = row["ElapsedTime(C)"].split(":")[:3]
-        return int(hours) * 3600 + int(minutes) * 60 + float(rest)
-    except (KeyError, ValueError):
-        return 0.0
+                 _quantile(times, 0.99), reached, cpu)
 
 
 def find(place, first=100, most=20_000, factor=1.6, width=0.05, settle=None):
