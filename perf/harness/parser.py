@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIP and SDP parsing beside libosip2, Sofia-SIP and libre on the same octets."""
+import statistics
+
 from . import build
 
 TARGETS = ["sip_parse_bench"]
 MESSAGES = build.ROOT / "perf" / "parser" / "invites"
+GROUPS = [("SDP", ["sallyport::sdp"]),
+          ("lines and fields found", ["sip::scan", "Scanner", "find_", "scan_"]),
+          ("SIP values read", ["sallyport::sip"]),
+          ("read by the bench", ["sallyport::perf"]),
+          ("copies, compares", ["memcpy", "memmove", "memcmp", "memchr"]),
+          ("peers' set-up", ["su_", "osip", "re_", "sip_", "msg_"])]
 PEERS = ["sofia-sip", "libosip2", "libre"]
 
 
@@ -21,4 +29,8 @@ def run(book, short, profile):
     book.ratio("parser: fastest peer / SIP and SDP", fastest, series["full"], "at least 5", least=5)
     for peer in PEERS:
         book.ratio(f"parser: {peer} / SIP and SDP", series[peer], series["full"])
+    if profile:
+        for key, what in (("index", "index"), ("full", "SIP and SDP")):
+            command = [build.binary("sip_parse_bench"), MESSAGES, 1_000 if short else 2_000, key]
+            book.profile(f"parser, {what}", build.profile(command, GROUPS), statistics.median(series[key]), "ns a message")
     book.note("parser: before timing, every field of our reading was held equal to Sofia-SIP's.")

@@ -78,7 +78,8 @@ unsigned repeats_for(const Contender& one, const std::vector<std::string>& messa
   return std::max(4u, static_cast<unsigned>(2e6 / ns / static_cast<double>(messages.size())));
 }
 
-int run(const char* folder, unsigned rounds) {
+// `only`: that one and no other, for a profile; empty: all in turn.
+int run(const char* folder, unsigned rounds, const std::string& only) {
   const std::vector<std::string> messages = load(folder);
   if (messages.size() < 20 || !all_accept(messages)) {
     std::cerr << "sip_parse_bench: " << messages.size() << " messages in " << folder
@@ -89,8 +90,10 @@ int run(const char* folder, unsigned rounds) {
   std::vector<unsigned> repeats;
   for (const Contender* one : kAll) repeats.push_back(repeats_for(*one, messages));
   for (unsigned round = 0; round < rounds; ++round) {
-    for (std::size_t i = 0; i < std::size(kAll); ++i)
+    for (std::size_t i = 0; i < std::size(kAll); ++i) {
+      if (!only.empty() && only != kAll[i]->name) continue;
       results.add(kAll[i]->name, time_once(*kAll[i], messages, repeats[i]));
+    }
   }
   results.print();
   return 0;
@@ -101,8 +104,9 @@ int run(const char* folder, unsigned rounds) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::cerr << "usage: sip_parse_bench FOLDER [ROUNDS]\n";
+    std::cerr << "usage: sip_parse_bench FOLDER [ROUNDS [PARSER]]\n";
     return 2;
   }
-  return sallyport::perf::run(argv[1], argc > 2 ? static_cast<unsigned>(std::atoi(argv[2])) : 30);
+  return sallyport::perf::run(argv[1], argc > 2 ? static_cast<unsigned>(std::atoi(argv[2])) : 30,
+                              argc > 3 ? argv[3] : "");
 }
