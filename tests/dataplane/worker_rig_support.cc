@@ -40,6 +40,11 @@ struct Rig::Wire {
   std::uint16_t port = 0;
 };
 
+// EAL is up before a fixture that has a rig of its own makes it.
+WorkerTest::WorkerTest() {
+  (void)eal_problem();
+}
+
 void WorkerTest::SetUp() {
   if (!eal_problem().empty()) GTEST_SKIP() << eal_problem();
 }

@@ -113,6 +113,7 @@ class Rig {
 // A test that needs EAL.
 class WorkerTest : public ::testing::Test {
  protected:
+  WorkerTest();
   void SetUp() override;
 };
 
