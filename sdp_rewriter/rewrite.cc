@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "sdp_rewriter/address_scan.h"
+#include "dataplane/base/address_scan.h"
 #include "sdp_rewriter/attributes.h"
 #include "sdp_rewriter/fields.h"
 

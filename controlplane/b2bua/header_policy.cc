@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "controlplane/b2bua/identity.h"
+#include "dataplane/base/address_scan.h"
 #include "dataplane/sip/params.h"
 
 namespace sallyport::b2bua {
@@ -187,6 +188,27 @@ void write_jwscards(std::string_view field, sip::HeaderWriter& out) {
   }
 }
 
+// A Reason field without what names an address of the side that it comes from: the parameter that it stands
+// in (as a rule the text, which is for humans) is left out. The cause stays, and with it the field's meaning.
+std::string reason_across(std::string_view field) {
+  if (!has_address(field)) return std::string(field);
+  std::string kept;
+  sip::ValueReader values(field);
+  while (const auto value = values.next()) {
+    const std::size_t end = std::min(value->find(';'), value->size());
+    const std::string_view protocol = sip::trim(value->substr(0, end));
+    if (has_address(protocol)) continue;
+    kept.append(kept.empty() ? "" : ", ").append(protocol);
+    sip::ParamReader params(value->substr(end));
+    while (const auto param = params.next()) {
+      if (has_address(param->name) || has_address(param->value)) continue;
+      kept.append(";").append(param->name);
+      if (param->has_value) kept.append("=").append(param->value);
+    }
+  }
+  return kept;
+}
+
 }  // namespace
 
 FailureFields failure_fields(const sip::MessageView& response, const HeaderPolicy& from,
@@ -200,7 +222,9 @@ FailureFields failure_fields(const sip::MessageView& response, const HeaderPolic
                         if (fields.lines.size() + fields.reason.size() + value.size() > kMostFailureBytes)
                           return;
                         if (field.id == HeaderId::reason && keeps_reason) {
-                          fields.reason.append(fields.reason.empty() ? "" : ", ").append(value);
+                          const std::string kept = reason_across(value);
+                          if (kept.empty()) return;
+                          fields.reason.append(fields.reason.empty() ? "" : ", ").append(kept);
                         } else if (!belongs_to_failure(response, field.id)) {
                           return;
                         } else if (field.id == HeaderId::call_info) {
@@ -216,7 +240,8 @@ std::string reason_line(const sip::MessageView& message) {
   std::string line;
   sip::HeaderWriter writer(line);
   sip::for_each_field(message, [&](const sip::HeaderField& field, std::string_view, std::string_view value) {
-    if (field.id == HeaderId::reason) writer.line(HeaderId::reason, value);
+    if (field.id != HeaderId::reason) return;
+    if (const std::string kept = reason_across(value); !kept.empty()) writer.line(HeaderId::reason, kept);
   });
   return line;
 }

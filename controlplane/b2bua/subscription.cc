@@ -270,11 +270,12 @@ void CallManager::answer_across(Subscription& one, sip::ServerId server, Side to
   out.line(HeaderId::server, kProduct);
   pass_headers(response, {headers_[there.peer], headers_[back.peer], host, numbers}, out);
   pass_content_headers(response, out);
-  (void)transactions_->respond(server, {.status = response.status(),
-                                        .phrase = response.reason_phrase(),
-                                        .to_tag = back.tag,
-                                        .headers = lines,
-                                        .body = response.body()});
+  (void)transactions_->respond(
+      server, {.status = response.status(),
+               .phrase = response_map::phrase_across(response.status(), response.reason_phrase()),
+               .to_tag = back.tag,
+               .headers = lines,
+               .body = response.body()});
 }
 
 void CallManager::on_subscription_response(sip::ClientId id, std::uint64_t token,

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "controlplane/response_map/compiled_map.h"
+#include "dataplane/base/address_scan.h"
 #include "dataplane/sip/names.h"
 #include "dataplane/sip/params.h"
 
@@ -50,6 +51,10 @@ std::uint8_t cause_of(unsigned code, unsigned warning) {
   return by_warning != nullptr ? by_warning->q850 : row.q850;
 }
 
+std::string_view phrase_across(unsigned code, std::string_view phrase) {
+  return phrase.empty() || has_address(phrase) ? standard_phrase(code) : phrase;
+}
+
 // ---- map
 // -----------------------------------------------------------------------------------------------------------
 
@@ -64,12 +69,14 @@ struct Passage {
   std::uint32_t retry_after_s = 0;
   std::optional<bool> failover;  // said by a rule or row
   bool code_by_rule = false;
+  bool phrase_by_rule = false;  // the operator's own words, whatever stands in them
 
   // Another code: what belonged to the old one stays behind.
   void become(std::uint16_t other) {
     if (other == code) return;
     code = other;
     phrase = standard_phrase(other);
+    phrase_by_rule = false;
     warning = 0;
     retry_after_s = 0;
   }
@@ -84,7 +91,10 @@ void apply_rule(const CompiledRule& rule, Passage& passage) {
     passage.become(rule.send);
     passage.code_by_rule = true;
   }
-  if (rule.send_phrase) passage.phrase = *rule.send_phrase;
+  if (rule.send_phrase) {
+    passage.phrase = *rule.send_phrase;
+    passage.phrase_by_rule = true;
+  }
   if (rule.send_q850 != 0) passage.q850 = rule.send_q850;
   if (rule.warning != 0) passage.warning = rule.warning;
   if (rule.retry_after_s) passage.retry_after_s = *rule.retry_after_s;
@@ -96,6 +106,7 @@ void apply_vendor(const VendorRow& row, Passage& passage) {
   if (row.normalised != passage.code || passage.q850 == 0) passage.q850 = row.q850;
   passage.become(row.normalised);
   passage.phrase = standard_phrase(row.normalised);
+  passage.phrase_by_rule = false;
   passage.failover = row.failover;
 }
 
@@ -169,7 +180,8 @@ void finish(const Input& input, Passage& passage, Verdict& verdict) {
     verdict.decided = {.by = Decision::By::rfc3261_503};
   }
   verdict.code = passage.code;
-  verdict.phrase = passage.phrase.empty() ? standard_phrase(passage.code) : passage.phrase;
+  const bool rules = passage.phrase_by_rule && !passage.phrase.empty();
+  verdict.phrase = rules ? passage.phrase : phrase_across(passage.code, passage.phrase);
   verdict.q850 = passage.q850 != 0 ? passage.q850 : cause_of(passage.code, passage.warning);
   verdict.warning = passage.warning;
   verdict.retry_after_s = passage.retry_after_s;
@@ -193,7 +205,7 @@ Verdict keep_our_cancels_answer(const Input& input) {
 }
 
 Passage passage_of_local(const Input& input, const LocalDefault& row) {
-  Passage passage{row.code, row.phrase, row.q850, row.warning, row.retry_after_s, {}, false};
+  Passage passage{row.code, row.phrase, row.q850, row.warning, row.retry_after_s, {}, false, false};
   if (!input.phrase.empty()) passage.phrase = input.phrase;
   if (input.warning != 0) {
     passage.warning = input.warning;
@@ -235,7 +247,7 @@ Verdict Maps::map(const Input& input) const {
 
   Verdict verdict;
   verdict.received = input.code;
-  Passage passage{input.code, input.phrase, input.q850, input.warning, input.retry_after_s, {}, false};
+  Passage passage{input.code, input.phrase, input.q850, input.warning, input.retry_after_s, {}, false, false};
   const bool crosses = code_row(input.code).treatment != Treatment::hop;
   if (const CompiledMap* receive = find(input.receive); receive != nullptr && crosses) {
     verdict.cleaned = apply_map(*receive, passage);

@@ -82,6 +82,11 @@ struct Verdict {
   [[nodiscard]] std::string rule_text() const;
 };
 
+// A peer's phrase for `code` as the other leg may hear it: the standard one where there is none, and where an address
+// stands in it ("Busy at 192.0.2.10"), which would show one side to the other (RFC 3261 7.2: the phrase is for humans
+// and decides nothing). A view of `phrase` or of a static table.
+[[nodiscard]] std::string_view phrase_across(unsigned code, std::string_view phrase);
+
 struct CompiledMap;  // compiled_map.h
 
 class Maps {

@@ -174,6 +174,14 @@ TEST(ReasonLine, Every_Reason_goes_on_and_nothing_else) {
   EXPECT_EQ(reason_line(none.view()), "");
 }
 
+TEST(ReasonLine, An_address_in_a_text_takes_the_text_with_it) {
+  const Parsed message(
+      invite("Reason: Q.850 ;cause=17;text=\"busy, at 192.0.2.10\" ;x, SIP;cause=486;text=\"Busy\"\r\n"
+             "Reason: SIP;text=\"[2001:db8::1]:5060\";cause=480\r\n"));
+  EXPECT_EQ(reason_line(message.view()),
+            "Reason: Q.850;cause=17;x, SIP;cause=486;text=\"Busy\"\r\nReason: SIP;cause=480\r\n");
+}
+
 TEST(BodyKind, Is_told_by_Content_Type) {
   struct Case {
     const char* lines;
@@ -236,6 +244,8 @@ TEST(FailureFields, Are_bounded_and_those_of_the_code_only) {
   EXPECT_EQ(fields("486 Busy Here", "Reason: Q.850;cause=17\r\n").reason, "");
   EXPECT_EQ(fields("603 No", "Reason: Q.850;cause=21\r\nReason: SIP;cause=603\r\n").reason,
             "Q.850;cause=21, SIP;cause=603");
+  EXPECT_EQ(fields("603 No", "Reason: Q.850;cause=21;text=\"by 192.0.2.10\";location=LN\r\n").reason,
+            "Q.850;cause=21;location=LN");
   const std::string large(3000, 'x');
   EXPECT_EQ(fields("420 Bad Extension", "Unsupported: a\r\nUnsupported: " + large +
                                             "\r\nUnsupported: " + large + "\r\nUnsupported: b\r\n")

@@ -488,5 +488,28 @@ TEST(MapResponse, phrases_retry_after_and_warning_go_on_while_the_code_does) {
   EXPECT_EQ(verdict.q850, 21);
 }
 
+TEST(MapResponse, a_phrase_with_an_address_in_it_gives_way_to_the_standard_one) {
+  for (const char* phrase : {"Busy at 192.0.2.10", "Busy at 192.0.2.10.", "[2001:db8::10]:5060 is busy"}) {
+    EXPECT_EQ(kNoMaps.map(heard(486, phrase)).phrase, "Busy Here") << phrase;
+    EXPECT_EQ(kNoMaps.map(heard(180, phrase)).phrase, "Ringing") << phrase;
+  }
+  EXPECT_EQ(kNoMaps.map(heard(486, "Busy until 12:30")).phrase, "Busy until 12:30");
+}
+
+TEST(MapResponse, rules_hear_the_phrase_with_its_address_and_what_they_say_stands) {
+  std::vector<config::MapConfig> maps{map_of("in", {}, {{"486", "Busy at 192.0.2.10", 0, "", 480}})};
+  maps[0].rules[0].send_phrase = "Ask 198.51.100.1";
+  const Maps both = compiled(maps);
+  const Verdict verdict = both.map(heard(486, "Busy at 192.0.2.10"));
+  EXPECT_EQ(verdict.code, 480);
+  EXPECT_EQ(verdict.phrase, "Ask 198.51.100.1") << "the operator's own";
+}
+
+TEST(MapResponse, a_phrase_goes_across_as_it_is_or_is_the_standard_one) {
+  EXPECT_EQ(phrase_across(200, "Fine"), "Fine");
+  EXPECT_EQ(phrase_across(200, ""), "OK");
+  EXPECT_EQ(phrase_across(200, "OK from 192.0.2.10"), "OK");
+}
+
 }  // namespace
 }  // namespace sallyport::response_map

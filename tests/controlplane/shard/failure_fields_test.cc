@@ -75,6 +75,26 @@ TEST(FailureFields, Of_a_refused_INVITE_reach_the_caller_with_the_code_that_they
   EXPECT_TRUE(heard.starts_with(allow)) << heard;
 }
 
+// Texts are for humans, and no side is to read the other's addresses in them.
+TEST(FailureFields, Phrases_and_texts_with_an_address_do_not_cross) {
+  Bench bench;
+  bench.receive("access", kCaller, make_invite());
+  bench.take_one("SIP/2.0 100");
+  const Sent out = bench.take_one("INVITE ");
+  bench.receive("core", kCarrierA, make_response(out, "180 Ringing at 192.0.2.10", "ct1"));
+  EXPECT_EQ(bench.take_one("SIP/2.0 180").start_line(), "SIP/2.0 180 Ringing");
+  bench.receive(
+      "core", kCarrierA,
+      make_response(
+          out, "603 Blocked by 192.0.2.10", "ct1", {}, {},
+          "Reason: Q.850;cause=21;text=\"by 192.0.2.10\"\r\nWarning: 399 192.0.2.10 \"192.0.2.10\"\r\n"));
+  bench.take_one("ACK ");
+  const Sent refused = bench.take_one("SIP/2.0 603");
+  EXPECT_EQ(refused.start_line(), "SIP/2.0 603 Decline");
+  EXPECT_EQ(lines_of(refused, "Reason"), "Reason: Q.850;cause=21\r\n");
+  EXPECT_EQ(refused.text.find("192.0.2.10"), std::string::npos) << refused.text;
+}
+
 TEST(FailureFields, What_the_callees_leg_could_not_settle_is_500_to_the_caller) {
   for (const std::string status :
        {"494 Security Agreement Required", "422 Session Interval Too Small", "423 Interval Too Brief"}) {

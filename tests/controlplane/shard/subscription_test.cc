@@ -69,6 +69,11 @@ TEST_P(Subscriptions, Go_through_with_their_notifications_and_nothing_of_the_oth
   bench.expect_nothing_left();
 }
 
+TEST_P(Subscriptions, An_answer_whose_phrase_names_an_address_crosses_with_the_standard_one) {
+  phones.answer(callee, subscribe(), "200 OK from " + callee.ip, {}, "Expires: 300\r\n");
+  EXPECT_EQ(phones.expect(caller, "SIP/2.0 200").start_line(), "SIP/2.0 200 OK");
+}
+
 TEST_P(Subscriptions, A_NOTIFY_may_overtake_the_answer) {
   const Sent sent = subscribe();
   (void)notify("active");

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sdp_rewriter/address_scan.h"
+#include "dataplane/base/address_scan.h"
 
 #include <algorithm>
 
-namespace sallyport::sdp {
+namespace sallyport {
 namespace {
 
 constexpr std::string_view kV4 = "0123456789.";
@@ -31,6 +31,13 @@ bool any_tail(std::string_view run, Use&& use) {
   }
 }
 
+// In a sentence a full stop or a colon may follow ("at 192.0.2.1.", "2001:db8::1: busy"), and dots may lead.
+std::string_view without_stops(std::string_view run) {
+  while (run.starts_with('.')) run.remove_prefix(1);
+  while (run.ends_with('.') || (run.ends_with(':') && !run.ends_with("::"))) run.remove_suffix(1);
+  return run;
+}
+
 }  // namespace
 
 bool has_address(std::string_view text, const std::function<bool(const IpAddress&)>& is_wanted) {
@@ -38,12 +45,20 @@ bool has_address(std::string_view text, const std::function<bool(const IpAddress
     const auto address = IpAddress::parse(literal);
     return address && is_wanted(address->unmapped());
   };
-  const auto v4 = [&](std::string_view run) { return std::ranges::count(run, '.') == 3 && matches(run); };
+  const auto v4 = [&](std::string_view run) {
+    run = without_stops(run);
+    return std::ranges::count(run, '.') == 3 && matches(run);
+  };
   const auto v6 = [&](std::string_view run) {
+    run = without_stops(run);
     return std::ranges::count(run, ':') > 1 &&
            any_tail(run, [&](std::string_view tail) { return tail.find(':') != tail.npos && matches(tail); });
   };
   return any_run(text, kV4, v4) || any_run(text, kV6, v6);
 }
 
-}  // namespace sallyport::sdp
+bool has_address(std::string_view text) {
+  return has_address(text, [](const IpAddress&) { return true; });
+}
+
+}  // namespace sallyport
