@@ -2,6 +2,8 @@
 #include "dataplane/icmp_quote.h"
 
 #include <cstring>
+#include <optional>
+#include <span>
 
 #include "dataplane/base/bytes.h"
 #include "dataplane/checksum.h"
@@ -22,6 +24,39 @@ namespace {
   return family == Family::v4 ? quote.type == 3 || quote.type == 11 : quote.type >= 1 && quote.type <= 3;
 }
 
+struct QuotedTransport {
+  std::uint8_t protocol = 0;
+  std::size_t at = 0;  // of its header, from the start of the quoted IP header
+};
+
+// RFC 791 3.1. Only a datagram's first fragment has the transport header.
+[[nodiscard]] std::optional<QuotedTransport> quoted_in_ipv4(std::span<const std::uint8_t> ip) {
+  if (ip.size() < kIpv4Bytes || ip[0] >> 4 != 4) return std::nullopt;
+  const std::size_t header = (ip[0] & 0x0fu) * 4u;
+  if (header < kIpv4Bytes || (read16(&ip[6]) & 0x1fff) != 0) return std::nullopt;
+  return QuotedTransport{ip[9], header};
+}
+
+// RFC 8200 4, the headers that view_packet walks; here also behind the fragment header, since nothing will
+// put a quote together, and a request of ours longer than the path was cut by ourselves.
+[[nodiscard]] std::optional<QuotedTransport> quoted_in_ipv6(std::span<const std::uint8_t> ip) {
+  constexpr std::uint8_t kHopByHop = 0, kRouting = 43, kDestination = 60;
+  if (ip.size() < kIpv6Bytes || ip[0] >> 4 != 6) return std::nullopt;
+  QuotedTransport found{ip[6], kIpv6Bytes};
+  for (int headers = 0; headers < 6; ++headers) {
+    const std::uint8_t is = found.protocol;
+    const bool options = is == kHopByHop || is == kRouting || is == kDestination;
+    if (!options && is != kIpv6Fragment) return found;
+    if (ip.size() < found.at + 8) return std::nullopt;
+    const std::uint8_t* header = &ip[found.at];
+    if (is == kRouting && header[3] != 0) return std::nullopt;
+    if (is == kIpv6Fragment && (read16(header + 2) & 0xfff8) != 0) return std::nullopt;
+    found.protocol = header[0];
+    found.at += options ? (header[1] + std::size_t{1}) * 8 : 8;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 IcmpQuote read_icmp_quote(const PacketView& view, const LocalAddress& local) {
@@ -37,19 +72,17 @@ IcmpQuote read_icmp_quote(const PacketView& view, const LocalAddress& local) {
   const std::uint8_t* ip = icmp + kIcmpBytes;
   const std::size_t bytes = view.l4_bytes - kIcmpBytes;
   const bool v4 = view.family == Family::v4;
-  if (bytes < (v4 ? kIpv4Bytes : kIpv6Bytes) || ip[0] >> 4 != (v4 ? 4 : 6) || !checksum_right(view))
-    return quote;
-  const std::size_t header = v4 ? (ip[0] & 0x0fu) * 4u : kIpv6Bytes;
-  if (header < kIpv4Bytes || bytes < header + kUdpBytes) return quote;
+  const auto transport = v4 ? quoted_in_ipv4({ip, bytes}) : quoted_in_ipv6({ip, bytes});
+  if (!transport || bytes < transport->at + kUdpBytes || !checksum_right(view)) return quote;
   const IpAddress source = IpAddress::from_bytes(view.family, ip + (v4 ? 12 : 8));
   if (source != local.address) return quote;
-  const std::uint8_t protocol = v4 ? ip[9] : ip[6];
+  const std::uint8_t protocol = transport->protocol;
   if (protocol == kTcp || protocol == kIcmp || protocol == kIcmpv6) quote.is = QuoteOf::kernel;
-  const std::uint8_t* udp = ip + header;
+  const std::uint8_t* udp = ip + transport->at;
   if (protocol != kUdp || read16(udp) != local.sip_udp || !says_unreachable(quote, view.family)) return quote;
   quote.is = QuoteOf::sip;
   quote.remote = {IpAddress::from_bytes(view.family, ip + (v4 ? 16 : 24)), read16(udp + 2)};
-  quote.message = {reinterpret_cast<const char*>(udp + kUdpBytes), bytes - header - kUdpBytes};
+  quote.message = {reinterpret_cast<const char*>(udp + kUdpBytes), bytes - transport->at - kUdpBytes};
   return quote;
 }
 
