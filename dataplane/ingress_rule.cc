@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include <array>
-#include <cctype>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 extern char** environ;
 
@@ -76,9 +76,17 @@ std::string run_nft(const std::string& script) {
 }  // namespace
 
 std::string IngressRule::table_name(const std::string& interface) {
-  std::string name = "sallyport_" + interface;
-  for (char& c : name) {
-    if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string name = "sallyport_";
+  for (const char c : interface) {
+    const auto octet = static_cast<unsigned char>(c);
+    if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) {
+      name += c;
+    } else {
+      name += '_';
+      name += kDigits[octet >> 4u];
+      name += kDigits[octet & 15u];
+    }
   }
   return name;
 }

@@ -205,11 +205,18 @@ TEST(TapName, fits_and_stays_unique) {
 }
 
 TEST(IngressRule, replaces_what_a_killed_process_left) {
-  EXPECT_EQ(IngressRule::table_name("eth0.100-a"), "sallyport_eth0_100_a");
   const std::string script = IngressRule::script("core0");
   EXPECT_THAT(script,
               ::testing::StartsWith("table netdev sallyport_core0\ndelete table netdev sallyport_core0\n"));
   EXPECT_THAT(script, HasSubstr("hook ingress device \"core0\" priority -500; policy drop;\n"));
+}
+
+TEST(IngressRule, has_a_table_of_its_own_for_each_interface) {
+  EXPECT_EQ(IngressRule::table_name("eth0"), "sallyport_eth0");
+  EXPECT_EQ(IngressRule::table_name("eth0.1"), "sallyport_eth0_2e1");
+  EXPECT_EQ(IngressRule::table_name("eth0-1"), "sallyport_eth0_2d1");
+  EXPECT_EQ(IngressRule::table_name("eth0_1"), "sallyport_eth0_5f1");
+  EXPECT_EQ(IngressRule::table_name("eth0_2e1"), "sallyport_eth0_5f2e1") << "nor one that looks escaped";
 }
 
 TEST(Sysctl, what_was_changed_is_put_back_and_what_was_so_is_left_alone) {
