@@ -23,6 +23,10 @@ namespace sallyport::sdp {
 inline constexpr std::size_t kMaxBytes = 65536;
 inline constexpr std::size_t kMaxLines = 4096;
 inline constexpr std::size_t kMaxStreams = 32;
+// Read are up to kMaxStreams, so that what is refused can be shown; a call carries no more than these.
+inline constexpr std::size_t kMaxRelayedStreams = 16;
+inline constexpr std::string_view kTooManyRelayedStreams = "more than 16 streams";
+static_assert(kMaxRelayedStreams == 16, "kTooManyRelayedStreams says the number");
 inline constexpr std::size_t kMaxFormats = 128;
 
 // Bit 0: the describer sends, bit 1: it receives (RFC 8866 6.7).

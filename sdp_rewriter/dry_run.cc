@@ -92,6 +92,12 @@ DryRun dry_run(const DryRunInput& input) {
     result.streams.push_back(describe(description->streams()[i], verdict.streams[i], input.policy));
     result.streams.back().index = i;
   }
+  // As a call judges: the number of streams before their addresses.
+  if (description->streams().size() > kMaxRelayedStreams) {
+    result.refused = true;
+    result.verdict = "refused: " + std::string(kTooManyRelayedStreams);
+    return result;
+  }
   result.verdict =
       verdict.refused ? "refused: " + result.streams[verdict.deciding_stream].reason : "accepted";
   if (!verdict.refused) result.rewritten = rewrite(*description, make_plan(*description, input));

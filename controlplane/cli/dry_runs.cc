@@ -209,7 +209,7 @@ int nat(const NatArguments& arguments, std::ostream& out, std::ostream& error) {
   } else {
     out << sdp::render(result);
   }
-  return 0;
+  return result.fault ? kArguments : 0;
 }
 
 }  // namespace sallyport::cli

@@ -15,6 +15,7 @@
 #include "controlplane/media/port_allocator.h"
 #include "controlplane/media/silence.h"
 #include "dataplane/api/contract.h"
+#include "sdp_rewriter/description.h"
 
 namespace sallyport::media {
 
@@ -67,7 +68,7 @@ struct LegMedia {
   std::uint32_t hold_timeout_ms = 0;
 };
 
-inline constexpr std::size_t kMaxStreams = 16;
+inline constexpr std::size_t kMaxStreams = sdp::kMaxRelayedStreams;
 
 // Counters of one direction of one stream, kept from the flow_removed events for the call's record.
 struct StreamTotals {

@@ -79,7 +79,8 @@ std::expected<sdp::Verdict, MediaError> OfferAnswer::read(sdp::Description& into
     return std::unexpected(MediaError{MediaFault::sdp, fault_text(parsed.error())});
   }
   if (into.streams().size() > kMaxStreams) {
-    return std::unexpected(MediaError{MediaFault::too_many_streams, "more than 16 streams"});
+    return std::unexpected(
+        MediaError{MediaFault::too_many_streams, std::string(sdp::kTooManyRelayedStreams)});
   }
   sdp::Verdict verdict = sdp::judge(into, policy);
   actions_.clear();

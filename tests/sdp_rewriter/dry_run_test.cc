@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <string>
 
 #include "sdp_rewriter/dry_run.h"
 
@@ -64,6 +65,17 @@ TEST(DryRun, Fault_shows_its_name_and_line) {
   ASSERT_TRUE(result.fault);
   EXPECT_TRUE(result.refused);
   EXPECT_EQ(render(result), "far-end NAT not evident\nnot a session description: port in line 3\n");
+}
+
+TEST(DryRun, More_streams_than_a_call_carries_are_refused_as_a_call_refuses_them) {
+  std::string sdp = "v=0\r\no=- 1 1 IN IP4 198.51.100.2\r\ns=-\r\nc=IN IP4 198.51.100.2\r\nt=0 0\r\n";
+  for (std::size_t i = 0; i < kMaxRelayedStreams; ++i) sdp += "m=audio 4000 RTP/AVP 0\r\n";
+  EXPECT_EQ(dry_run(input_for(sdp, "198.51.100.2")).verdict, "accepted");
+  sdp += "m=audio 0 RTP/AVP 0\r\n";
+  const DryRun result = dry_run(input_for(sdp, "198.51.100.2"));
+  EXPECT_TRUE(result.refused);
+  EXPECT_EQ(result.verdict, "refused: more than 16 streams");
+  EXPECT_TRUE(result.rewritten.empty());
 }
 
 TEST(DryRun, Host_names_are_shown_as_they_stand) {

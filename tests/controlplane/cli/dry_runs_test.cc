@@ -245,6 +245,7 @@ TEST(Nat, Names_the_fault_of_a_description_that_is_none) {
                                           .contact = {},
                                           .file = file.path(),
                                           .json = true});
+  EXPECT_EQ(said.status, 2) << "as for what is no URI and no response code";
   EXPECT_TRUE(said.json().contains("fault")) << said.out;
 }
 

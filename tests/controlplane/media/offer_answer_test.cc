@@ -426,6 +426,9 @@ TEST_F(OfferAnswerTest, An_offer_while_one_is_open_and_an_answer_to_none_are_ref
 TEST_F(OfferAnswerTest, The_number_of_streams_has_a_limit_and_never_falls) {
   EXPECT_EQ(refused(engine.offer(Leg::a, sdp_of(kA, std::vector<Line>(17, {.port = 0})), policy, 0)),
             MediaFault::too_many_streams);
+  const auto detail = engine.offer(Leg::a, sdp_of(kA, std::vector<Line>(17, {.port = 0})), policy, 0);
+  ASSERT_FALSE(detail.has_value());
+  EXPECT_EQ(detail.error().detail, sdp::kTooManyRelayedStreams) << "the dry run's words";
   offer(Leg::a, sdp_of(kA, {{4000}, {4002}}));
   answer(Leg::b, sdp_of(kB, {{6000}, {6002}}));
   EXPECT_EQ(refused(engine.offer(Leg::a, sdp_of(kA, {{4000}}), policy, 0)), MediaFault::sdp) << "RFC 3264 8";
