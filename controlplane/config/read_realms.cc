@@ -60,6 +60,12 @@ bool judge_interface(const Value& item, const Prefix& prefix) {
                prefix.to_text(), Prefix{IpAddress::v4(a.v4_host_order() + 1), prefix.length}.to_text());
     return false;
   }
+  // RFC 1122 3.2.1.3: the host part all ones is everybody's. RFC 3021: a /31 has neither.
+  if (a.is_v4() && prefix.length < 31 && a.v4_host_order() == (a.v4_host_order() | (~0u >> prefix.length))) {
+    item.fault("{} is the network's broadcast address: an interface's address is needed, such as {}",
+               prefix.to_text(), Prefix{IpAddress::v4(a.v4_host_order() - 1), prefix.length}.to_text());
+    return false;
+  }
   return true;
 }
 

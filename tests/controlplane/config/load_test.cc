@@ -55,6 +55,23 @@ std::string reference_example() {
   return "";
 }
 
+TEST(Load, A_network_s_broadcast_address_is_no_realm_s) {
+  const auto realm = [](const std::string& address) {
+    return "dataplane: {ports: {p: {device: net_null}}}\nrealms: {r: {port: p, addresses: [" + address +
+           "]}}\n";
+  };
+  for (const char* good_one : {"198.51.100.254/24", "198.51.100.255/31", "198.51.100.255/32",
+                               "198.51.100.255/23", "\"2001:db8::ffff/112\""}) {
+    EXPECT_EQ(faults_of(realm(good_one)).find("broadcast"), std::string::npos) << good_one;
+  }
+  EXPECT_NE(
+      faults_of(realm("198.51.100.255/24"))
+          .find("198.51.100.255/24 is the network's broadcast address: an interface's address is needed, "
+                "such as 198.51.100.254/24"),
+      std::string::npos);
+  EXPECT_NE(faults_of(realm("192.0.2.3/30")).find("such as 192.0.2.2/30"), std::string::npos);
+}
+
 TEST(Load, The_example_of_the_reference_has_no_fault) {
   const Config c = good(read(kFolder + "example.yaml"));
   ASSERT_EQ(c.realms.size(), 2u);
