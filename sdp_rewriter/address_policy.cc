@@ -25,13 +25,6 @@ struct Facts {
   bool nat = false;
 };
 
-// A prefix of mapped addresses as the IPv4 prefix inside.
-Prefix unmapped(const Prefix& prefix) {
-  const IpAddress inner = prefix.address.unmapped();
-  if (inner.family() == prefix.address.family() || prefix.length < 96) return prefix;
-  return {inner, static_cast<std::uint8_t>(prefix.length - 96)};
-}
-
 bool is_own(const IpAddress& address, const PolicyInput& input) {
   return std::ranges::any_of(input.own_addresses,
                              [&](const auto& own) { return own.unmapped() == address; }) ||
@@ -43,7 +36,7 @@ bool is_own(const IpAddress& address, const PolicyInput& input) {
 bool is_subnet_broadcast(const IpAddress& address, const PolicyInput& input) {
   if (!address.is_v4()) return false;
   return std::ranges::any_of(input.realm_addresses, [&](const Prefix& realm) {
-    const Prefix prefix = unmapped(realm);
+    const Prefix prefix = realm.unmapped();
     if (!prefix.address.is_v4() || prefix.length > 30 || !prefix.contains(address)) return false;
     const std::uint32_t host_bits = 0xffffffffu >> prefix.length;
     return (address.v4_host_order() & host_bits) == host_bits;
@@ -67,7 +60,7 @@ Refusal always_refused(const Subject& subject, const PolicyInput& input) {
 
 bool is_trusted(const IpAddress& address, const PolicyInput& input) {
   return std::ranges::any_of(input.trusted_private,
-                             [&](const Prefix& prefix) { return unmapped(prefix).contains(address); });
+                             [&](const Prefix& prefix) { return prefix.unmapped().contains(address); });
 }
 
 bool no_nat_between(const IpAddress& address, const Facts& facts) {

@@ -127,7 +127,8 @@ void read_match(MapReader& reader, Peer& peer, Draft::PeerPlaces& places) {
       if (read_match_name(item, peer, places)) continue;
       const auto prefix = item.prefix();
       if (!prefix) continue;
-      peer.match.push_back({prefix->network(), prefix->length});
+      // Sources are IPv4 on the wire however they are written: one network, one owner.
+      peer.match.push_back(Prefix{prefix->network(), prefix->length}.unmapped());
       places.match.push_back(item.at());
     }
     if (value->is_list() && value->list().empty()) value->fault("is empty");
@@ -136,7 +137,7 @@ void read_match(MapReader& reader, Peer& peer, Draft::PeerPlaces& places) {
   peer.match_targets = true;
   for (std::size_t i = 0; i < peer.targets.size(); ++i) {
     if (!peer.targets[i].host.empty()) continue;
-    const IpAddress& address = peer.targets[i].endpoint.address;
+    const IpAddress address = peer.targets[i].endpoint.address.unmapped();
     const Prefix prefix{address, static_cast<std::uint8_t>(address.is_v4() ? 32 : 128)};
     if (std::find(peer.match.begin(), peer.match.end(), prefix) != peer.match.end()) continue;
     peer.match.push_back(prefix);

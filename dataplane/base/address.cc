@@ -107,6 +107,12 @@ IpAddress Prefix::network() const {
   return IpAddress::from_bytes(address.family(), bytes.data());
 }
 
+Prefix Prefix::unmapped() const {
+  const IpAddress inner = address.unmapped();
+  if (!address.is_v6() || !inner.is_v4() || length < 96) return *this;
+  return {inner, static_cast<std::uint8_t>(length - 96)};
+}
+
 std::string Prefix::to_text() const { return address.to_text() + "/" + std::to_string(length); }
 
 bool same_prefix(const IpAddress& a, const IpAddress& b, unsigned bits) {

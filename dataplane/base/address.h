@@ -86,6 +86,8 @@ struct Prefix {
   [[nodiscard]] static std::optional<Prefix> parse(std::string_view text);
   [[nodiscard]] bool contains(const IpAddress& other) const;
   [[nodiscard]] IpAddress network() const;
+  // Of IPv4-mapped IPv6 addresses (::ffff:0:0/96 or longer) the IPv4 network; any other as it is.
+  [[nodiscard]] Prefix unmapped() const;
   [[nodiscard]] std::string to_text() const;
   friend constexpr auto operator<=>(const Prefix&, const Prefix&) = default;
 };

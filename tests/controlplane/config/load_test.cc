@@ -72,6 +72,21 @@ TEST(Load, A_network_s_broadcast_address_is_no_realm_s) {
   EXPECT_NE(faults_of(realm("192.0.2.3/30")).find("such as 192.0.2.2/30"), std::string::npos);
 }
 
+TEST(Load, A_match_of_mapped_addresses_is_the_IPv4_network_inside) {
+  const auto peers = [](const std::string& match) {
+    return with("peers: {a: {realm: r, match: [192.0.2.10, 192.0.2.64/26]}, b: {realm: r, match: [\"" +
+                match + "\"]}}\n");
+  };
+  for (const char* match : {"::ffff:192.0.2.10", "::ffff:192.0.2.10/128"}) {
+    EXPECT_NE(faults_of(peers(match)).find("peers.b.match: 192.0.2.10/32 stands in peer 'a' already"),
+              std::string::npos)
+        << match;
+  }
+  EXPECT_NE(faults_of(peers("::ffff:192.0.2.65/122")).find("192.0.2.64/26 stands in peer 'a' already"),
+            std::string::npos);
+  EXPECT_EQ(faults_of(peers("::ffff:192.0.2.10/64")).find("stands in"), std::string::npos);
+}
+
 TEST(Load, The_example_of_the_reference_has_no_fault) {
   const Config c = good(read(kFolder + "example.yaml"));
   ASSERT_EQ(c.realms.size(), 2u);

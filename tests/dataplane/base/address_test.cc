@@ -130,6 +130,23 @@ TEST(Prefixes, Hold_what_shares_their_bits) {
   }
 }
 
+TEST(Prefixes, Of_mapped_addresses_are_the_IPv4_networks_inside) {
+  const struct {
+    const char* prefix;
+    const char* unmapped;
+  } rows[] = {
+      {"::ffff:192.0.2.10", "192.0.2.10/32"},
+      {"::ffff:192.0.2.0/120", "192.0.2.0/24"},
+      {"::ffff:0.0.0.0/96", "0.0.0.0/0"},
+      {"::ffff:0.0.0.0/95", "::ffff:0.0.0.0/95"},
+      {"2001:db8::192.0.2.10", "2001:db8::c000:20a/128"},
+      {"192.0.2.10/24", "192.0.2.10/24"},
+  };
+  for (const auto& row : rows) {
+    EXPECT_EQ(Prefix::parse(row.prefix)->unmapped().to_text(), row.unmapped) << row.prefix;
+  }
+}
+
 TEST(SamePrefix, Never_joins_two_families_or_nothing) {
   EXPECT_TRUE(same_prefix(ip("192.0.2.1"), ip("192.0.2.2"), 30));
   EXPECT_FALSE(same_prefix(ip("192.0.2.1"), ip("192.0.2.2"), 31));
