@@ -104,7 +104,12 @@ class Writer {
     const bool removed = l.kind == LineKind::reveals || l.kind == LineKind::identity ||
                          (l.kind == LineKind::ice && plan_.strip_ice) ||
                          (l.kind == LineKind::bundle && plan_.unbundle);
-    if (!removed && !tells_of_its_side(l)) keep(l);
+    if (removed) return;
+    if (!tells_of_its_side(l)) {
+      keep(l);
+    } else if (l.type == 't') {
+      line("t=0 0", l.end);  // there has to be one (RFC 8866 5.9)
+    }
   }
 
   // Whatever the line is for: no address that this side's own lines name, and no private one, leaves it.
