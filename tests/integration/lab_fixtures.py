@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import shutil
+import time
 
 import pytest
 import yaml
@@ -152,3 +153,12 @@ def set_up(caller, callee, number, caller_media=6000, callee_media=7000, **kwarg
     final, near = call.established()
     callee.expect("ACK")
     return near, far, final.media(), invite.media()
+
+
+def talk(one, to_one, other, to_other, seconds=1.0):
+    """RTP both ways for so long: each of the two sends to where its own SDP from Sallyport says."""
+    one.talk(to_one)
+    other.talk(to_other)
+    time.sleep(seconds)
+    one.quiet()
+    other.quiet()

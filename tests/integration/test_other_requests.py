@@ -2,11 +2,10 @@
 """What is no call on the wire: MESSAGE, INFO, SUBSCRIBE and PUBLISH through and back, REFER passed on and followed, attended
 transfers and INVITEs with Replaces between calls of two shards, with the media of those who are joined."""
 import re
-import time
 import urllib.parse
 
 import pytest
-from lab_fixtures import set_up
+from lab_fixtures import set_up, talk
 from phones import ask
 
 from harness import netns, ua
@@ -70,13 +69,9 @@ def refer(dialog, place, extra=()):
     notified(dialog, 100, "active")
 
 
-def talk(one, to_one, other, to_other, seconds=0.6):
+def hear_each_other(one, to_one, other, to_other):
     before = len(one.seqs(other.ssrc)), len(other.seqs(one.ssrc))
-    one.talk(to_one)
-    other.talk(to_other)
-    time.sleep(seconds)
-    one.quiet()
-    other.quiet()
+    talk(one, to_one, other, to_other, seconds=0.6)
     assert len(one.seqs(other.ssrc)) > before[0] + 10 and len(other.seqs(one.ssrc)) > before[1] + 10
 
 
@@ -209,7 +204,7 @@ def test_a_refer_that_is_followed_joins_the_media_of_the_two(door, ends, parties
     to_b = rejoin(far, b.port)
     notified(near, 200, "terminated")
     near.hear_bye()
-    talk(b, to_b, c, invite.media())
+    hear_each_other(b, to_b, c, invite.media())
     hang_up(far, callee)
 
 
@@ -225,7 +220,7 @@ def test_a_target_that_is_busy_leaves_the_call_and_its_media_alone(door, ends, p
     target.expect("ACK")
     notified(near, 486, "terminated")
     transferee.silent(0.3)
-    talk(a, to_a, b, to_b)
+    hear_each_other(a, to_a, b, to_b)
     hang_up(near, far)
 
 
@@ -259,7 +254,7 @@ def test_an_attended_transfer_joins_calls_wherever_they_live(door, ends, parties
         transferor.reply(heard, 200, "OK")
         ended.add((heard.method, heard.call_id))
     assert ended == {("NOTIFY", near.call_id), ("BYE", near.call_id), ("BYE", second.call_id)}
-    talk(b, to_b, c, to_c)
+    hear_each_other(b, to_b, c, to_c)
     hang_up(callee, far)
 
 
@@ -278,5 +273,5 @@ def test_an_invite_with_replaces_takes_the_place_of_a_leg(door, ends, number, at
     to_b = rejoin(far, b.port)
     final, fresh = call.established()
     near.hear_bye()
-    talk(a, final.media(), b, to_b)
+    hear_each_other(a, final.media(), b, to_b)
     hang_up(fresh, far)

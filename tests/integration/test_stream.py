@@ -4,7 +4,7 @@ for a datagram, answers after a broken connection. Torture messages: test_tortur
 import time
 
 import pytest
-from lab_fixtures import set_up
+from lab_fixtures import set_up, talk
 
 from harness import metrics, netns, stream, ua, verdicts
 from harness.netns import ACCESS4, CARRIER, CARRIER_A, CORE4, PUB, PUB4
@@ -107,11 +107,7 @@ def test_media_flows_while_signalling_is_over_tcp(door, ends, tcp, number):
     pub, carrier = tcp.pub(), tcp.carrier()
     a, b = ends.media(PUB, PUB4), ends.media(CARRIER, CARRIER_A)
     near, far, to_a, to_b = set_up(pub, carrier, number, a.port, b.port)
-    a.talk(to_a)
-    b.talk(to_b)
-    time.sleep(1)
-    a.quiet()
-    b.quiet()
+    talk(a, to_a, b, to_b)
     end_call(near, far)
     assert len(a.seqs(b.ssrc)) > 40 and len(b.seqs(a.ssrc)) > 40
 

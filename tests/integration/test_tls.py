@@ -12,7 +12,7 @@ import threading
 import time
 
 import pytest
-from lab_fixtures import set_up
+from lab_fixtures import set_up, talk
 from test_stream import end_call, options
 
 from harness import metrics, netns, stream, tls, ua, verdicts
@@ -139,11 +139,7 @@ def test_media_flows_while_signalling_is_over_tls(door, pki, ends, ends_tls, num
     pub, carrier = ends_tls.pub(), ends_tls.carrier()
     a, b = ends.media(PUB, PUB4), ends.media(CARRIER, CARRIER_A)
     near, far, to_a, to_b = set_up(pub, carrier, number, a.port, b.port)
-    a.talk(to_a)
-    b.talk(to_b)
-    time.sleep(1)
-    a.quiet()
-    b.quiet()
+    talk(a, to_a, b, to_b)
     end_call(near, far)
     assert len(a.seqs(b.ssrc)) > 40 and len(b.seqs(a.ssrc)) > 40
 

@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from lab_fixtures import set_up
+from lab_fixtures import set_up, talk
 
 from harness import metrics, netns, pcap, ua, verdicts
 from harness.netns import ACCESS4, ACCESS6, CARRIER, CARRIER_A, CORE4, CORE6, LAN, PUB, PUB4
@@ -195,11 +195,7 @@ def test_every_frame_is_counted(running, ends, wire, number):
     pub, carrier = ends.pub(), ends.carrier()
     a, b = ends.media(PUB, PUB4), ends.media(CARRIER, CARRIER_A)
     near, far, to_a, to_b = set_up(pub, carrier, number, a.port, b.port)
-    a.talk(to_a)
-    b.talk(to_b)
-    time.sleep(1)
-    a.quiet()
-    b.quiet()
+    talk(a, to_a, b, to_b)
     near.send("BYE")
     far.hear_bye()
     time.sleep(0.5)
