@@ -12,14 +12,12 @@
 #include <array>
 #include <cstdint>
 #include <span>
-#include <string_view>
 
 #include "dataplane/base/clock.h"
 
 namespace sallyport::media {
 
 enum class Silence : std::uint8_t { none, idle, one_way, hold };
-inline constexpr std::array<std::string_view, 4> kSilenceNames{"none", "idle", "one_way", "hold"};
 
 // How long each may last; 0: for ever.
 struct SilenceLimits {
