@@ -22,8 +22,7 @@ class IngressRule {
   // The script that `install` gives to nft.
   [[nodiscard]] static std::string script(const std::string& interface);
   // nft's names have fewer characters than an interface's: whatever is neither letter nor digit, `_`
-  // included, is
-  // `_` and two hexadecimal digits, so that no two interfaces (eth0.1, eth0_1) share a table.
+  // included, is `_` and two hexadecimal digits, so that no two interfaces (eth0.1, eth0_1) share a table.
   [[nodiscard]] static std::string table_name(const std::string& interface);
 
  private:
