@@ -503,6 +503,8 @@ class CallManager final : public sip::TransactionUser,
 
   // ---- record.cc
   void write_record(Call& call);
+  void record_media(Call& call);
+  void record_stream(Call& call, media::Leg leg, std::size_t stream);
   // As it stands, while the call lives; and again in `cdr.interim`.
   void write_interim(Call& call);
   void hand_over(stats::CallRecord&& record);

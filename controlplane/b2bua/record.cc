@@ -28,30 +28,66 @@ std::string latch_text(dp::LatchMode mode) {
   return {};
 }
 
+// As private_media_total has it.
+std::string private_action_text(sdp::Action action) {
+  switch (action) {
+    case sdp::Action::latched:
+      return "latched";
+    case sdp::Action::rejected:
+      return "rejected";
+    case sdp::Action::trusted:
+      return "trusted";
+    case sdp::Action::no_nat:
+      return "no_nat";
+    default:
+      return {};
+  }
+}
+
 }  // namespace
+
+void CallManager::record_media(Call& call) {
+  std::size_t streams = call.media ? call.media->stream_count() : 0;
+  if (call.offer_answer) {
+    for (const media::Leg leg : {media::Leg::a, media::Leg::b}) {
+      streams = std::max(streams, call.offer_answer->actions(leg).size());
+      call.record.answer_sdp[static_cast<std::size_t>(leg)] = call.offer_answer->answer_of(leg);
+    }
+  }
+  for (std::size_t i = 0; i < streams; ++i) {
+    for (const media::Leg leg : {media::Leg::a, media::Leg::b}) record_stream(call, leg, i);
+  }
+}
+
+void CallManager::record_stream(Call& call, media::Leg leg, std::size_t stream) {
+  stats::MediaRecord media;
+  media.leg = static_cast<std::uint8_t>(leg);
+  media.stream = static_cast<std::uint8_t>(stream);
+  if (call.offer_answer) {
+    const media::StreamActions& actions = call.offer_answer->actions(leg);
+    if (stream < actions.size()) media.private_action = private_action_text(actions[stream]);
+  }
+  const bool had_ports = call.media && stream < call.media->stream_count();
+  if (!had_ports && media.private_action.empty()) return;  // refused, and not for its address
+  if (had_ports) {
+    media.local = call.media->local_rtp(leg, stream);
+    media.remote = call.media->remote(leg, stream).rtp;
+    media.counters = call.media->totals(stream).rtp[static_cast<std::size_t>(leg)];
+    const dp::FlowCounters& control = call.media->totals(stream).rtcp[static_cast<std::size_t>(leg)];
+    if (media.counters.rtt_us == 0) media.counters.rtt_us = control.rtt_us;
+    media.counters.reported_lost = std::max(media.counters.reported_lost, control.reported_lost);
+    if (media.counters.packets != 0) {
+      services_.statistics.realm(call.media->leg(leg).realm)
+          .jitter.observe(media.counters.jitter_us * kMicrosecond);
+    }
+  }
+  call.record.media.push_back(std::move(media));
+}
 
 void CallManager::write_record(Call& call) {
   stats::CallRecord& record = call.record;
   if (record.ended_ns == 0) record.ended_ns = wall_now_ns();
-  if (call.media) {
-    for (std::size_t i = 0; i < call.media->stream_count(); ++i) {
-      for (const media::Leg leg : {media::Leg::a, media::Leg::b}) {
-        stats::MediaRecord& media = record.media.emplace_back();
-        media.leg = static_cast<std::uint8_t>(leg);
-        media.stream = static_cast<std::uint8_t>(i);
-        media.local = call.media->local_rtp(leg, i);
-        media.remote = call.media->remote(leg, i).rtp;
-        media.counters = call.media->totals(i).rtp[static_cast<std::size_t>(leg)];
-        const dp::FlowCounters& control = call.media->totals(i).rtcp[static_cast<std::size_t>(leg)];
-        if (media.counters.rtt_us == 0) media.counters.rtt_us = control.rtt_us;
-        media.counters.reported_lost = std::max(media.counters.reported_lost, control.reported_lost);
-        if (media.counters.packets != 0) {
-          services_.statistics.realm(call.media->leg(leg).realm)
-              .jitter.observe(media.counters.jitter_us * kMicrosecond);
-        }
-      }
-    }
-  }
+  record_media(call);
   hand_over(std::move(record));
 }
 

@@ -73,7 +73,8 @@ MediaError address_error(const sdp::Verdict& verdict, const sdp::PolicyInput& po
 
 }  // namespace
 
-std::expected<sdp::Verdict, MediaError> OfferAnswer::read(sdp::Description& into, std::string_view body,
+std::expected<sdp::Verdict, MediaError> OfferAnswer::read(Leg from, sdp::Description& into,
+                                                          std::string_view body,
                                                           const sdp::PolicyInput& policy) {
   if (const auto parsed = into.assign(body); !parsed) {
     return std::unexpected(MediaError{MediaFault::sdp, fault_text(parsed.error())});
@@ -85,6 +86,8 @@ std::expected<sdp::Verdict, MediaError> OfferAnswer::read(sdp::Description& into
   sdp::Verdict verdict = sdp::judge(into, policy);
   actions_.clear();
   for (const auto& stream : verdict.streams) actions_.push_back(stream.action);
+  StreamActions& judged = judged_[index(from)];
+  if (!verdict.refused || judged.empty()) judged = actions_;
   if (verdict.refused) return std::unexpected(address_error(verdict, policy));
   return verdict;
 }
@@ -107,7 +110,7 @@ std::expected<std::string, MediaError> OfferAnswer::offer(Leg from, std::string_
                                                           Nanoseconds now_ns) {
   if (state_ == State::offered) return std::unexpected(MediaError{MediaFault::state, "an offer is open"});
   auto description = std::make_unique<sdp::Description>();
-  const auto verdict = read(*description, body, policy);
+  const auto verdict = read(from, *description, body, policy);
   if (!verdict) return std::unexpected(verdict.error());
   if (description->streams().size() < agreed_.size()) {
     return std::unexpected(MediaError{MediaFault::sdp, "fewer streams than before (RFC 3264 8)"});
@@ -136,8 +139,9 @@ std::expected<std::string, MediaError> OfferAnswer::offer(Leg from, std::string_
 
 std::expected<std::string, MediaError> OfferAnswer::apply(const Offer& offer, std::string_view body,
                                                           const sdp::PolicyInput& policy) {
+  const Leg from = other(offer.from);
   sdp::Description description;
-  const auto verdict = read(description, body, policy);
+  const auto verdict = read(from, description, body, policy);
   if (!verdict) return std::unexpected(verdict.error());
   const auto negotiated = sdp::negotiate(*offer.description, description);
   if (!negotiated) {
@@ -148,7 +152,6 @@ std::expected<std::string, MediaError> OfferAnswer::apply(const Offer& offer, st
     return std::unexpected(MediaError{MediaFault::no_codec, "no codec is left"});
   }
   chosen.streams.resize(negotiated->size());
-  const Leg from = other(offer.from);
   refused_.assign(negotiated->size(), false);
   for (std::size_t i = 0; i < negotiated->size(); ++i) {
     const sdp::NegotiatedStream& settled = (*negotiated)[i];
@@ -188,6 +191,7 @@ std::expected<std::string, MediaError> OfferAnswer::apply(const Offer& offer, st
   }
   session_.commit();
   said_[index(from)] = body;
+  answerer_ = from;
   return write(description, offer.from, false);
 }
 
@@ -236,6 +240,11 @@ void OfferAnswer::end_forks() {
   remember_agreed();
 }
 
+std::string_view OfferAnswer::answer_of(Leg leg) const {
+  if (agreed_.empty()) return {};
+  return leg == answerer_ ? said(leg) : agreed(leg);
+}
+
 void OfferAnswer::close_refused() {
   for (std::size_t i = 0; i < refused_.size(); ++i) {
     if (refused_[i]) session_.close(i);
@@ -254,7 +263,7 @@ void OfferAnswer::remember_agreed() {
 bool OfferAnswer::readdress(Leg from, std::string_view body, const sdp::PolicyInput& policy) {
   if (state_ != State::stable) return false;
   sdp::Description description;
-  const auto verdict = read(description, body, policy);
+  const auto verdict = read(from, description, body, policy);
   if (!verdict) return false;
   for (std::size_t i = 0; i < agreed_.size(); ++i) {
     const bool there = i < description.streams().size() && !description.streams()[i].disabled();

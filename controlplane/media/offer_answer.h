@@ -120,6 +120,10 @@ class OfferAnswer {
   [[nodiscard]] std::expected<std::string, MediaError> offer_again(Nanoseconds now_ns);
 
   [[nodiscard]] const StreamActions& last_actions() const { return actions_; }
+  // What the policy said of that leg's SDP that stands; of the refused one where none was ever taken.
+  [[nodiscard]] const StreamActions& actions(Leg leg) const { return judged_[index(leg)]; }
+  // The answer of what is agreed, as that leg said or heard it: its codecs are the call's. Empty: nothing is.
+  [[nodiscard]] std::string_view answer_of(Leg leg) const;
   [[nodiscard]] bool any_latched(Leg leg) const { return latched_[static_cast<std::size_t>(leg)]; }
 
  private:
@@ -138,7 +142,8 @@ class OfferAnswer {
     std::uint64_t version = 0;
   };
   static constexpr std::size_t index(Leg leg) { return static_cast<std::size_t>(leg); }
-  [[nodiscard]] std::expected<sdp::Verdict, MediaError> read(sdp::Description& into, std::string_view body,
+  [[nodiscard]] std::expected<sdp::Verdict, MediaError> read(Leg from, sdp::Description& into,
+                                                             std::string_view body,
                                                              const sdp::PolicyInput& policy);
   [[nodiscard]] bool open_streams(const sdp::Description& offer, Nanoseconds now_ns);
   [[nodiscard]] std::string write(const sdp::Description& description, Leg to, bool is_offer);
@@ -167,6 +172,8 @@ class OfferAnswer {
   std::vector<bool> refused_;  // streams, by the last answer
   std::vector<Agreed> agreed_;
   StreamActions actions_;
+  std::array<StreamActions, 2> judged_;
+  Leg answerer_ = Leg::b;  // of what is agreed
   std::array<bool, 2> latched_{};
 };
 

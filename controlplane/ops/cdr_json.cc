@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <time.h>
 
+#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "controlplane/ops/call_tally.h"
 #include "controlplane/ops/cdr_writer.h"
+#include "sdp_rewriter/description.h"
 
 namespace sallyport::ops {
 namespace {
@@ -63,12 +66,40 @@ ordered_json attempt(const stats::AttemptRecord& record) {
           {"rule", text_or_null(record.rule)}};
 }
 
-ordered_json media(const stats::MediaRecord& record) {
+// "PCMA/8000", "opus/48000/2"; a format without rtpmap as it stands in the m= line.
+std::string codec_text(const sdp::Format& format) {
+  if (format.encoding.empty()) return std::string(format.text);
+  std::string text = std::string(format.encoding) + "/" + std::to_string(format.clock_rate);
+  if (format.channels > 1) text += "/" + std::to_string(format.channels);
+  return text;
+}
+
+// What was agreed for one stream of a leg, in the answer's order; null: nothing was.
+ordered_json codecs(std::string_view answer, std::size_t stream) {
+  if (answer.empty()) return nullptr;
+  const auto description = sdp::Description::parse(answer);
+  if (!description || stream >= description->streams().size()) return nullptr;
+  const sdp::Stream& agreed = description->streams()[stream];
+  if (agreed.disabled()) return nullptr;
+  ordered_json out = ordered_json::array();
+  for (const sdp::Format& format : agreed.formats) out.push_back(codec_text(format));
+  return out;
+}
+
+// G.107 with its defaults and the loss in place; null where nothing came.
+ordered_json mos_or_null(const dp::FlowCounters& counters) {
+  const auto loss = loss_ratio(counters);
+  if (!loss) return nullptr;
+  return std::round(estimate_mos(*loss) * 100) / 100;
+}
+
+ordered_json media(const stats::MediaRecord& record, const stats::CallRecord& call) {
   const dp::FlowCounters& counters = record.counters;
   return {{"leg", record.leg == 0 ? "caller" : "callee"},
           {"stream", record.stream},
           {"kind", record.rtcp ? "rtcp" : "rtp"},
           {"private_media", text_or_null(record.private_action)},
+          {"codecs", codecs(call.answer_sdp[record.leg == 0 ? 0 : 1], record.stream)},
           {"local", endpoint_or_null(record.local)},
           {"remote", endpoint_or_null(record.remote)},
           {"latched", endpoint_or_null(counters.latched)},
@@ -80,7 +111,8 @@ ordered_json media(const stats::MediaRecord& record) {
           {"lost", counters.lost},
           {"jitter_ms", counters.jitter_us / 1000.0},
           {"rtt_ms", counters.rtt_us != 0 ? ordered_json(counters.rtt_us / 1000.0) : ordered_json(nullptr)},
-          {"reported_lost", counters.reported_lost}};
+          {"reported_lost", counters.reported_lost},
+          {"mos", mos_or_null(counters)}};
 }
 
 }  // namespace
@@ -115,7 +147,7 @@ std::string to_json(const stats::CallRecord& record) {
   out["attempts"] = ordered_json::array();
   for (const stats::AttemptRecord& one : record.attempts) out["attempts"].push_back(attempt(one));
   out["media"] = ordered_json::array();
-  for (const stats::MediaRecord& one : record.media) out["media"].push_back(media(one));
+  for (const stats::MediaRecord& one : record.media) out["media"].push_back(media(one, record));
   // What came from the network need not be UTF-8.
   return out.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -30,7 +31,7 @@ struct MediaRecord {
   std::uint8_t leg = 0;  // 0: the caller's, 1: the callee's
   std::uint8_t stream = 0;
   bool rtcp = false;
-  std::string private_action;  // latched, rejected, trusted, no_nat; empty: a public address
+  std::string private_action;  // latched, rejected, trusted, no_nat; empty: a public address, or none was said
   Endpoint local;
   Endpoint remote;  // from the SDP
   dp::FlowCounters counters;
@@ -65,6 +66,7 @@ struct CallRecord {
   std::string rule;
   std::vector<AttemptRecord> attempts;
   std::vector<MediaRecord> media;
+  std::array<std::string, 2> answer_sdp;  // by leg: the answer that was agreed, for its codecs; empty: none
 };
 
 // Where a shard leaves its records. Never blocks; false: the queue was full and the record is lost (count

@@ -17,12 +17,16 @@ def generate():
     return module.texts()
 
 
+def board(name):
+    """One dashboard, as it is checked in."""
+    return json.loads((FOLDER / "dashboards" / f"{name}.json").read_text())
+
+
 def expressions():
     """[(dashboard and panel, expression)] of the files that are checked in."""
     found = []
     for path in sorted((FOLDER / "dashboards").glob("*.json")):
-        board = json.loads(path.read_text())
-        for panel in board["panels"]:
+        for panel in board(path.stem)["panels"]:
             for target in panel["targets"]:
                 found.append((f"{path.stem}: {panel['title']}", target["expr"]))
     return found

@@ -31,7 +31,7 @@ def _rows(points):
 def draw(png, series, title):
     """`series`: name -> points."""
     if shutil.which("gnuplot") is None:
-        raise build.Failure("the picture needs gnuplot: 'sudo deploy/install perf' brings it")
+        raise build.Failure("the picture needs gnuplot: 'sudo deploy/install' brings it")
     with tempfile.TemporaryDirectory() as folder:
         files = {}
         for n, (name, points) in enumerate(series.items()):

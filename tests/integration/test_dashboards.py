@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Prometheus beside Sallyport while calls are placed: no query of a dashboard and no rule is empty or in error."""
+"""A real Prometheus beside Sallyport while calls are placed: no query of a dashboard and no rule is empty or in error.
+
+PANEL_PICTURES=FOLDER keeps the pictures of the panels that the run ends with (README.md shows them).
+"""
 import json
+import os
+import pathlib
 import re
 import subprocess
 import time
@@ -10,7 +15,7 @@ import urllib.request
 import pytest
 import yaml
 
-from harness import batches, grafana, netns, seed, tls
+from harness import batches, grafana, netns, panels, seed, tls
 
 PORT = 9471
 RULES = netns.REPO / "deploy/prometheus"
@@ -37,6 +42,12 @@ def evaluate(expr):
     return answer["data"]["result"], None
 
 
+def query_range(expr, start):
+    answer = json.loads(ask("api/v1/query_range", query=expr, start=start, end=time.time(), step=1))
+    assert answer["status"] == "success", answer
+    return answer["data"]["result"]
+
+
 @pytest.fixture
 def prometheus(tmp_path):
     config = yaml.safe_load((RULES / "prometheus.yml").read_text())
@@ -61,13 +72,15 @@ def prometheus(tmp_path):
 
 
 def place_calls(folder):
-    """Every kind of call that a panel tells of, twice over some scrapes: a counter's first value is no increase."""
+    """Every kind of call that a panel tells of, twice over some scrapes: a counter's first value is no increase. For pictures
+    that are kept, ten times as many."""
+    times = 10 if "PANEL_PICTURES" in os.environ else 1
     kinds = {kind.name: kind for kind in batches.KINDS}
-    runner = batches.Runner(folder, seed.Draw(5), rate=2)
+    runner = batches.Runner(folder, seed.Draw(5), rate=2 * times)
     try:
         for _ in range(2):
             for name, count in (("nat", 3), ("to-office", 2), ("failover", 2), ("busy", 2), ("vendor", 2)):
-                runner.place(kinds[name], count)
+                runner.place(kinds[name], count * times)
             runner.place(kinds["private"], 2, private="10.99.0.5")
     finally:
         runner.stop()
@@ -98,6 +111,7 @@ def test_no_query_and_no_rule_is_empty_or_in_error_while_calls_run(door, prometh
         config["realms"]["access"]["sip"]["tls"] = tls.DOOR_PORT
         config["realms"]["access"]["tls"] = {"certificate": str(certificate), "key": str(key)}
     door(with_certificate)
+    start = time.time()
     place_calls(tmp_path)
     deadline = time.monotonic() + 40
     while left := wanting():
@@ -109,3 +123,10 @@ def test_no_query_and_no_rule_is_empty_or_in_error_while_calls_run(door, prometh
     assert evaluate("sallyport_peer_up == 1")[0], "peers are up"
     firing = {alert["labels"]["alertname"] for alert in json.loads(ask("api/v1/alerts"))["data"]["alerts"] if alert["state"] == "firing"}
     assert not firing & {"SallyportGone", "SallyportPeerDown", "SallyportShardSilent", "SallyportOwnDrops", "SallyportRecordsLost"}, firing
+    folder = pathlib.Path(os.environ.get("PANEL_PICTURES", tmp_path))
+    for name in ("overview", "peers", "media-quality", "dataplane-cores", "response-codes"):
+        png = folder / f"{name}.png"
+        drawn = panels.draw(name, lambda expr: query_range(expr, start), start, png)
+        wanted = sum(panel["type"] == "timeseries" for panel in grafana.board(name)["panels"])
+        assert drawn == wanted, f"{name}: {drawn} of {wanted} panels have a line"
+        assert png.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

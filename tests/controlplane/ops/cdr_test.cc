@@ -52,7 +52,11 @@ TEST(CallRecordJson, is_one_line_with_times_codes_attempts_and_media) {
   media.counters.rtt_us = 42'500;
   media.counters.reported_lost = 7;
   media.counters.latched = *Endpoint::parse("[2001:db8::1]:4000");
+  media.stream = 1;
   call.media.push_back(media);
+  call.answer_sdp[1] =
+      "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\n"
+      "m=audio 6000 RTP/AVP 8 96 97\r\na=rtpmap:96 opus/48000/2\r\n";
   const std::string line = to_json(call);
   EXPECT_EQ(line.find('\n'), std::string::npos);
   const json out = json::parse(line);
@@ -71,6 +75,8 @@ TEST(CallRecordJson, is_one_line_with_times_codes_attempts_and_media) {
   EXPECT_EQ(out["media"][0]["jitter_ms"], 1.5);
   EXPECT_EQ(out["media"][0]["rtt_ms"], 42.5);
   EXPECT_EQ(out["media"][0]["reported_lost"], 7);
+  EXPECT_EQ(out["media"][0]["codecs"], json({"PCMA/8000", "opus/48000/2", "97"}));
+  EXPECT_EQ(out["media"][0]["mos"], 4.41) << "G.107: R = 93.2";
   EXPECT_EQ(out["media_timeout"], nullptr);
 }
 

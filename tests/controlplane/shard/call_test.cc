@@ -186,6 +186,10 @@ TEST_F(CallTest, A_private_address_without_a_NAT_is_refused_with_the_configured_
   EXPECT_EQ(refused.header("Reason").substr(0, 14), "Q.850;cause=31");
   for (const Sent& sent : bench.take()) EXPECT_FALSE(sent.is("INVITE"));
   bench.expect_nothing_left();
+  const stats::CallRecord& record = bench.records.records.at(0);
+  ASSERT_EQ(record.media.size(), 1u) << "the verdict on the caller's stream, though no port was opened";
+  EXPECT_EQ(record.media[0].private_action, "rejected");
+  EXPECT_EQ(record.media[0].local, Endpoint{});
 }
 
 TEST_F(CallTest, A_caller_behind_a_NAT_is_latched_answered_and_called_at_his_packets_source) {
