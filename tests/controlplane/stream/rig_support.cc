@@ -67,7 +67,7 @@ Rig::Rig(const std::function<void(config::Config&, Options&)>& change) {
 }
 
 bool Rig::until(const std::function<bool()>& done) {
-  for (int step = 0; step < 200; ++step) {
+  for (int step = 0; step < 3000; ++step) {
     transport->turn(now, step == 0 ? 0 : 10);
     if (done()) return true;
   }

@@ -58,7 +58,8 @@ class Rig {
  public:
   explicit Rig(const std::function<void(config::Config&, Options&)>& change = {});
 
-  // Turns until `done` or for two seconds of waiting; the clock stands still. True when done.
+  // Turns until `done`, or for half a minute of waiting: beside a compiler a handshake may take seconds. The clock stands still.
+  // True when done.
   bool until(const std::function<bool()>& done);
   void turns(int count);
   // Lets the clock go on, and the transport see it.
