@@ -29,6 +29,13 @@ def test_check_accepts_the_lab_s_configuration(lab, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_check_accepts_the_configuration_that_the_deployment_page_shows(lab, tmp_path):
+    page = (netns.REPO / "deploy/README.md").read_text()
+    (tmp_path / "page.yaml").write_text(re.search(r"```yaml\n(# /etc/sallyport/sallyport.yaml\n.*?)```", page, re.S)[1])
+    done = run_binary("check", "--config", tmp_path / "page.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_check_tells_every_fault_at_once_with_its_place(lab, tmp_path):
     path = tmp_path / "bad.yaml"
     lines = write_config(tmp_path).read_text().splitlines()
