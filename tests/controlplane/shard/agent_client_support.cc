@@ -7,12 +7,8 @@
 #include "tests/controlplane/shard/agent_support.h"
 
 namespace sallyport::shard {
-namespace {
 
-constexpr Nanoseconds kT1 = 500 * kMillisecond;
-constexpr Nanoseconds kT2 = 4 * kSecond;
-
-}  // namespace
+namespace {}  // namespace
 
 Agent::Client& Agent::start(Session& session, std::string method, std::string branch, std::string text) {
   const std::string key = branch + " " + method;

@@ -5,12 +5,6 @@
 #include "tests/controlplane/shard/agent_support.h"
 
 namespace sallyport::shard {
-namespace {
-
-constexpr Nanoseconds kT1 = 500 * kMillisecond;
-constexpr Nanoseconds kT2 = 4 * kSecond;
-
-}  // namespace
 
 void Agent::on_request(const Sent& request) {
   const std::string method = request.text.substr(0, request.text.find(' '));

@@ -20,6 +20,10 @@
 
 namespace sallyport::shard {
 
+// RFC 3261 17.1.1.1, of the agents.
+inline constexpr Nanoseconds kT1 = 500 * kMillisecond;
+inline constexpr Nanoseconds kT2 = 4 * kSecond;
+
 // How an agent behaves, in percent.
 struct Nature {
   unsigned silent = 0;       // says nothing at all to an INVITE

@@ -45,7 +45,7 @@ struct Story {
   std::vector<Sent> sent;
 };
 
-struct Case {
+struct LocalErrorCase {
   const char* name;
   const char* status;  // that the caller hears; empty: the call was answered before
   std::function<void(Story&)> provoke;
@@ -53,8 +53,8 @@ struct Case {
   const char* to = "";
 };
 
-const std::vector<Case>& cases() {
-  static const std::vector<Case> all{
+const std::vector<LocalErrorCase>& cases() {
+  static const std::vector<LocalErrorCase> all{
       {"private-media", "SIP/2.0 488", [](Story& s) { s.place({.body = sdp("10.1.2.3", 4000)}); }},
       {"refused-address", "SIP/2.0 488", [](Story& s) { s.place({.body = sdp("127.0.0.1", 4000)}); }},
       {"answer-refused", "SIP/2.0 488",
@@ -175,7 +175,7 @@ const std::vector<Case>& cases() {
 }
 
 TEST(LocalErrors, Each_has_its_code_and_its_name_in_the_record) {
-  for (const Case& c : cases()) {
+  for (const LocalErrorCase& c : cases()) {
     SCOPED_TRACE(c.name);
     std::string yaml(Bench::default_config());
     if (*c.from != 0) {
@@ -217,7 +217,7 @@ TEST(LocalErrors, None_is_forgotten) {
       "peer-down",         // targets that rest are tried as the last resort: router_test, targets_test
       "internal"};         // has no cause that a test could give
   std::set<std::string_view> told;
-  for (const Case& c : cases()) told.insert(c.name);
+  for (const LocalErrorCase& c : cases()) told.insert(c.name);
   for (std::size_t i = 1; i < response_map::kLocalErrors; ++i) {
     const std::string_view name = response_map::local_error_name(static_cast<response_map::LocalError>(i));
     EXPECT_EQ(told.contains(name) + at_the_door.contains(name) + elsewhere.contains(name), 1) << name;

@@ -10,8 +10,8 @@ struct Side {
   std::string ip;
   std::string ours;
 };
-const Side kOffice{"access", "198.51.100.20", "198.51.100.1"};
-const Side kCarrier{"core", "192.0.2.10", "192.0.2.1"};
+const Side kOfficeSide{"access", "198.51.100.20", "198.51.100.1"};
+const Side kCarrierSide{"core", "192.0.2.10", "192.0.2.1"};
 
 // From the office to the carrier, and back.
 class Standalones : public ::testing::TestWithParam<bool> {
@@ -36,8 +36,8 @@ class Standalones : public ::testing::TestWithParam<bool> {
   }
 
   Bench bench;
-  const Side& from = GetParam() ? kCarrier : kOffice;
-  const Side& to = GetParam() ? kOffice : kCarrier;
+  const Side& from = GetParam() ? kCarrierSide : kOfficeSide;
+  const Side& to = GetParam() ? kOfficeSide : kCarrierSide;
   int number = 0;
 };
 const auto kNames = [](const auto& info) { return info.param ? "carrier_to_office" : "office_to_carrier"; };
