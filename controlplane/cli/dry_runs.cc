@@ -56,13 +56,19 @@ ordered_json to_json(const config::Config& config, const RouteArguments& argumen
   ordered_json json{
       {"from", arguments.from}, {"uri", arguments.uri}, {"user", run.user}, {"number", run.number}};
   json["number_rule"] = run.number_rule ? ordered_json(*run.number_rule + 1) : ordered_json(nullptr);
+  json["phone_context"] = run.context.empty() ? ordered_json(nullptr) : ordered_json(run.context);
+  json["passed_over"] = run.passed_over;
   json["route"] = route ? ordered_json(*route + 1) : ordered_json(nullptr);
   json["line"] = route ? ordered_json(config.routes[*route].at.line) : ordered_json(nullptr);
   json["targets"] = ordered_json::array();
-  for (const auto& [step, uri, user] : run.targets) {
+  for (const auto& [step, uri, user, passed_over] : run.targets) {
     const config::Peer& peer = config.peers[step.id.peer];
-    json["targets"].push_back(
-        {{"peer", peer.name}, {"target", uri}, {"user", user}, {"tried", step.tried}, {"why", step.why}});
+    json["targets"].push_back({{"peer", peer.name},
+                               {"target", uri},
+                               {"user", user},
+                               {"passed_over", passed_over},
+                               {"tried", step.tried},
+                               {"why", step.why}});
   }
   return json;
 }

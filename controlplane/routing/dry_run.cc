@@ -53,10 +53,14 @@ std::expected<DryRun, std::string> dry_run(const config::Config& config, std::st
   }
   DryRun run;
   run.user = parsed->user;
-  if (const auto number = number_of_user(parsed->user)) {
+  const NumberPath heard_as(config, from, std::nullopt, config::kNoIndex);
+  run.context = phone_context(*parsed);
+  run.passed_over = heard_as.passes_over(Party::called, uri);
+  if (const auto number = number_of_user(parsed->user); number && !run.passed_over) {
     run.number_rule = apply_numbers(config.peers[from].numbers, Way::in, Party::called, *number).rule;
   }
-  run.number = user_of(NumberPath(config, from, std::nullopt, config::kNoIndex).uri(Party::called, uri));
+  const std::string heard = heard_as.uri(Party::called, uri);
+  run.number = user_of(heard);
   PeerHealth health(config, 0);
   health.learn(assumed_names(config), 0);
   RouteReport report = Router(config).explain(from, run.number, random, health, 0);
@@ -65,7 +69,9 @@ std::expected<DryRun, std::string> dry_run(const config::Config& config, std::st
     const NumberPath path(config, from, run.choice.route, step.id.peer);
     const config::Target& target = *health.place(step.id);
     if (!target.host.empty()) step.why += ", looked up while running";
-    run.targets.push_back({std::move(step), target.uri, user_of(path.uri(Party::called, uri))});
+    const bool passed_over = NumberPath(config, config::kNoIndex, run.choice.route, step.id.peer)
+                                 .passes_over(Party::called, heard);
+    run.targets.push_back({std::move(step), target.uri, user_of(path.uri(Party::called, uri)), passed_over});
   }
   return run;
 }
@@ -76,14 +82,20 @@ std::string render(const config::Config& config, const DryRun& run) {
     text += fmt::format("number {} becomes {} (numbers.in, rule {})\n", run.user, run.number,
                         *run.number_rule + 1);
   }
+  if (run.passed_over) {
+    text += fmt::format("number {} stays: phone-context {} is not of this plan (numbers.in)\n", run.user,
+                        run.context);
+  }
   if (!run.choice.route) return text + "no route: local error no-route\n";
   text += route_head(config, *run.choice.route);
   std::size_t place = 0;
-  for (const auto& [step, uri, user] : run.targets) {
+  for (const auto& [step, uri, user, passed_over] : run.targets) {
     const config::Peer& peer = config.peers[step.id.peer];
     text += fmt::format("  {} {} {} ({})", step.tried ? std::to_string(++place) + "." : "-", peer.name, uri,
                         step.why);
-    text += user.empty() ? "\n" : fmt::format(" as {}\n", user);
+    if (!user.empty()) text += " as " + user;
+    if (passed_over) text += fmt::format(", of phone-context {}", run.context);
+    text += "\n";
   }
   return text;
 }

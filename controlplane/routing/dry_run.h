@@ -15,14 +15,17 @@ namespace sallyport::routing {
 
 struct DryRunTarget {
   RouteStep step;
-  std::string uri;   // of the target, as written
-  std::string user;  // of the Request-URI that this target would get
+  std::string uri;           // of the target, as written
+  std::string user;          // of the Request-URI that this target would get
+  bool passed_over = false;  // rules of the route or the target's peer leave it, for its phone-context
 };
 
 struct DryRun {
   std::string user;                        // as heard
   std::string number;                      // after the caller's numbers.in: what the routes are matched with
   std::optional<std::size_t> number_rule;  // the one of numbers.in that decided
+  std::string context;                     // the phone-context of the number
+  bool passed_over = false;                // for which numbers.in leaves it as it is
   RouteChoice choice;
   std::vector<DryRunTarget> targets;
 };

@@ -8,7 +8,6 @@
 #include "dataplane/sip/name_addr.h"
 #include "dataplane/sip/names.h"
 #include "dataplane/sip/params.h"
-#include "dataplane/sip/uri.h"
 
 namespace sallyport::routing {
 namespace {
@@ -97,16 +96,31 @@ bool is_phone_context(std::string_view param) {
   return sip::iequals(sip::trim(param.substr(0, param.find('='))), "phone-context");
 }
 
+std::string_view next_param(std::string_view& list) {
+  const std::size_t end = std::min(list.find(';'), list.size());
+  const std::string_view param = list.substr(0, end);
+  list.remove_prefix(std::min(end + 1, list.size()));
+  return param;
+}
+
 // ";a;b=c" without phone-context, from "a;b=c".
 std::string other_params(std::string_view list) {
   std::string out;
   while (!list.empty()) {
-    const std::size_t end = std::min(list.find(';'), list.size());
-    const std::string_view param = list.substr(0, end);
-    list.remove_prefix(std::min(end + 1, list.size()));
+    const std::string_view param = next_param(list);
     if (!param.empty() && !is_phone_context(param)) out.append(";").append(param);
   }
   return out;
+}
+
+// "a;b=c" of "number;a;b=c".
+std::string_view params_of_user(std::string_view user) {
+  return user.substr(std::min(user.find(';'), user.size()));
+}
+
+bool is_of_plan(std::string_view number, std::string_view context, const NumberPlan& plan) {
+  if (number.starts_with('+') || context.empty()) return true;
+  return !plan.country.empty() && context == "+" + plan.country;
 }
 
 // `text` with [part) replaced; `part` is a view into it.
@@ -137,6 +151,19 @@ std::optional<std::string> number_of_user(std::string_view user) {
   return number;
 }
 
+std::string phone_context(const sip::Uri& uri) {
+  std::string_view params = uri.scheme == sip::Scheme::tel ? uri.parameters : params_of_user(uri.user);
+  while (!params.empty()) {
+    const std::string_view param = next_param(params);
+    if (!is_phone_context(param)) continue;
+    const std::string_view value = param.substr(std::min(param.find('=') + 1, param.size()));
+    std::string context = sip::unescape(sip::trim(value));
+    if (context.starts_with('+')) std::erase_if(context, is_separator);
+    return context;
+  }
+  return {};
+}
+
 NumberStep apply_numbers(const config::Numbers& numbers, Way way, Party party, std::string_view number) {
   const std::vector<NumberRule>& rules = way == Way::in ? numbers.in : numbers.out;
   for (std::size_t i = 0; i < rules.size(); ++i) {
@@ -159,9 +186,17 @@ void NumberPath::add(const config::Numbers& numbers, Way way) {
   if (!(way == Way::in ? numbers.in : numbers.out).empty()) steps_.push_back({&numbers, way});
 }
 
-std::string NumberPath::number(Party party, std::string_view number) const {
-  std::string result(number);
-  for (const Step& step : steps_) result = apply_numbers(*step.numbers, step.way, party, result).number;
+NumberPath::Result NumberPath::take_steps(Party party, std::string_view number, std::string context) const {
+  Result result{std::string(number)};
+  for (const Step& step : steps_) {
+    if (!is_of_plan(result.number, context, step.numbers->plan)) {
+      result.passed_over = true;
+      continue;
+    }
+    NumberStep done = apply_numbers(*step.numbers, step.way, party, result.number);
+    if (done.rule) context.clear();  // it is written anew
+    result.number = std::move(done.number);
+  }
   return result;
 }
 
@@ -170,12 +205,18 @@ std::string NumberPath::uri(Party party, std::string_view text) const {
   if (!uri || uri->scheme == sip::Scheme::other || !uri->has_user) return std::string(text);
   const auto before = number_of_user(uri->user);
   if (!before) return std::string(text);
-  const std::string after = number(party, *before);
+  const std::string after = take_steps(party, *before, phone_context(*uri)).number;
   if (after == *before) return std::string(text);
   if (uri->scheme == sip::Scheme::tel) return tel_uri(*uri, after, steps_.back().numbers->plan.country);
-  const std::size_t params = std::min(uri->user.find(';'), uri->user.size());
-  const std::string user = escaped(after, uri->scheme) + other_params(uri->user.substr(params));
+  const std::string user = escaped(after, uri->scheme) + other_params(params_of_user(uri->user));
   return spliced(text, uri->user, user);
+}
+
+bool NumberPath::passes_over(Party party, std::string_view text) const {
+  const auto uri = sip::parse_uri(text);
+  if (!uri || uri->scheme == sip::Scheme::other) return false;
+  const auto number = number_of_user(uri->user);
+  return number && take_steps(party, *number, phone_context(*uri)).passed_over;
 }
 
 std::string NumberPath::value(Party party, std::string_view name_addr) const {

@@ -15,15 +15,20 @@
 // never touched. A changed number loses its separators and keeps its parameters, but for phone-context (RFC
 // 3966 5.1.5), which a global number has none of; a tel URI that becomes local gets one. (SIP URIs get none:
 // user=phone with a bare national number is what every carrier writes.)
+//
+// A local number whose phone-context is another than the country of a step's plan (+1 where that is 44, an
+// area +4420, a domain) is no number of that plan (RFC 3966 5.1.4, 5.1.5): that step leaves it as it is.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "controlplane/config/config.h"
+#include "dataplane/sip/uri.h"
 
 namespace sallyport::routing {
 
@@ -33,6 +38,10 @@ enum class Party : std::uint8_t { called, calling };
 
 // The bare number that a user part holds; nullopt: it is a name.
 [[nodiscard]] std::optional<std::string> number_of_user(std::string_view user);
+
+// The phone-context of a tel URI, or of the user part of a sip or sips URI, escapes undone: "+44", without
+// visual separators, or a domain. Empty: it has none.
+[[nodiscard]] std::string phone_context(const sip::Uri& uri);
 
 struct NumberStep {
   std::string number;
@@ -56,14 +65,21 @@ class NumberPath {
   [[nodiscard]] std::string uri(Party party, std::string_view uri) const;
   // A name-addr or addr-spec with its header parameters.
   [[nodiscard]] std::string value(Party party, std::string_view name_addr) const;
-  [[nodiscard]] std::string number(Party party, std::string_view number) const;
+  // A step leaves the number of that URI as it is because of its phone-context.
+  [[nodiscard]] bool passes_over(Party party, std::string_view uri) const;
 
  private:
   struct Step {
     const config::Numbers* numbers;
     Way way;
   };
+  struct Result {
+    std::string number;
+    bool passed_over = false;
+  };
   void add(const config::Numbers& numbers, Way way);
+  // `context`: as phone_context() gives it.
+  [[nodiscard]] Result take_steps(Party party, std::string_view number, std::string context) const;
   std::vector<Step> steps_;
 };
 

@@ -157,6 +157,66 @@ TEST_F(NumberPathTest, A_tel_uri_that_becomes_local_gets_a_context) {
   EXPECT_EQ(out().uri(Party::calling, "tel:+442079460018;ext=3"), "tel:02079460018;ext=3;phone-context=+44");
 }
 
+// RFC 3966 5.1.4, 5.1.5
+TEST_F(NumberPathTest, Leaves_local_numbers_of_another_context_alone) {
+  for (const char* uri : {"tel:0207-946-0018;phone-context=+1;isub=5", "tel:0207;phone-context=example.com",
+                          "tel:0207;phone-context=44", "tel:0207;Phone-Context=+44-20",
+                          "sip:0207;phone-context=+1@h;user=phone", "sip:0207;isub=5;phone-context=%2B1@h",
+                          "sips:004930;phone-context=pbx.example.com@h"}) {
+    EXPECT_EQ(in().uri(Party::called, uri), uri);
+    EXPECT_TRUE(in().passes_over(Party::called, uri)) << uri;
+  }
+}
+
+TEST_F(NumberPathTest, Takes_its_own_context_with_separators_and_escapes) {
+  for (const char* uri :
+       {"tel:0207;phone-context=+44", "tel:0207;phone-context=+4-4", "tel:0207; PHONE-CONTEXT = +44"}) {
+    EXPECT_EQ(in().uri(Party::called, uri), "tel:+44207") << uri;
+    EXPECT_FALSE(in().passes_over(Party::called, uri)) << uri;
+  }
+  EXPECT_EQ(in().uri(Party::called, "sip:0207;phone-context=%2b44@h"), "sip:+44207@h");
+}
+
+TEST_F(NumberPathTest, A_context_says_nothing_of_a_global_number_or_a_name) {
+  EXPECT_EQ(out().uri(Party::calling, "tel:+44207;phone-context=+1"), "tel:0207;phone-context=+44");
+  EXPECT_FALSE(out().passes_over(Party::calling, "tel:+44207;phone-context=+1"));
+  EXPECT_FALSE(in().passes_over(Party::called, "sip:alice;phone-context=+1@h"));
+  EXPECT_FALSE(in().passes_over(Party::called, "not a uri"));
+}
+
+TEST(NumberPathOfACall, Each_step_judges_the_context_by_its_own_plan) {
+  const config::Config config = configured(
+      "{a: {realm: in, targets: [sip:198.51.100.20], numbers: {plan: {country: 44}, in: {form: e164}}}, "
+      "b: {realm: out, targets: [sip:192.0.2.10], numbers: {" +
+          kAmerican + ", out: {form: e164}}}, " +
+          "c: {realm: out, targets: [sip:192.0.2.11], numbers: {out: {prefix: '9'}}}}",
+      "[{to: b}]");
+  const NumberPath there(config, 0, 0, 1);
+  EXPECT_EQ(there.uri(Party::called, "tel:2125550100;phone-context=+1"), "tel:+12125550100");
+  EXPECT_TRUE(there.passes_over(Party::called, "tel:2125550100;phone-context=+1"));  // by a
+  EXPECT_EQ(there.uri(Party::called, "tel:0207;phone-context=+44"), "tel:+44207");
+  EXPECT_FALSE(there.passes_over(Party::called, "tel:0207;phone-context=+44"));
+  // A rule without a plan knows no context at all.
+  const NumberPath bare(config, config::kNoIndex, std::nullopt, 2);
+  EXPECT_EQ(bare.uri(Party::called, "sip:0207;phone-context=+44@h"), "sip:0207;phone-context=+44@h");
+  EXPECT_EQ(bare.uri(Party::called, "sip:0207@h"), "sip:90207@h");
+}
+
+TEST(PhoneContext, Is_read_of_tel_uris_and_of_user_parts) {
+  struct Case {
+    const char* uri;
+    const char* context;
+  };
+  const Case cases[]{{"tel:7042;isub=1;phone-context=example.com", "example.com"},
+                     {"tel:863-1234;phone-context=+1-914-555", "+1914555"},
+                     {"sip:7042;phone-context=%2B44@h;user=phone", "+44"},
+                     {"sip:7042@h;phone-context=+44", ""},  // of the URI, not of the number
+                     {"tel:7042;phone-context", ""},
+                     {"tel:+44207", ""},
+                     {"sip:h", ""}};
+  for (const Case& c : cases) EXPECT_EQ(phone_context(sip::parse_uri(c.uri).value()), c.context) << c.uri;
+}
+
 TEST_F(NumberPathTest, Keeps_the_rest_of_a_header_value) {
   EXPECT_EQ(in().value(Party::calling, "\"0207 <x>\" <sip:0207946@h;user=phone> ;tag=0207"),
             "\"0207 <x>\" <sip:+44207946@h;user=phone> ;tag=0207");

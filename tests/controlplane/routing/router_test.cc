@@ -144,6 +144,24 @@ TEST_F(RouterTest, The_dry_run_shows_what_becomes_of_the_number) {
   EXPECT_EQ(text_of("office", "sip:112@h"), "no route: local error no-route\n");
 }
 
+TEST_F(RouterTest, The_dry_run_says_that_a_number_of_another_context_is_left_alone) {
+  config_ = configured(
+      "{office: {realm: in, targets: [sip:198.51.100.20], numbers: {plan: {country: 44}, in: {form: e164}}}, "
+      "a: {realm: out, targets: [sip:192.0.2.10], numbers: {out: {tech_prefix: 77#}}}, "
+      "b: {realm: out, targets: [sip:192.0.2.11]}}",
+      "[{to: [a, b]}]");
+  EXPECT_EQ(text_of("office", "sip:02079460000;phone-context=+1@h"),
+            "number 02079460000;phone-context=+1 stays: phone-context +1 is not of this plan (numbers.in)\n"
+            "route 1 (line 6): from any, user any, in order\n"
+            "  1. a sip:192.0.2.10 (up) as 02079460000;phone-context=+1, of phone-context +1\n"
+            "  2. b sip:192.0.2.11 (up) as 02079460000;phone-context=+1\n");
+  EXPECT_EQ(text_of("office", "tel:02079460000;phone-context=+44"),
+            "number 02079460000 becomes +442079460000 (numbers.in, rule 1)\n"
+            "route 1 (line 6): from any, user any, in order\n"
+            "  1. a sip:192.0.2.10 (up) as 77#+442079460000\n"
+            "  2. b sip:192.0.2.11 (up) as +442079460000\n");
+}
+
 TEST_F(RouterTest, The_dry_run_shows_a_name_as_one_target) {
   config_ = configured(
       "{office: {realm: in, targets: [sip:198.51.100.20]}, "
