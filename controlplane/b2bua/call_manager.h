@@ -315,6 +315,8 @@ class CallManager final : public sip::TransactionUser,
   void on_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageView& request);
   void relay_request(sip::ServerId id, Leg& leg, const sip::MessageView& request);
   [[nodiscard]] bool refused_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageView& request);
+  // 420: it requires what we do not carry (RFC 3261 8.2.2.3).
+  [[nodiscard]] bool refused_extension(sip::ServerId id, const Leg& leg, const sip::MessageView& request);
   [[nodiscard]] static bool is_reachable(const Leg* leg);
   void answer_refresh(sip::ServerId id, Leg& leg, const sip::MessageView& update);
   void send_keepalive(Leg& leg);

@@ -131,13 +131,19 @@ void CallManager::caller_gave_up(Call& call, const sip::MessageView& request) {
 
 void CallManager::on_bye(sip::ServerId id, Leg& leg, const sip::MessageView& bye) {
   Call& call = *leg.call;
-  respond(id, 200);
+  const bool is_caller = leg.role == LegRole::uas;
+  const bool early = is_caller && (leg.state == LegState::inviting || leg.state == LegState::early);
+  if (!refused_extension(id, leg, bye)) {
+    respond(id, 200);
+  } else if (!early) {
+    // However it is answered, whoever sends BYE is past his session (RFC 3261 15.1.1): it ends by a BYE of
+    // ours.
+    return hang_up(call, is_caller ? stats::EndedBy::caller : stats::EndedBy::callee,
+                   LocalError::bad_extension);
+  }
   if (leg.is_borrowed()) return borrowed_bye(leg);
   if (transferor_leaves(leg)) return;
-  const bool is_caller = leg.role == LegRole::uas;
-  if (is_caller && (leg.state == LegState::inviting || leg.state == LegState::early)) {
-    return caller_gave_up(call, bye);  // RFC 3261 15.1.2: the INVITE that waits for its answer gets 487
-  }
+  if (early) return caller_gave_up(call, bye);  // RFC 3261 15.1.2: the INVITE that waits gets 487
   if (step(leg, LegEvent::bye) != LegAction::report) return;
   call.record.reason = bye.header(HeaderId::reason);
   hang_up(call, is_caller ? stats::EndedBy::caller : stats::EndedBy::callee, LocalError::none,

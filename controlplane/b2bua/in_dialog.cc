@@ -36,6 +36,7 @@ void CallManager::on_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageVie
     case Method::bye:
       return current ? on_bye(id, leg, request) : respond(id, 481);
     case Method::options:
+      if (refused_extension(id, leg, request)) return;
       write_capabilities(out);
       out.line(HeaderId::supported, kSupported);
       return respond(id, 200, lines);
@@ -65,6 +66,15 @@ bool CallManager::is_reachable(const Leg* leg) {
          leg->state == LegState::confirmed;
 }
 
+bool CallManager::refused_extension(sip::ServerId id, const Leg& leg, const sip::MessageView& request) {
+  const std::string tags = unsupported_tags(request);
+  if (tags.empty()) return false;
+  std::string lines;
+  sip::HeaderWriter(lines).line(HeaderId::unsupported, tags);
+  refuse(id, leg, LocalError::bad_extension, lines);
+  return true;
+}
+
 bool CallManager::refused_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageView& request) {
   const Leg* other = leg.call->other(leg);
   const bool is_invite = request.method() == Method::invite;
@@ -73,9 +83,8 @@ bool CallManager::refused_in_dialog(sip::ServerId id, Leg& leg, const sip::Messa
   sip::HeaderWriter out(lines);
   if (request.index->max_forwards == 0) {
     refuse(id, leg, LocalError::too_many_hops);
-  } else if (const std::string tags = unsupported_tags(request); !tags.empty()) {
-    out.line(HeaderId::unsupported, tags);
-    refuse(id, leg, LocalError::bad_extension, lines);
+  } else if (refused_extension(id, leg, request)) {
+    return true;
   } else if (body_kind(request) == Body::other) {
     out.line(HeaderId::accept, "application/sdp");
     refuse(id, leg, LocalError::unsupported_media, lines);

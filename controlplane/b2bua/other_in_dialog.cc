@@ -58,9 +58,8 @@ bool CallManager::refused_other(sip::ServerId id, const Leg& leg, const sip::Mes
     respond(id, 501, lines);
   } else if (request.index->max_forwards == 0) {
     refuse(id, leg, LocalError::too_many_hops);
-  } else if (const std::string tags = unsupported_tags(request); !tags.empty()) {
-    out.line(HeaderId::unsupported, tags);
-    refuse(id, leg, LocalError::bad_extension, lines);
+  } else if (refused_extension(id, leg, request)) {
+    return true;
   } else if (!is_reachable(leg.call->other(leg))) {
     respond(id, 491);
   } else if (leg.call->relays.size() >= kMostOthers) {

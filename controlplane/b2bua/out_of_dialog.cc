@@ -96,6 +96,13 @@ void CallManager::on_out_of_dialog(sip::ServerId id, const sip::MessageView& req
   switch (request.method()) {
     case Method::options:
       break;
+    case Method::refer:
+      if (const std::string tags = unsupported_tags(request); !tags.empty()) {
+        out.line(HeaderId::unsupported, tags);
+        return (void)refuse(id, from, LocalError::bad_extension, lines);
+      }
+      write_capabilities(out);
+      return (void)refuse(id, from, LocalError::method_not_allowed, lines);
     case Method::bye:
     case Method::update:
     case Method::info:

@@ -54,6 +54,7 @@ bool CallManager::send_prack(Leg& leg, const OwedPrack& owed, std::string_view b
 
 // What the leg has to acknowledge there now that this leg has done so here.
 void CallManager::on_prack(sip::ServerId id, Leg& leg, const sip::MessageView& prack) {
+  if (refused_extension(id, leg, prack)) return;
   const auto rack = parse_rack(prack.header(HeaderId::rack));
   if (!rack) return respond(id, 400, {}, "Missing or bad RAck header field");
   const bool fits =

@@ -235,6 +235,48 @@ TEST_F(InDialog, What_is_not_carried_through_is_refused_by_name) {
   EXPECT_EQ(bench.shard().manager().calls(), 1u);
 }
 
+// RFC 3261 8.2.2.3, 20.29
+TEST_F(InDialog, What_is_required_of_us_in_vain_is_named) {
+  unsigned cseq = 1;
+  for (const char* method :
+       {"OPTIONS", "PRACK", "INVITE", "UPDATE", "INFO", "MESSAGE", "NOTIFY", "REFER", "SUBSCRIBE"}) {
+    for (const char* field : {"Require: 100rel, sing, dance\r\n", "Proxy-Require: sing, dance\r\n",
+                              "Require: sing\r\nProxy-Require: dance\r\n"}) {
+      SCOPED_TRACE(std::string(method) + " " + field);
+      from_caller(method, ++cseq, {}, field);
+      EXPECT_EQ(bench.take_one("SIP/2.0 420").header("Unsupported"), "sing, dance");
+      from_carrier(method, cseq, {}, field);
+      std::vector<Sent> sent = bench.take();
+      std::erase_if(sent, [](const Sent& one) { return one.is("SIP/2.0 100"); });
+      ASSERT_EQ(sent.size(), 1u) << "nothing of it goes on";
+      EXPECT_TRUE(sent[0].is("SIP/2.0 420"));
+      EXPECT_EQ(sent[0].header("Unsupported"), "sing, dance");
+    }
+    from_carrier("OPTIONS", ++cseq, {}, "Require: timer, replaces\r\n");
+    EXPECT_EQ(bench.take_one("SIP/2.0 200").header("Unsupported"), "");
+  }
+}
+
+TEST_F(InDialog, A_BYE_that_requires_in_vain_is_refused_and_the_call_ends_by_ours) {
+  from_caller("BYE", 2, {}, "Require: sing\r\n");
+  std::vector<Sent> sent = bench.take();
+  EXPECT_EQ(count(sent, "SIP/2.0 420"), 1);
+  ASSERT_EQ(count(sent, "BYE "), 2);
+  for (const Sent& one : sent) {
+    if (one.is("SIP/2.0 420")) {
+      EXPECT_EQ(one.header("Unsupported"), "sing");
+    }
+  }
+  from_caller("BYE", 3);  // RFC 3261 8.1.3.5: once more without it
+  bench.take_one("SIP/2.0 200");
+  for (const Sent& one : sent) {
+    if (one.is("BYE ")) answer(one, "200 OK");
+  }
+  ASSERT_EQ(bench.records.records.size(), 1u);
+  EXPECT_EQ(bench.records.records[0].ended_by, stats::EndedBy::caller);
+  EXPECT_EQ(bench.records.records[0].local_error, "bad-extension");
+}
+
 TEST_F(InDialog, A_request_at_zero_hops_gets_483) {
   std::string text = make_in_dialog("INFO", invite, ok, 2, "z9hG4bKhops");
   text.replace(text.find("Max-Forwards: 70"), 16, "Max-Forwards: 0");

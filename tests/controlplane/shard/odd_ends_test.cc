@@ -207,6 +207,20 @@ TEST_F(OddEnds, A_BYE_before_the_answer_is_a_CANCEL_to_the_callee_and_487_to_the
   EXPECT_EQ(record().local_error, "cancelled");
 }
 
+TEST_F(OddEnds, A_BYE_before_the_answer_that_requires_in_vain_ends_the_call_too) {
+  out = place();
+  bench.receive("core", kCarrierA, make_response(out, "180 Ringing", "ct1", kContactA));
+  const Sent ringing = bench.take_one("SIP/2.0 180");
+  std::string bye = make_in_dialog("BYE", invite, ringing, 2, "z9hG4bKbye1");
+  bye.insert(bye.find("Max-Forwards"), "Require: sing\r\n");
+  bench.receive("access", kCaller, bye);
+  EXPECT_EQ(bench.take_one("SIP/2.0 420").header("Unsupported"), "sing");
+  bench.take_one("CANCEL ");
+  bench.take_one("SIP/2.0 487");
+  bench.receive("core", kCarrierA, make_response(out, "487 Request Terminated", "ct1"));
+  bench.expect_nothing_left();
+}
+
 TEST_F(OddEnds, BYEs_that_cross_are_both_answered) {
   establish();
   bench.receive("core", kCarrierA, make_uas_request("BYE", out, "ct1", kViaA, 1, "z9hG4bKcb1"));
