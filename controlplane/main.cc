@@ -99,9 +99,10 @@ void add_admin(CLI::App& app, int& status) {
   static Admin admin;
   auto* show = app.add_subcommand("show", "look into the running process");
   static std::string what, id;
-  show->add_option("what", what, "calls, call, peers, flows, workers, drops")
+  show->add_option("what", what,
+                   "calls, call, failures (the latest calls that failed), peers, flows, workers, drops")
       ->required()
-      ->check(CLI::IsMember({"calls", "call", "peers", "flows", "workers", "drops"}));
+      ->check(CLI::IsMember({"calls", "call", "failures", "peers", "flows", "workers", "drops"}));
   show->add_option("id", id, "of the call");
   admin.add_to(*show);
   show->callback([&] {

@@ -99,13 +99,7 @@ Call* CallManager::new_call(config::PeerIndex from, sip::ServerId id, const sip:
   call->a->call_id = invite.call_id();
   stats::CallRecord& record = call->record;
   record.id = call->a->tag;
-  record.from_peer = services_.config.peers[from].name;
-  record.from_realm = services_.config.realms[invite.path.realm].name;
-  record.call_id = invite.call_id();
-  record.callee = invite.request_uri();
-  if (const auto party = invite.from()) record.caller = party->uri;
-  record.source = invite.path.remote;
-  record.started_ns = wall_now_ns();
+  begin_record(record, from, invite);
   transactions_->set_token(id, token(Purpose::invite, call->a->handle));
   transactions_->set_tag(id, call->a->tag);
   services_.statistics.totals.calls.add(1);

@@ -117,9 +117,11 @@ class CallManager final : public sip::TransactionUser,
   [[nodiscard]] static response_map::LocalError admission_error(policy::Refusal refusal);
   // Refuses the caller with a local error.
   void fail_call(Call& call, response_map::LocalError error, std::string_view phrase = {});
-  // A call attempt that becomes no call.
+  // A call attempt that becomes no call: by a local error, or by that status.
   void refuse_attempt(sip::ServerId id, config::PeerIndex from, response_map::LocalError error,
                       std::string_view headers = {});
+  void refuse_attempt(sip::ServerId id, config::PeerIndex from, std::uint16_t status,
+                      std::string_view headers = {}, std::string_view phrase = {});
   void count_refused(config::PeerIndex from, std::uint16_t code);
 
   // ---- attempt.cc
@@ -437,9 +439,9 @@ class CallManager final : public sip::TransactionUser,
                        std::string_view headers = {}, std::string_view phrase = {});
   std::uint16_t refuse(sip::ServerId id, const Leg& to, response_map::LocalError error,
                        std::string_view headers = {}, std::string_view phrase = {});
-  std::uint16_t refuse_counted(stats::PairStatistics& counters, sip::ServerId id, config::PeerIndex to,
-                               response_map::LocalError error, std::string_view headers,
-                               std::string_view phrase);
+  response_map::Verdict refuse_counted(stats::PairStatistics& counters, sip::ServerId id,
+                                       config::PeerIndex to, response_map::LocalError error,
+                                       std::string_view headers, std::string_view phrase);
   // `peer`: who is told; without, what any peer may ask for.
   void write_capabilities(sip::HeaderWriter& out, config::PeerIndex peer = config::kNoIndex) const;
   void write_allow(sip::HeaderWriter& out, config::PeerIndex peer) const;
@@ -507,6 +509,13 @@ class CallManager final : public sip::TransactionUser,
   void write_record(Call& call);
   void record_media(Call& call);
   void record_stream(Call& call, media::Leg leg, std::size_t stream);
+  void begin_record(stats::CallRecord& record, config::PeerIndex from, const sip::MessageView& invite) const;
+  // What the caller hears by that verdict, with those values of Reason.
+  static void note_verdict(stats::CallRecord& record, const response_map::Verdict& verdict,
+                           std::string_view reason);
+  // Of an attempt that becomes no call. What an overloaded shard sheds is counted and leaves no record: it
+  // would cost what shedding saves.
+  void record_refused(sip::ServerId id, config::PeerIndex from, const response_map::Verdict& verdict);
   // As it stands, while the call lives; and again in `cdr.interim`.
   void write_interim(Call& call);
   void hand_over(stats::CallRecord&& record);
@@ -537,7 +546,8 @@ class CallManager final : public sip::TransactionUser,
   static constexpr std::size_t kMostReferrals = 16;  // whose notifications are told apart by id
   static constexpr std::size_t kMostOthers = 64;     // requests of one call that wait for their answers
   static constexpr std::size_t kMostQueued = 32;     // reliable provisional responses that wait
-  static constexpr unsigned kMostTooSmall = 2;       // 422s to one request
+  static constexpr std::uint32_t kNoCall = kNoLeg | 0x03ffffffu;  // the slot in the names of such attempts
+  static constexpr unsigned kMostTooSmall = 2;                    // 422s to one request
 
   Services services_;
   sip::TransactionLayer* transactions_ = nullptr;
@@ -553,6 +563,7 @@ class CallManager final : public sip::TransactionUser,
   std::vector<sdp::CodecPolicy> codecs_;  // by peer
   std::mt19937_64 random_;
   std::uint8_t next_worker_ = 0;
+  std::uint32_t refused_ = 0;  // attempts that became no call and left a record
 };
 
 }  // namespace sallyport::b2bua

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "controlplane/b2bua/identity.h"
+#include "controlplane/stats/call_record.h"
 #include "dataplane/base/address_scan.h"
 #include "dataplane/sip/params.h"
 
@@ -244,6 +245,27 @@ std::string reason_line(const sip::MessageView& message) {
     if (const std::string kept = reason_across(value); !kept.empty()) writer.line(HeaderId::reason, kept);
   });
   return line;
+}
+
+std::string reasons_of(const sip::MessageView& message) {
+  std::string reasons;
+  sip::for_each_field(message, [&](const sip::HeaderField& field, std::string_view, std::string_view value) {
+    if (field.id == HeaderId::reason) reasons.append(reasons.empty() ? "" : ", ").append(sip::unfold(value));
+  });
+  return reasons.substr(0, stats::kMostReasonBytes);
+}
+
+std::string reasons_in(std::string_view lines) {
+  constexpr std::string_view kName = "Reason: ";
+  std::string reasons;
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find("\r\n"), lines.size());
+    const std::string_view line = lines.substr(0, end);
+    lines.remove_prefix(std::min(end + 2, lines.size()));
+    if (line.starts_with(kName))
+      reasons.append(reasons.empty() ? "" : ", ").append(line.substr(kName.size()));
+  }
+  return reasons.substr(0, stats::kMostReasonBytes);
 }
 
 bool accepts_sdp(const sip::MessageView& request) {

@@ -93,6 +93,11 @@ struct FailureFields {
 // The Reason field of a BYE or CANCEL (RFC 3326) as a header line, or nothing.
 [[nodiscard]] std::string reason_line(const sip::MessageView& message);
 
+// The values of its Reason fields as they came, ", " between them, at most stats::kMostReasonBytes.
+[[nodiscard]] std::string reasons_of(const sip::MessageView& message);
+// The same of header lines of ours.
+[[nodiscard]] std::string reasons_in(std::string_view lines);
+
 // True when the request has no Accept or one that takes application/sdp (RFC 3261 20.1).
 [[nodiscard]] bool accepts_sdp(const sip::MessageView& request);
 

@@ -48,11 +48,9 @@ bool CallManager::refused_at_the_door(sip::ServerId id, const sip::MessageView& 
                  answer_session(session_fields(invite), services_.config.peers[from].session_timer);
              timer.too_small) {
     out.line(HeaderId::min_se, std::uint64_t{timer.min_se_s});
-    respond(id, 422, lines, "Session Interval Too Small");
-    count_refused(from, 422);
+    refuse_attempt(id, from, 422, lines, "Session Interval Too Small");
   } else if (!accepts_sdp(invite)) {
-    respond(id, 406);
-    count_refused(from, 406);
+    refuse_attempt(id, from, 406);
   } else {
     return false;
   }
@@ -131,7 +129,20 @@ void CallManager::open_session(Call& call) {
 
 void CallManager::refuse_attempt(sip::ServerId id, config::PeerIndex from, LocalError error,
                                  std::string_view headers) {
-  count_refused(from, refuse(id, from, error, headers));
+  const response_map::Verdict verdict =
+      refuse_counted(services_.statistics.pair(from, stats::kNone), id, from, error, headers, {});
+  count_refused(from, verdict.code);
+  record_refused(id, from, verdict);
+}
+
+void CallManager::refuse_attempt(sip::ServerId id, config::PeerIndex from, std::uint16_t status,
+                                 std::string_view headers, std::string_view phrase) {
+  response_map::Verdict verdict;
+  verdict.code = status;
+  verdict.phrase = phrase.empty() ? sip::default_phrase(status) : phrase;
+  respond(id, status, headers, verdict.phrase);
+  count_refused(from, status);
+  record_refused(id, from, verdict);
 }
 
 void CallManager::count_refused(config::PeerIndex from, std::uint16_t code) {

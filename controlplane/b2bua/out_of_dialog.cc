@@ -51,17 +51,17 @@ std::string CallManager::failure_headers(const response_map::Verdict& verdict, c
 
 std::uint16_t CallManager::refuse(sip::ServerId id, config::PeerIndex to, LocalError error,
                                   std::string_view headers, std::string_view phrase) {
-  return refuse_counted(services_.statistics.pair(to, stats::kNone), id, to, error, headers, phrase);
+  return refuse_counted(services_.statistics.pair(to, stats::kNone), id, to, error, headers, phrase).code;
 }
 
 std::uint16_t CallManager::refuse(sip::ServerId id, const Leg& to, LocalError error, std::string_view headers,
                                   std::string_view phrase) {
-  return refuse_counted(pair(*to.call), id, to.peer, error, headers, phrase);
+  return refuse_counted(pair(*to.call), id, to.peer, error, headers, phrase).code;
 }
 
-std::uint16_t CallManager::refuse_counted(stats::PairStatistics& counters, sip::ServerId id,
-                                          config::PeerIndex to, LocalError error, std::string_view headers,
-                                          std::string_view phrase) {
+response_map::Verdict CallManager::refuse_counted(stats::PairStatistics& counters, sip::ServerId id,
+                                                  config::PeerIndex to, LocalError error,
+                                                  std::string_view headers, std::string_view phrase) {
   response_map::Input input;
   input.local = error;
   input.phrase = phrase;
@@ -73,7 +73,7 @@ std::uint16_t CallManager::refuse_counted(stats::PairStatistics& counters, sip::
   lines += headers;
   respond(id, verdict.code, lines, verdict.phrase);
   count_mapped(counters, verdict);
-  return verdict.code;
+  return verdict;
 }
 
 void CallManager::write_allow(sip::HeaderWriter& out, config::PeerIndex peer) const {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "controlplane/response_map/reason.h"
+
 namespace sallyport::b2bua {
 
 namespace {
@@ -91,6 +93,45 @@ void CallManager::write_record(Call& call) {
   hand_over(std::move(record));
 }
 
+void CallManager::begin_record(stats::CallRecord& record, config::PeerIndex from,
+                               const sip::MessageView& invite) const {
+  record.from_peer = services_.config.peers[from].name;
+  record.from_realm = services_.config.realms[invite.path.realm].name;
+  record.call_id = invite.call_id();
+  record.callee = invite.request_uri();
+  if (const auto party = invite.from()) record.caller = party->uri;
+  record.source = invite.path.remote;
+  record.started_ns = wall_now_ns();
+}
+
+void CallManager::note_verdict(stats::CallRecord& record, const response_map::Verdict& verdict,
+                               std::string_view reason) {
+  record.received = verdict.received;
+  record.sent = verdict.code;
+  record.sent_phrase = verdict.phrase;
+  record.reason_sent = reason;
+  record.q850 = verdict.q850;
+  record.rule = verdict.rule_text();
+  if (record.ended_by == stats::EndedBy::none) {
+    const bool ours = verdict.received == 0;
+    record.ended_by = ours ? stats::EndedBy::sallyport : stats::EndedBy::callee;
+  }
+  if (record.local_error.empty()) record.local_error = response_map::local_error_name(verdict.local);
+  record.ended_ns = wall_now_ns();
+}
+
+void CallManager::record_refused(sip::ServerId id, config::PeerIndex from,
+                                 const response_map::Verdict& verdict) {
+  const sip::StoredMessage* invite = transactions_->request_of(id);
+  if (invite == nullptr || verdict.local == response_map::LocalError::overload) return;
+  stats::CallRecord record;
+  // No leg bears that name, and no other attempt.
+  record.id = mint(steer::TokenKind::tag, {kNoCall, ++refused_});
+  begin_record(record, from, invite->view());
+  note_verdict(record, verdict, verdict.q850 != 0 ? response_map::q850_reason(verdict.q850) : "");
+  hand_over(std::move(record));
+}
+
 void CallManager::write_interim(Call& call) {
   const Nanoseconds again = services_.config.cdr.interim_ns;
   if (again == 0) return;
@@ -119,6 +160,8 @@ std::vector<stats::CallRow> CallManager::rows(std::size_t limit) {
     row.callee = call.record.callee;
     row.age_ns = now() - call.started_ns;
     if (call.answered) row.answered_ns = now() - call.answered_ns;
+    row.received = call.record.received;
+    row.sent = call.record.sent;
   });
   return rows;
 }
@@ -166,9 +209,11 @@ std::optional<stats::CallDetail> CallManager::detail(std::string_view id) {
     }
   }
   const stats::CallRecord& record = found->record;
-  detail.received = record.received;
-  detail.sent = record.sent;
+  detail.received_phrase = record.received_phrase;
+  detail.reason_received = record.reason_received;
   detail.sent_phrase = record.sent_phrase;
+  detail.reason_sent = record.reason_sent;
+  detail.local_error = record.local_error;
   detail.rule = record.rule;
   return detail;
 }

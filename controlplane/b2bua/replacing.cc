@@ -32,8 +32,7 @@ bool CallManager::refused_replaces(sip::ServerId id, const sip::MessageView& inv
     status = 403;
   }
   if (status == 0) return false;
-  respond(id, status, {}, status == 400 ? "Bad Replaces header field" : "");
-  count_refused(from, status);
+  refuse_attempt(id, from, status, {}, status == 400 ? "Bad Replaces header field" : "");
   return true;
 }
 

@@ -227,8 +227,10 @@ void CallManager::on_rejected(Leg& leg, const sip::MessageView& response) {
   if (leg.is_borrowed()) leg.lost |= response.status() == 481 || response.status() == 408;
   const bool borrowed = leg.is_borrowed();
   if (step(leg, LegEvent::failure) != LegAction::report) return;
-  if (&leg == leg.call->b)
+  if (&leg == leg.call->b) {
     leg.call->refused_with = failure_fields(response, headers_[leg.peer], headers_[leg.call->from]);
+    leg.call->record.attempts.back().reason_received = reasons_of(response);
+  }
   if (!borrowed && redirected(leg, response)) return;
   attempt_failed(leg, heard(leg, leg.call->from, response));
 }
@@ -273,18 +275,11 @@ void CallManager::refuse_caller(Call& call, const response_map::Verdict& verdict
       {.status = verdict.code, .phrase = verdict.phrase, .to_tag = a.tag, .headers = headers});
   a.last_code = verdict.code;
   stats::CallRecord& record = call.record;
-  record.received = verdict.received;
-  if (!record.attempts.empty()) record.received_phrase = record.attempts.back().received_phrase;
-  record.sent = verdict.code;
-  record.sent_phrase = verdict.phrase;
-  record.q850 = verdict.q850;
-  record.rule = verdict.rule_text();
-  if (record.ended_by == stats::EndedBy::none) {
-    const bool ours = verdict.local != response_map::LocalError::none;
-    record.ended_by = ours ? stats::EndedBy::sallyport : stats::EndedBy::callee;
+  if (!record.attempts.empty()) {
+    record.received_phrase = record.attempts.back().received_phrase;
+    record.reason_received = record.attempts.back().reason_received;
   }
-  if (record.local_error.empty()) record.local_error = response_map::local_error_name(verdict.local);
-  record.ended_ns = wall_now_ns();
+  note_verdict(record, verdict, call.transfer ? std::string{} : reasons_in(headers));
   count_mapped(pair(call), verdict);
   if (call.b == nullptr) {
     count_refused(call.from, verdict.code);

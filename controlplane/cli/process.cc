@@ -64,6 +64,7 @@ std::expected<void, std::string> Process::bring_up() {
     return std::unexpected("controlplane.cores: core " + std::to_string(*core) +
                            " is not present or not allowed here: 'nproc' and 'taskset -p $$' show what is");
   }
+  tally_.know_phrases(config.response_maps);
   ops::CdrOptions options;
   options.file = config.cdr.file;
   options.observe = [this](const stats::CallRecord& record) { tally_.add(record); };
@@ -158,6 +159,7 @@ std::expected<void, std::string> Process::start_ops() {
   ops::AdminSources admin;
   admin.shards = this;
   admin.dataplane = dataplane_.get();
+  admin.tally = &tally_;
   admin.labels = ops::labels_of(config);
   admin.drain = [this]() -> std::expected<std::string, std::string> {
     drain_asked_.store(true, std::memory_order_release);

@@ -42,7 +42,9 @@ json row_of(const stats::CallRow& row) {
           {"caller", row.caller},
           {"callee", row.callee},
           {"age_seconds", seconds(row.age_ns)},
-          {"answered_seconds", row.answered_ns > 0 ? json(seconds(row.answered_ns)) : json(nullptr)}};
+          {"answered_seconds", row.answered_ns > 0 ? json(seconds(row.answered_ns)) : json(nullptr)},
+          {"received", number_or_null(row.received)},
+          {"sent", number_or_null(row.sent)}};
 }
 
 json leg_of(const stats::LegRow& leg) {
@@ -74,11 +76,30 @@ json detail_of(const stats::CallDetail& detail) {
   for (const stats::LegRow& leg : detail.legs) out["legs"].push_back(leg_of(leg));
   out["streams"] = json::array();
   for (const stats::StreamRow& stream : detail.streams) out["streams"].push_back(stream_of(stream));
-  out["received"] = number_or_null(detail.received);
-  out["sent"] = number_or_null(detail.sent);
+  out["received_phrase"] = detail.received_phrase;
+  out["reason_received"] = detail.reason_received;
   out["sent_phrase"] = detail.sent_phrase;
+  out["reason_sent"] = detail.reason_sent;
+  out["local"] = detail.local_error;
   out["rule"] = detail.rule;
   return out;
+}
+
+json failure_of(const FailedCall& call) {
+  return {{"ended_ms", call.ended_ns / kMillisecond},
+          {"id", call.id},
+          {"from", call.from},
+          {"to", call.to},
+          {"caller", call.caller},
+          {"callee", call.callee},
+          {"received", number_or_null(call.received)},
+          {"received_phrase", call.received_phrase},
+          {"reason_received", call.reason_received},
+          {"sent", number_or_null(call.sent)},
+          {"sent_phrase", call.phrase},
+          {"reason_sent", call.reason_sent},
+          {"local", call.local_error},
+          {"rule", call.rule}};
 }
 
 const char* latch_name(dp::LatchMode mode) {
@@ -162,10 +183,12 @@ json AdminCommands::show(const json& request) {
   const std::string what = request.value("what", "");
   if (what == "calls") return show_calls();
   if (what == "call") return show_call(request.value("id", ""));
+  if (what == "failures") return show_failures();
   if (what == "peers") return show_peers();
   const bool dataplane = what == "flows" || what == "workers" || what == "drops";
   if (!dataplane)
-    return refusal("show knows calls, call ID, peers, flows, workers and drops, not '" + what + "'");
+    return refusal("show knows calls, call ID, failures, peers, flows, workers and drops, not '" + what +
+                   "'");
   if (sources_.dataplane == nullptr) return refusal("there is no dataplane here");
   return what == "flows" ? show_flows() : what == "workers" ? show_workers() : show_drops();
 }
@@ -197,9 +220,31 @@ json AdminCommands::show_call(const std::string& id) {
     found["shard"] = shard;
   });
   if (!found.is_null()) return {{"call", std::move(found)}};
+  if (json ended = ended_call(id); !ended.is_null()) return {{"call", std::move(ended)}};
   json out = refusal("there is no call '" + id + "'");
   if (!silent.empty()) out["not_answering"] = silent;
   return out;
+}
+
+json AdminCommands::ended_call(const std::string& id) const {
+  if (sources_.tally == nullptr) return {};
+  for (const FailedCall& call : sources_.tally->failures()) {
+    if (call.id != id) continue;
+    json out = failure_of(call);
+    out["state"] = "failed";
+    out["legs"] = json::array();
+    out["streams"] = json::array();
+    return out;
+  }
+  return {};
+}
+
+json AdminCommands::show_failures() const {
+  json rows = json::array();
+  if (sources_.tally != nullptr) {
+    for (const FailedCall& call : sources_.tally->failures()) rows.push_back(failure_of(call));
+  }
+  return {{"failures", std::move(rows)}};
 }
 
 json AdminCommands::show_peers() {

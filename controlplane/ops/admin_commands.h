@@ -12,6 +12,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "controlplane/ops/call_tally.h"
 #include "controlplane/ops/metrics.h"
 #include "controlplane/stats/shard_query.h"
 #include "dataplane/dataplane.h"
@@ -23,6 +24,7 @@ inline constexpr std::size_t kMaxRowsShown = 10'000;
 struct AdminSources {
   stats::ShardQuery* shards = nullptr;
   const dp::Dataplane* dataplane = nullptr;  // null: no flows, workers and drops
+  const CallTally* tally = nullptr;          // null: no failures
   Labels labels;
   // Both run on the admin thread and return one sentence, the error too. Empty: the command is refused.
   std::function<std::expected<std::string, std::string>()> drain;
@@ -41,6 +43,9 @@ class AdminCommands {
   [[nodiscard]] nlohmann::json show(const nlohmann::json& request);
   [[nodiscard]] nlohmann::json show_calls();
   [[nodiscard]] nlohmann::json show_call(const std::string& id);
+  // A call that failed lately and is gone; null: none of that name.
+  [[nodiscard]] nlohmann::json ended_call(const std::string& id) const;
+  [[nodiscard]] nlohmann::json show_failures() const;
   [[nodiscard]] nlohmann::json show_peers();
   [[nodiscard]] nlohmann::json show_flows();
   [[nodiscard]] nlohmann::json show_workers();

@@ -4,6 +4,9 @@
 #include <algorithm>
 
 #include "controlplane/ops/family.h"
+#include "controlplane/response_map/reason.h"
+#include "controlplane/response_map/tables.h"
+#include "controlplane/stats/labels.h"
 
 namespace sallyport::ops {
 namespace {
@@ -23,6 +26,23 @@ bool is_one_way(const stats::CallRecord& record) {
     if (!media.rtcp) packets[media.leg != 0 ? 1 : 0] += media.counters.packets;
   }
   return (packets[0] == 0) != (packets[1] == 0);
+}
+
+template <typename Key>
+void count(std::map<Key, std::uint64_t>& series, const Key& key, const Key& other) {
+  const bool room = series.contains(key) || series.size() < CallTally::kMostSeries;
+  ++series[room ? key : other];
+}
+
+std::string cause_text(std::string_view reason) {
+  const std::uint8_t cause = response_map::q850_of(reason);
+  return cause != 0 ? std::to_string(cause) : "none";
+}
+
+// A code's label: itself, or `other`.
+std::string code_text(std::uint16_t code) {
+  const std::uint16_t known = stats::slot_code(stats::code_slot(code));
+  return known != 0 ? std::to_string(known) : "other";
 }
 
 }  // namespace
@@ -51,9 +71,49 @@ void CallTally::add(const stats::CallRecord& record) {
       ++one_way_[{record.from_peer, record.to_peer}];
     return;
   }
-  failures_.push_front({record.ended_ns, record.id, record.from_peer, record.to_peer, record.caller,
-                        record.callee, record.received, record.sent, record.sent_phrase, record.rule});
+  add_failure(record);
+}
+
+void CallTally::know_phrases(const std::vector<config::MapConfig>& maps) {
+  const std::lock_guard lock(mutex_);
+  for (const config::MapConfig& map : maps) {
+    for (const config::MapRule& rule : map.rules) {
+      if (rule.phrase) known_phrases_.insert(*rule.phrase);
+      if (rule.send_phrase) known_phrases_.insert(*rule.send_phrase);
+    }
+  }
+}
+
+void CallTally::add_failure(const stats::CallRecord& record) {
+  failures_.push_front({.ended_ns = record.ended_ns,
+                        .id = record.id,
+                        .from = record.from_peer,
+                        .to = record.to_peer,
+                        .caller = record.caller,
+                        .callee = record.callee,
+                        .received = record.received,
+                        .received_phrase = record.received_phrase,
+                        .reason_received = record.reason_received,
+                        .sent = record.sent,
+                        .phrase = record.sent_phrase,
+                        .reason_sent = record.reason_sent,
+                        .local_error = record.local_error,
+                        .rule = record.rule});
   if (failures_.size() > kFailuresKept) failures_.pop_back();
+  const std::string other = "other";
+  count(rules_, record.rule.empty() ? std::string("none") : record.rule, other);
+  count(causes_,
+        {record.from_peer, record.to_peer.empty() ? "none" : record.to_peer,
+         cause_text(record.reason_received), cause_text(record.reason_sent)},
+        {other, other, other, other});
+  if (record.received != 0) add_phrase("received", record.received, record.received_phrase);
+  add_phrase("sent", record.sent, record.sent_phrase);
+}
+
+void CallTally::add_phrase(const char* side, std::uint16_t code, const std::string& phrase) {
+  const bool known = phrase == response_map::standard_phrase(code) || known_phrases_.contains(phrase) ||
+                     response_map::find_vendor(code, phrase) != nullptr;
+  count(phrases_, {side, code, known ? phrase : "other"}, {side, 0, "other"});
 }
 
 void CallTally::add_media(const stats::CallRecord& record) {
@@ -83,6 +143,31 @@ void CallTally::collect(MetricFamilies& out) const {
     }
   }
   for (Family* family : {&one_way, &loss, &mos}) out.push_back(family->take());
+  collect_failures(out);
+}
+
+void CallTally::collect_failures(MetricFamilies& out) const {
+  Family rules("call_failure_rules_total");
+  Family causes("call_failure_causes_total");
+  Family phrases("call_failure_phrases_total");
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [rule, n] : rules_) rules.counter({{"rule", rule}}, n);
+    for (const auto& [cause, n] : causes_) {
+      causes.counter(
+          {{"from", cause.from}, {"to", cause.to}, {"received", cause.received}, {"sent", cause.sent}}, n);
+    }
+    std::map<Phrase, std::uint64_t> by_label;  // codes that are told as `other` share a series
+    for (const auto& [phrase, n] : phrases_) {
+      const bool told = stats::slot_code(stats::code_slot(phrase.code)) != 0;
+      by_label[told ? phrase : Phrase{phrase.side, 0, phrase.phrase}] += n;
+    }
+    for (const auto& [phrase, n] : by_label) {
+      phrases.counter({{"side", phrase.side}, {"code", code_text(phrase.code)}, {"phrase", phrase.phrase}},
+                      n);
+    }
+  }
+  for (Family* family : {&rules, &causes, &phrases}) out.push_back(family->take());
 }
 
 std::vector<FailedCall> CallTally::failures() const {

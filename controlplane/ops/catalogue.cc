@@ -28,6 +28,13 @@ constexpr auto kCatalogue = std::to_array<MetricInfo>({
     {"call_duration_seconds", Histogram, "peer", "2xx to the end, by the outgoing peer."},
     {"responses_mapped_total", Counter, "from, to, received, sent",
      "Responses that went on as another code, and local errors by their name."},
+    {"call_failure_rules_total", Counter, "rule",
+     "Calls that were never answered, by what decided of their last response; from call records, as the next "
+     "two."},
+    {"call_failure_causes_total", Counter, "from, to, received, sent",
+     "The same by the Q.850 cause of the Reason that was received and of the one that was sent."},
+    {"call_failure_phrases_total", Counter, "side, code, phrase",
+     "The same by the phrase that was received or sent: a standard one, a vendor's, a rule's, or `other`."},
     {"private_media_total", Counter, "peer, action", "Streams with a private address, by what was done."},
     {"media_timeouts_total", Counter, "kind, action",
      "Answered calls whose media was silent for too long (nobody heard, one side, on hold), and what was "

@@ -62,6 +62,7 @@ ordered_json attempt(const stats::AttemptRecord& record) {
           {"call_id", record.call_id},
           {"received", code_or_null(record.received)},
           {"received_phrase", text_or_null(record.received_phrase)},
+          {"reason_received", text_or_null(record.reason_received)},
           {"local", text_or_null(record.local_error)},
           {"rule", text_or_null(record.rule)}};
 }
@@ -137,8 +138,10 @@ std::string to_json(const stats::CallRecord& record) {
                    {"ended_by", ended_by(record.ended_by)},
                    {"received", code_or_null(record.received)},
                    {"received_phrase", text_or_null(record.received_phrase)},
+                   {"reason_received", text_or_null(record.reason_received)},
                    {"sent", code_or_null(record.sent)},
                    {"sent_phrase", text_or_null(record.sent_phrase)},
+                   {"reason_sent", text_or_null(record.reason_sent)},
                    {"q850", code_or_null(record.q850)},
                    {"reason", text_or_null(record.reason)},
                    {"local", text_or_null(record.local_error)},

@@ -64,7 +64,8 @@ std::string silent_shards(const json& answer) {
 std::string call_text(const json& call) {
   std::vector<Row> rows;
   for (const char* name : {"id", "shard", "state", "from", "to", "caller", "callee", "age_seconds",
-                           "answered_seconds", "received", "sent", "sent_phrase", "rule"}) {
+                           "answered_seconds", "received", "received_phrase", "reason_received", "sent",
+                           "sent_phrase", "reason_sent", "local", "rule"}) {
     rows.push_back({name, cell(call.value(name, json()))});
   }
   return table(rows) + "\n" +
@@ -78,10 +79,15 @@ std::string call_text(const json& call) {
 std::string show_text(std::string_view what, const json& answer) {
   if (what == "calls") {
     return table_of(answer.at("calls"), {"id", "state", "from", "to", "caller", "callee", "age_seconds",
-                                         "answered_seconds", "shard"}) +
+                                         "answered_seconds", "received", "sent", "shard"}) +
            "calls: " + cell(answer.at("total")) + "\n" + silent_shards(answer);
   }
   if (what == "call") return call_text(answer.at("call"));
+  if (what == "failures") {
+    return table_of(answer.at("failures"),
+                    {"id", "from", "to", "caller", "callee", "received", "received_phrase", "reason_received",
+                     "sent", "sent_phrase", "reason_sent", "local", "rule"});
+  }
   if (what == "peers") {
     return table_of(answer.at("peers"), {"name", "realm", "usable", "calls", "targets"}) +
            silent_shards(answer);

@@ -76,8 +76,11 @@ json failures_of(const CallTally& tally) {
                     {"caller", call.caller},
                     {"callee", call.callee},
                     {"received", call.received},
+                    {"received_phrase", call.received_phrase},
+                    {"reason_received", call.reason_received},
                     {"sent", call.sent},
                     {"phrase", call.phrase},
+                    {"reason_sent", call.reason_sent},
                     {"rule", call.rule}});
   }
   return rows;

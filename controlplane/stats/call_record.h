@@ -15,6 +15,9 @@ namespace sallyport::stats {
 enum class RecordKind : std::uint8_t { end, interim };
 enum class EndedBy : std::uint8_t { none, caller, callee, sallyport };
 
+// Of the Reason fields of a message so much is kept.
+inline constexpr std::size_t kMostReasonBytes = 512;
+
 // One target that was tried. The last is the one that the call ended on.
 struct AttemptRecord {
   std::string peer;
@@ -24,6 +27,7 @@ struct AttemptRecord {
   std::string received_phrase;
   std::string local_error;  // empty: none
   std::string rule;         // what decided
+  std::string reason_received;
 };
 
 // One flow, with its last counters (the worker's flow_removed).
@@ -57,8 +61,10 @@ struct CallRecord {
   EndedBy ended_by = EndedBy::none;
   std::uint16_t received = 0;  // the last attempt's final code; 0: none
   std::string received_phrase;
-  std::uint16_t sent = 0;  // what the caller got
+  std::string reason_received;  // the values of its Reason fields (RFC 3326, 6432), as they came
+  std::uint16_t sent = 0;       // what the caller got
   std::string sent_phrase;
+  std::string reason_sent;  // likewise, as they left
   std::uint8_t q850 = 0;
   std::string reason;         // the Reason header field of the BYE or CANCEL that ended it
   std::string local_error;    // empty: none

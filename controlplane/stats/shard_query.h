@@ -32,6 +32,8 @@ struct CallRow {
   std::string callee;
   Nanoseconds age_ns = 0;       // since the INVITE came
   Nanoseconds answered_ns = 0;  // since the answer; 0: not answered
+  std::uint16_t received = 0;   // the final response of the last target; 0: none
+  std::uint16_t sent = 0;       // what the caller got; 0: none yet
 };
 
 struct LegRow {
@@ -62,9 +64,11 @@ struct CallDetail {
   CallRow row;
   std::vector<LegRow> legs;
   std::vector<StreamRow> streams;
-  std::uint16_t received = 0;  // of the last response that crossed; 0: none
-  std::uint16_t sent = 0;
+  std::string received_phrase;  // of row.received, and so on
+  std::string reason_received;
   std::string sent_phrase;
+  std::string reason_sent;
+  std::string local_error;
   std::string rule;
 };
 

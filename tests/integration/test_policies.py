@@ -5,9 +5,9 @@ import json
 import re
 
 import pytest
-from phones import END, END_FAR, TO_CARRIER, UP, UP_FAR, audio
+from phones import END, END_FAR, TO_CARRIER, UP, UP_FAR, ask, audio
 
-from harness import netns
+from harness import metrics, netns
 
 REFUSED, REFUSED_FAR = ">INVITE <100 <{} >ACK", "<INVITE >{} <ACK"
 MULTIPART = ("Content-Type: multipart/mixed;boundary=b", "MIME-Version: 1.0")
@@ -150,11 +150,27 @@ def test_multipart(phones):
 @pytest.mark.case("a vendor's code, with what was received, sent and decided in the record", "Response codes")
 def test_response_map(phones):
     phones.ring()
-    final = refuse(phones, "499 Codec Mismatch", ('Reason: Q.850;cause=65',))
+    before = metrics.scrape()
+    final = refuse(phones, "499 Codec Mismatch", ('Reason: Q.850;cause=65;text="no codec"',))
     assert final.code == 488
     lines = (netns.STATE / "cdr.jsonl").read_text().splitlines()
     record = next(r for r in map(json.loads, reversed(lines)) if r["record"] == "end" and phones.number in r["callee"])
     assert (record["received"], record["received_phrase"], record["sent"]) == (499, "Codec Mismatch", 488) and record["rule"]
+    assert (record["reason_received"], record["reason_sent"]) == ('Q.850;cause=65;text="no codec"', final.get("reason")) and final.get("reason")
+    assert final.start.endswith(record["sent_phrase"])
+    # The same in `show`, when the call is long gone, and in metrics.
+    keys = ("received", "received_phrase", "reason_received", "sent", "sent_phrase", "reason_sent", "rule")
+    latest = next(one for one in ask(command="show", what="failures")["failures"] if one["id"] == record["id"])
+    for shown in latest, ask(command="show", what="call", id=record["id"])["call"]:
+        assert [shown[key] for key in keys] == [record[key] for key in keys]
+    after = metrics.scrape()
+    pair = {"from": record["from"], "to": record["to"]}
+    sent_cause = record["reason_sent"].split("cause=")[1].split(";")[0]
+    for name, labels in (("call_failure_rules_total", {"rule": record["rule"]}),
+                         ("call_failure_causes_total", {**pair, "received": "65", "sent": sent_cause}),
+                         ("call_failure_phrases_total", {"side": "received", "code": "other", "phrase": "Codec Mismatch"}),
+                         ("call_failure_phrases_total", {"side": "sent", "code": "488", "phrase": record["sent_phrase"]})):
+        assert metrics.total(after, name, **labels) == metrics.total(before, name, **labels) + 1, name
 
 
 @pytest.mark.config(change=untrusted_peers)

@@ -36,7 +36,7 @@ class FakeView : public stats::ShardView {
     detail.row = row();
     detail.legs.push_back({"UAS", "confirmed", "office", "access", "a@b", "lt", "rt", {}, {}, 200});
     detail.streams.push_back({0, 0, "rtp", {}, {}, "once", 17});
-    detail.sent = 200;
+    detail.reason_received = "Q.850;cause=17";
     return detail;
   }
   std::vector<stats::PeerRow> peers() override {
@@ -76,8 +76,9 @@ struct Bench {
   FakeShards shards;
   FakeDataplane dataplane;
   int drained = 0;
+  CallTally tally;
   AdminCommands commands{
-      {&shards, &dataplane, lab_labels(),
+      {&shards, &dataplane, &tally, lab_labels(),
        [this]() -> std::expected<std::string, std::string> {
          ++drained;
          return "draining, 2 calls are up";
@@ -117,9 +118,42 @@ TEST(AdminCommands, show_call_finds_it_on_whichever_shard_has_it) {
   EXPECT_EQ(answer["call"]["shard"], 1);
   EXPECT_EQ(answer["call"]["legs"][0]["code"], 200);
   EXPECT_EQ(answer["call"]["streams"][0]["slot"], 17);
+  EXPECT_EQ(answer["call"]["reason_received"], "Q.850;cause=17");
   EXPECT_THAT(show_text("call", answer), HasSubstr("confirmed"));
   EXPECT_THAT(bench.ask({{"command", "show"}, {"what", "call"}, {"id", "zz"}})["error"].get<std::string>(),
               HasSubstr("no call 'zz'"));
+}
+
+TEST(AdminCommands, show_failures_and_show_call_tell_why_a_call_that_is_gone_has_failed) {
+  Bench bench;
+  stats::CallRecord record;
+  record.id = "f1";
+  record.from_peer = "office";
+  record.received = 486;
+  record.received_phrase = "Busy";
+  record.reason_received = "Q.850;cause=17;text=\"busy\"";
+  record.sent = 600;
+  record.sent_phrase = "Busy Everywhere";
+  record.reason_sent = "Q.850;cause=18";
+  record.rule = "m rule 1 (line 9)";
+  bench.tally.add(record);
+  const json answer = bench.show("failures");
+  ASSERT_EQ(answer["failures"].size(), 1u);
+  const json call = bench.ask({{"command", "show"}, {"what", "call"}, {"id", "f1"}})["call"];
+  EXPECT_EQ(call["state"], "failed");
+  for (const json& one : {answer["failures"][0], call}) {
+    EXPECT_EQ(one["received"], 486);
+    EXPECT_EQ(one["received_phrase"], "Busy");
+    EXPECT_EQ(one["reason_received"], "Q.850;cause=17;text=\"busy\"");
+    EXPECT_EQ(one["sent"], 600);
+    EXPECT_EQ(one["sent_phrase"], "Busy Everywhere");
+    EXPECT_EQ(one["reason_sent"], "Q.850;cause=18");
+    EXPECT_EQ(one["rule"], "m rule 1 (line 9)");
+  }
+  EXPECT_THAT(show_text("failures", answer), HasSubstr("Q.850;cause=18"));
+  EXPECT_THAT(show_text("call", {{"call", call}}), HasSubstr("Busy Everywhere"));
+  AdminCommands bare({});
+  EXPECT_THAT(bare.handle(R"({"command":"show","what":"failures"})"), HasSubstr("[]"));
 }
 
 TEST(AdminCommands, show_peers_adds_the_shards_up) {

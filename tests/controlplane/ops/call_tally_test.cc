@@ -100,5 +100,71 @@ TEST(CallTally, keeps_the_latest_failures_first) {
   EXPECT_EQ(failures.back().id, "c10");
 }
 
+stats::CallRecord failed() {
+  stats::CallRecord record;
+  record.id = "f";
+  record.from_peer = "office";
+  record.to_peer = "carrier-a";
+  record.received = 499;
+  record.received_phrase = "Codec Mismatch";
+  record.reason_received = "SIP;cause=499, Q.850;cause=65";
+  record.sent = 488;
+  record.sent_phrase = "Not Acceptable Here";
+  record.reason_sent = "Q.850;cause=88";
+  record.rule = "vendor row 499 Codec Mismatch";
+  return record;
+}
+
+TEST(CallTally, failures_are_counted_by_rule_cause_and_phrase) {
+  CallTally tally;
+  tally.add(failed());
+  stats::CallRecord ours = failed();
+  ours.to_peer.clear();
+  ours.received = 0;
+  ours.received_phrase = ours.reason_received = ours.reason_sent = "";
+  ours.sent = 404;
+  ours.sent_phrase = "Gone fishing";
+  ours.rule.clear();
+  tally.add(ours);
+  tally.add(answered(1, 1, kSecond));
+  const std::string text = text_of(tally);
+  EXPECT_THAT(text, HasSubstr("call_failure_rules_total{rule=\"vendor row 499 Codec Mismatch\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("call_failure_rules_total{rule=\"none\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("call_failure_causes_total{from=\"office\",to=\"carrier-a\",received=\"65\","
+                              "sent=\"88\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("call_failure_causes_total{from=\"office\",to=\"none\",received=\"none\","
+                              "sent=\"none\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("{side=\"received\",code=\"other\",phrase=\"Codec Mismatch\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("{side=\"sent\",code=\"488\",phrase=\"Not Acceptable Here\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("{side=\"sent\",code=\"404\",phrase=\"other\"} 1\n"));
+  EXPECT_THAT(text, Not(HasSubstr("fishing")));
+}
+
+TEST(CallTally, tells_phrases_that_rules_name) {
+  CallTally tally;
+  config::MapRule rule;
+  rule.phrase = "No money left";
+  rule.send_phrase = "Top up first";
+  tally.know_phrases({{.name = "m", .base = {}, .rules = {rule}, .at = {}}});
+  stats::CallRecord record = failed();
+  record.received = 403;
+  record.received_phrase = "No money left";
+  record.sent = 402;
+  record.sent_phrase = "Top up first";
+  tally.add(record);
+  EXPECT_THAT(text_of(tally), HasSubstr("code=\"403\",phrase=\"No money left\"} 1\n"));
+  EXPECT_THAT(text_of(tally), HasSubstr("code=\"402\",phrase=\"Top up first\"} 1\n"));
+}
+
+TEST(CallTally, has_at_most_so_many_series_of_a_family) {
+  CallTally tally;
+  stats::CallRecord record = failed();
+  for (std::size_t i = 0; i < CallTally::kMostSeries + 7; ++i) {
+    record.rule = "rule " + std::to_string(i);
+    tally.add(record);
+  }
+  EXPECT_THAT(text_of(tally), HasSubstr("call_failure_rules_total{rule=\"other\"} 7\n"));
+}
+
 }  // namespace
 }  // namespace sallyport::ops

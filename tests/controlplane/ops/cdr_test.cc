@@ -43,8 +43,10 @@ TEST(CallRecordJson, is_one_line_with_times_codes_attempts_and_media) {
   call.sent = 488;
   call.q850 = 65;
   call.rule = "vendor row 499 Codec Mismatch";
-  call.attempts.push_back(
-      {"carrier-a", *Endpoint::parse("192.0.2.10:5060"), "x@y", 499, "Codec Mismatch", "", "r"});
+  call.attempts.push_back({"carrier-a", *Endpoint::parse("192.0.2.10:5060"), "x@y", 499, "Codec Mismatch", "",
+                           "r", "Q.850;cause=65"});
+  call.reason_received = "SIP;cause=499, Q.850;cause=65;text=\"no codec\"";
+  call.reason_sent = "Q.850;cause=65";
   stats::MediaRecord media;
   media.leg = 1;
   media.counters.packets = 150;
@@ -69,6 +71,10 @@ TEST(CallRecordJson, is_one_line_with_times_codes_attempts_and_media) {
   EXPECT_EQ(out["received"], 499);
   EXPECT_EQ(out["sent"], 488);
   EXPECT_EQ(out["local"], nullptr);
+  EXPECT_EQ(out["reason_received"], "SIP;cause=499, Q.850;cause=65;text=\"no codec\"");
+  EXPECT_EQ(out["reason_sent"], "Q.850;cause=65");
+  EXPECT_EQ(out["attempts"][0]["reason_received"], "Q.850;cause=65");
+  EXPECT_EQ(json::parse(to_json(record("c2")))["reason_sent"], nullptr);
   EXPECT_EQ(out["attempts"][0]["target"], "192.0.2.10:5060");
   EXPECT_EQ(out["media"][0]["leg"], "callee");
   EXPECT_EQ(out["media"][0]["latched"], "[2001:db8::1]:4000");

@@ -365,6 +365,9 @@ TEST(Metrics, every_name_of_the_interface_appears_once_something_was_counted) {
   call.ended_ns = 10 * kSecond;
   call.media.emplace_back().counters.packets = 500;
   bench.tally.add(call);
+  stats::CallRecord failure;
+  failure.sent = 486;
+  bench.tally.add(failure);
   const std::string text = bench.text();
   std::map<std::string, std::string> labels;  // of the first sample of each family
   for (const auto& family : bench.families()) {

@@ -114,6 +114,53 @@ TEST_F(CallTest, A_vendor_code_is_mapped) {
   EXPECT_EQ(bench.records.records.at(0).sent, 488);
 }
 
+// What was received and what was sent: code, phrase and Reason, and the rule that decided.
+TEST_F(CallTest, A_failed_call_tells_both_sides_of_its_failure_in_its_record) {
+  out = place();
+  bench.receive("core", kCarrierA,
+                make_response(out, "499 Codec Mismatch", "ct1", {}, {},
+                              "Reason: SIP;cause=499\r\nReason: Q.850 ;cause=65\r\n ;text=\"no codec\"\r\n"));
+  bench.take_one("ACK ");
+  const Sent refused = bench.take_one("SIP/2.0 488");
+  bench.expect_nothing_left();
+  const stats::CallRecord& record = bench.records.records.at(0);
+  EXPECT_EQ(record.received, 499);
+  EXPECT_EQ(record.received_phrase, "Codec Mismatch");
+  EXPECT_EQ(record.reason_received, "SIP;cause=499, Q.850 ;cause=65 ;text=\"no codec\"");
+  EXPECT_EQ(record.attempts.at(0).reason_received, record.reason_received);
+  EXPECT_EQ(record.sent, 488);
+  EXPECT_EQ(refused.start_line(), "SIP/2.0 488 " + record.sent_phrase);
+  EXPECT_NE(record.reason_sent, "");
+  EXPECT_EQ(record.reason_sent, refused.header("Reason"));
+  EXPECT_NE(record.rule, "");
+}
+
+TEST_F(CallTest, Of_a_Reason_without_end_only_so_much_is_kept) {
+  out = place();
+  bench.receive("core", kCarrierA,
+                make_response(out, "486 Busy Here", "ct1", {}, {},
+                              "Reason: SIP;cause=486;text=\"" + std::string(3000, 'x') + "\"\r\n"));
+  bench.take();
+  bench.expect_nothing_left();
+  EXPECT_EQ(bench.records.records.at(0).reason_received.size(), stats::kMostReasonBytes);
+}
+
+TEST_F(CallTest, What_an_earlier_target_gave_as_its_Reason_is_its_own) {
+  out = place();
+  bench.receive("core", kCarrierA,
+                make_response(out, "503 Service Unavailable", "ct1", {}, {}, "Reason: Q.850;cause=42\r\n"));
+  bench.take_one("ACK ");
+  const Sent second = bench.take_one("INVITE ");
+  bench.receive("core", kCarrierB, make_response(second, "486 Busy Here", "bt"));
+  bench.take();
+  bench.expect_nothing_left();
+  const stats::CallRecord& record = bench.records.records.at(0);
+  ASSERT_EQ(record.attempts.size(), 2u);
+  EXPECT_EQ(record.attempts[0].reason_received, "Q.850;cause=42");
+  EXPECT_EQ(record.attempts[1].reason_received, "");
+  EXPECT_EQ(record.reason_received, "");
+}
+
 TEST_F(CallTest, CANCEL_before_the_answer_ends_both_legs) {
   out = place();
   bench.receive("core", kCarrierA, make_response(out, "180 Ringing", "ct1", kContactA));

@@ -202,8 +202,7 @@ TEST(LocalErrors, Each_has_its_code_and_its_name_in_the_record) {
   }
 }
 
-// What is refused before it is a call has a code but no record; those tests stand in refusal_test and
-// capacity_test.
+// The tests of what is refused before it is a call stand in refusal_test and capacity_test.
 TEST(LocalErrors, None_is_forgotten) {
   const std::set<std::string_view> at_the_door{
       "unsupported-media", "capacity",      "rate-limit",         "overload",          "draining",

@@ -90,6 +90,49 @@ TEST(Refusals, Each_request_gets_its_answer) {
   }
 }
 
+TEST(Refusals, An_INVITE_that_becomes_no_call_leaves_a_record) {
+  struct Story {
+    InviteOptions invite;
+    std::uint16_t sent;
+    const char* local_error;
+  };
+  const Story stories[] = {
+      {{.more = "Require: sing\r\n"}, 420, "bad-extension"},
+      {{.max_forwards = 0}, 483, "too-many-hops"},
+      {{.more = "Accept: text/plain\r\n"}, 406, ""},
+      {{.more = "Supported: timer\r\nSession-Expires: 60\r\n"}, 422, ""},
+      {{.more = "Replaces: nonsense\r\n"}, 400, ""},
+  };
+  Bench bench;
+  unsigned number = 0;
+  for (const Story& story : stories) {
+    InviteOptions options = story.invite;
+    options.call_id = "refused-" + std::to_string(++number);
+    options.branch = "z9hG4bKrefused" + std::to_string(number);
+    bench.receive("access", kCaller, make_invite(options));
+  }
+  std::set<std::string> ids;
+  ASSERT_EQ(bench.records.records.size(), std::size(stories));
+  for (std::size_t i = 0; i < std::size(stories); ++i) {
+    const stats::CallRecord& record = bench.records.records[i];
+    SCOPED_TRACE(record.sent);
+    EXPECT_TRUE(ids.insert(record.id).second);
+    EXPECT_EQ(record.call_id, "refused-" + std::to_string(i + 1));
+    EXPECT_EQ(record.from_peer, "office");
+    EXPECT_EQ(record.from_realm, "access");
+    EXPECT_EQ(record.to_peer, "");
+    EXPECT_EQ(record.source, *Endpoint::parse(kCaller));
+    EXPECT_EQ(record.received, 0);
+    EXPECT_EQ(record.sent, stories[i].sent);
+    EXPECT_NE(record.sent_phrase, "");
+    EXPECT_EQ(record.local_error, stories[i].local_error);
+    EXPECT_EQ(record.rule.empty(), record.local_error.empty());
+    EXPECT_EQ(record.ended_by, stats::EndedBy::sallyport);
+    EXPECT_GE(record.ended_ns, record.started_ns);
+  }
+  bench.expect_nothing_left();
+}
+
 TEST(Refusals, At_the_door_count_as_mapped) {
   Bench bench;
   bench.receive("access", kCaller, make_invite({.max_forwards = 0}));
