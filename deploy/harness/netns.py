@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Entering the lab's hosts, and the lab's own commands."""
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -75,6 +76,16 @@ def popen(ns, argv, **kwargs):
 def run(ns, argv, timeout=30, check=False, **kwargs):
     return subprocess.run(["ip", "netns", "exec", ns, *map(str, argv)], stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=timeout, check=check, **kwargs)
+
+
+@contextlib.contextmanager
+def address(ns, one, length=24):
+    """Host ns has one more address meanwhile."""
+    run(ns, ["ip", "addr", "add", f"{one}/{length}", "dev", "eth0"], check=True)
+    try:
+        yield one
+    finally:
+        run(ns, ["ip", "addr", "del", f"{one}/{length}", "dev", "eth0"])
 
 
 def mac_of(ns, dev):

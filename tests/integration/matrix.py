@@ -9,10 +9,11 @@ import re
 HERE = pathlib.Path(__file__).resolve().parent
 README = HERE / "README.md"
 BEGIN, END = "<!-- matrix: written by matrix.py -->", "<!-- end of matrix -->"
-BULLETS = ("Offer/answer", "Reliable provisionals", "Session timers", "199", "Forks", "Races", "Redirects", "Failover",
+BULLETS = ("Offer/answer", "Reliable provisionals", "Session timers", "199", "Forks", "Races", "Limits", "Redirects", "Failover",
            "Authentication", "Other requests", "Transfers across shards", "Numbers", "Codecs", "Header policy",
            "Response codes", "TCP", "TLS", "Names", "Spiral")
-_BOTH = "both"
+_BOTH, _EITHER = "both", "each port"
+_DIRECTED = {"phones", "direction", "sides", "slow"}  # fixtures that come in both directions
 
 
 def _marks(path):
@@ -23,8 +24,9 @@ def _marks(path):
         for mark in node.decorator_list:
             if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.case":
                 name, bullet = (ast.literal_eval(one) for one in mark.args)
-                uses = {one.arg for one in node.args.args} & {"phones", "direction", "slow"}
-                directions = next((ast.literal_eval(k.value) for k in mark.keywords if k.arg == "directions"), _BOTH if uses else "")
+                uses = {one.arg for one in node.args.args}
+                found = _BOTH if uses & _DIRECTED else _EITHER if "side" in uses else ""
+                directions = next((ast.literal_eval(k.value) for k in mark.keywords if k.arg == "directions"), found)
                 yield name, bullet, directions
 
 
@@ -58,8 +60,12 @@ def pytest_collection_modifyitems(config, items):
         if mark := item.get_closest_marker("case"):
             name, bullet = mark.args
             params = item.callspec.params if hasattr(item, "callspec") else {}
-            direction = params.get("direction", mark.kwargs.get("directions", ""))
+            direction = params.get("direction") or _port(params) or mark.kwargs.get("directions", "")
             item.user_properties.append(("case", (bullet, name, direction, item.path.name)))
+
+
+def _port(params):
+    return f"{params['side'].realm} port" if "side" in params else ""
 
 
 def pytest_runtest_logreport(report):

@@ -11,11 +11,11 @@ import time
 
 import ladder
 import pytest
+from sides import TO_CARRIER, TO_OFFICE
 
 from harness import netns, sip, ua, watch
 from harness.netns import CARRIER, CARRIER_A, PUB, PUB4
 
-TO_CARRIER, TO_OFFICE = "caller to carrier", "carrier to caller"
 # The ladder of a plain call's beginning and of its end, at either phone.
 UP, UP_FAR = ">INVITE <100 <200 >ACK ", "<INVITE >200 <ACK "
 END, END_FAR = " >BYE <200/BYE", " <BYE >200/BYE"
@@ -387,6 +387,19 @@ class Phones:
         found = [i for i, p in enumerate(packets) for m in sip.messages([p]) if ladder.name(m) == what and m.call_id == phone.call_id]
         return packets[found[number] + 1:]
 
+    def gap(self, phone, first, then):
+        """Seconds from one message of the phone's leg to another, as its host's kernel has stamped them."""
+        self.sync()
+        stamps = {name: next(m.ts for m in self.leg(phone).messages if ladder.name(m) == name) for name in (first, then)}
+        return stamps[then] - stamps[first]
+
+    def tries(self, port, second):
+        """How often an INVITE has come to that port of the called host before the second phone there had its own."""
+        self.sync()
+        invites = [m for m in self.watches[second.ns].sip(self.marks[second.ns]) if m.method == "INVITE" and m.dst == second.address]
+        before = invites[:next(at for at, m in enumerate(invites) if m.dport == second.port)]
+        return sum(m.dport == port for m in before)
+
     def silent_towards(self, rtp, phone, what):
         """No packet goes to that socket after the message of ours to the phone."""
         late = [p for p in self.after(phone, what) if (p.dst, p.dport) == (rtp.address, rtp.port)]
@@ -399,11 +412,6 @@ def watches(lab):
     yield made
     for one in made.values():
         one.close()
-
-
-@pytest.fixture(params=[TO_CARRIER, TO_OFFICE])
-def direction(request):
-    return request.param
 
 
 @pytest.fixture

@@ -18,13 +18,23 @@ def both(**values):
     return change
 
 
+SILENT, CLOSED = "+4901", "+4902"   # numbers of peers whose first target says nothing, or is a port that is not open
+
+
 def two_targets(config):
-    """Two targets of each peer, no credentials for them, and no redirects from them."""
+    """Two targets of each peer, no credentials for them, and no redirects from them; beside them two that rest after a test."""
     both(redirects="refuse")(config)
-    for peer, address in PEERS.items():
-        config["peers"][peer]["targets"] = [f"sip:{address}:5060", f"sip:{address}:5070"]
-        config["peers"][peer].setdefault("response_map", {})["receive"] = "carrier-in"
-    config["routes"] = [route for route in config["routes"] if "user" not in route]
+    routes = []
+    for (peer, address), caller in zip(PEERS.items(), reversed(PEERS)):
+        own = config["peers"][peer]
+        own["targets"] = [f"sip:{address}:5060", f"sip:{address}:5070"]
+        own.setdefault("response_map", {})["receive"] = "carrier-in"
+        for number, first in ((SILENT, 5062), (CLOSED, 5064)):
+            name = f"{peer}-{first}"
+            config["peers"][name] = {"realm": own["realm"], "match": [f"203.0.113.{first - 5000}"], "limits": {"setup": "2s"},
+                                     "targets": [f"sip:{address}:{first}", f"sip:{address}:5070"]}
+            routes.append({"from": caller, "user": f"{number}*", "to": [name]})
+    config["routes"] = [*routes, *(route for route in config["routes"] if "user" not in route)]
 
 
 # Few configurations, since each is a start of the process; the tests stand in their order.
@@ -287,3 +297,66 @@ def test_retry_after(phones):
     second.expect("ACK")
     phones.caller.ack(final=phones.caller.expect("486"))
     assert not first.heard("INVITE")
+
+
+@pytest.mark.config(change=two_targets)
+@pytest.mark.case("by a rule of the response map", "Failover")
+def test_by_rule(phones):
+    invite = place(phones)
+    first, second = move(phones)
+    first.reply(invite, "503 Service Unavailable")  # carrier-in: failover, and 480 where nobody is left
+    first.expect("ACK")
+    second.reply(second.expect("INVITE"), "503 Service Unavailable")
+    second.expect("ACK")
+    hear(phones, 480)
+    phones.judge(REFUSED.format(480), "<INVITE >503 <ACK")
+    phones.judge_leg(first, "<INVITE >503 <ACK")
+
+
+@pytest.mark.config(change=two_targets)
+@pytest.mark.case("busy is no reason", "Failover")
+def test_busy(phones):
+    invite = place(phones)
+    second = phones.second()
+    phones.callee.reply(invite, "486 Busy Here")
+    phones.callee.expect("ACK")
+    hear(phones, 486)
+    phones.sync()
+    assert not second.heard("INVITE")
+    phones.judge(REFUSED.format(486), "<INVITE >486 <ACK")
+
+
+def at_the_second(phones, number, timeout=4):
+    """A call to that number, answered by the second target's phone; who it is."""
+    phones.number = number + phones.number[3:]
+    phones.callee = phones.second()
+    phones.caller.call(phones.number)
+    phones.caller.expect("100")
+    phones.callee.expect("INVITE", timeout)
+    phones.answer(phones.callee.sdp())
+    phones.talk()
+    phones.end()
+    return phones.callee
+
+
+@pytest.mark.config(change=two_targets)
+@pytest.mark.case("by silence; the silent one is cancelled when it speaks", "Failover")
+def test_by_silence(phones):
+    silent = phones.second(5062)
+    answered = at_the_second(phones, SILENT, 12)
+    assert phones.tries(silent.port, answered) > 1, "it was given time"
+    invite = silent.expect("INVITE")
+    silent.reply(invite, "100 Trying")  # RFC 3261 9.1: not before
+    silent.reply(silent.expect("CANCEL"), "200 OK")
+    silent.reply(invite, "487 Request Terminated")
+    silent.expect("ACK")
+    phones.judge(UP + END, UP_FAR + END_FAR)
+    phones.judge_leg(silent, "<INVITE >100 <CANCEL >200/CANCEL >487 <ACK")
+
+
+@pytest.mark.config(change=two_targets)
+@pytest.mark.case("ICMP port unreachable: at once, the INVITE is not even repeated", "Failover")
+def test_unreachable(phones):
+    answered = at_the_second(phones, CLOSED)
+    phones.judge(UP + END, UP_FAR + END_FAR)
+    assert phones.tries(5064, answered) == 1

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two sides of Sallyport, for tests that are the same whichever of them calls (`sides`), or whichever of its ports is asked
+(`side`)."""
+from typing import NamedTuple
+
+import pytest
+
+from harness import netns
+from harness.netns import CARRIER, PUB
+
+TO_CARRIER, TO_OFFICE = "caller to carrier", "carrier to caller"
+
+
+class Side(NamedTuple):
+    ns: str          # its host
+    realm: str       # its realm and its port of Sallyport's
+    peer: str        # whom it is taken for
+    address: str
+    address6: str
+    second: str      # another address of that network; the office's is on no host: netns.address() puts it there
+    stranger: str    # the same, for one that is to be no peer
+    door: str        # Sallyport, seen from there
+    door6: str
+
+
+OFFICE = Side(PUB, "access", "office", netns.PUB4, netns.PUB6, "198.51.100.21", "198.51.100.99", netns.ACCESS4, netns.ACCESS6)
+TRUNK = Side(CARRIER, "core", "carrier-a", netns.CARRIER_A, netns.CARRIER6, netns.CARRIER_B, "192.0.2.99", netns.CORE4, netns.CORE6)
+BOTH = (OFFICE, TRUNK)
+
+
+def each_peer(change):
+    """A change of the lab's configuration that is made to both peers: change(peer's data, side)."""
+    def changed(config):
+        for side in BOTH:
+            change(config["peers"][side.peer], side)
+    return changed
+
+
+def one_way_routes(config):
+    """Calls from either side go to the other's one peer, whatever the number."""
+    config["routes"] = [{"from": "office", "to": ["carrier-a"]}, {"from": "carrier-a", "to": ["office"]}]
+
+
+@pytest.fixture(params=[TO_CARRIER, TO_OFFICE])
+def direction(request):
+    return request.param
+
+
+@pytest.fixture
+def sides(direction):
+    """(the calling side, the called one)."""
+    return BOTH if direction == TO_CARRIER else BOTH[::-1]
+
+
+@pytest.fixture(params=BOTH, ids=["at the office's port", "at the carrier's port"])
+def side(request):
+    """For what needs no call: either port of Sallyport serves it."""
+    return request.param
