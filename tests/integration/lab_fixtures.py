@@ -109,6 +109,10 @@ def ends():
         def inside(self, port=5060, **kwargs):
             return self._keep(ua.Endpoint(netns.UA, netns.UA4, port, **kwargs))
 
+        def at(self, side, port=5060, **kwargs):
+            """The host of that side (sides.py)."""
+            return self._keep(ua.Endpoint(side.ns, kwargs.pop("address", side.address), port, **kwargs))
+
         def carrier(self, address=netns.CARRIER_A, port=5060, **kwargs):
             return self._keep(ua.Endpoint(netns.CARRIER, address, port, **kwargs))
 

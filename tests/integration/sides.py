@@ -14,17 +14,17 @@ TO_CARRIER, TO_OFFICE = "caller to carrier", "carrier to caller"
 class Side(NamedTuple):
     ns: str          # its host
     realm: str       # its realm and its port of Sallyport's
-    peer: str        # whom it is taken for
+    peer: str        # the peer that it is
     address: str
     address6: str
-    second: str      # another address of that network; the office's is on no host: netns.address() puts it there
+    second: str      # another address of that network, which no host has until netns.address() puts it there
     stranger: str    # the same, for one that is to be no peer
     door: str        # Sallyport, seen from there
     door6: str
 
 
 OFFICE = Side(PUB, "access", "office", netns.PUB4, netns.PUB6, "198.51.100.21", "198.51.100.99", netns.ACCESS4, netns.ACCESS6)
-TRUNK = Side(CARRIER, "core", "carrier-a", netns.CARRIER_A, netns.CARRIER6, netns.CARRIER_B, "192.0.2.99", netns.CORE4, netns.CORE6)
+TRUNK = Side(CARRIER, "core", "carrier-a", netns.CARRIER_A, netns.CARRIER6, "192.0.2.21", "192.0.2.99", netns.CORE4, netns.CORE6)
 BOTH = (OFFICE, TRUNK)
 
 
