@@ -36,6 +36,15 @@ def each_peer(change):
     return changed
 
 
+def beside(config, number, make):
+    """One more peer on each side, at its host, for calls to that number (a prefix of its own): make(side) gives what it has
+    beside its realm. Nothing comes from it: the host's address is the usual peer's."""
+    for side, caller in zip(BOTH, BOTH[::-1]):
+        name = f"{side.peer}-{number[1:]}"
+        config["peers"][name] = {"realm": side.realm, "match": [f"203.0.113.1{number[-2:]}"], **make(side)}
+        config["routes"].insert(0, {"from": caller.peer, "user": f"{number}*", "to": [name]})
+
+
 def one_way_routes(config):
     """Calls from either side go to the other's one peer, whatever the number."""
     config["routes"] = [{"from": "office", "to": ["carrier-a"]}, {"from": "carrier-a", "to": ["office"]}]

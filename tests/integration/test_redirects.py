@@ -6,16 +6,13 @@ import re
 import ladder
 import pytest
 from phones import END, END_FAR, UP, UP_FAR
+from sides import BOTH, beside, each_peer, one_way_routes
 
-PEERS = {"office": "198.51.100.20", "carrier-a": "192.0.2.10"}
 REFUSED = ">INVITE <100 <{} >ACK"
 
 
 def both(**values):
-    def change(config):
-        for peer in PEERS:
-            config["peers"][peer].update(values)
-    return change
+    return each_peer(lambda peer, _: peer.update(values))
 
 
 SILENT, CLOSED = "+4901", "+4902"   # numbers of peers whose first target says nothing, or is a port that is not open
@@ -24,17 +21,14 @@ SILENT, CLOSED = "+4901", "+4902"   # numbers of peers whose first target says n
 def two_targets(config):
     """Two targets of each peer, no credentials for them, and no redirects from them; beside them two that rest after a test."""
     both(redirects="refuse")(config)
-    routes = []
-    for (peer, address), caller in zip(PEERS.items(), reversed(PEERS)):
-        own = config["peers"][peer]
-        own["targets"] = [f"sip:{address}:5060", f"sip:{address}:5070"]
+    one_way_routes(config)
+    for side in BOTH:
+        own = config["peers"][side.peer]
+        own["targets"] = [f"sip:{side.address}:5060", f"sip:{side.address}:5070"]
         own.setdefault("response_map", {})["receive"] = "carrier-in"
-        for number, first in ((SILENT, 5062), (CLOSED, 5064)):
-            name = f"{peer}-{first}"
-            config["peers"][name] = {"realm": own["realm"], "match": [f"203.0.113.{first - 5000}"], "limits": {"setup": "2s"},
-                                     "targets": [f"sip:{address}:{first}", f"sip:{address}:5070"]}
-            routes.append({"from": caller, "user": f"{number}*", "to": [name]})
-    config["routes"] = [*routes, *(route for route in config["routes"] if "user" not in route)]
+    for number, first in ((SILENT, 5062), (CLOSED, 5064)):
+        beside(config, number, lambda side, first=first: {
+            "targets": [f"sip:{side.address}:{first}", f"sip:{side.address}:5070"], "limits": {"setup": "2s"}})
 
 
 # Few configurations, since each is a start of the process; the tests stand in their order.

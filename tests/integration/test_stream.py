@@ -5,7 +5,7 @@ import time
 
 import pytest
 from lab_fixtures import set_up, talk
-from sides import BOTH, each_peer
+from sides import BOTH, beside, each_peer
 
 from harness import metrics, netns, pcap, stream, ua, verdicts
 from harness.netns import ACCESS4, CARRIER_A, PUB, PUB4
@@ -17,17 +17,10 @@ CLOSED, LARGE, V6 = "+4901", "+4902", "+4903"
 
 def over_tcp(config):
     """Both peers are called over TCP. One configuration for most tests, since each is a start of the process."""
-    routes = []
-    for side, caller in zip(BOTH, BOTH[::-1]):
-        config["peers"][side.peer]["targets"] = [f"sip:{side.address}:5060;transport=tcp"]
-        for at, (number, targets) in enumerate({
-                CLOSED: [f"sip:{side.address}:5066;transport=tcp", f"sip:{side.address}:5070"],
-                LARGE: [f"sip:{side.address}:5060", f"sip:{side.address}:5060;transport=tcp"],
-                V6: [f"sip:[{side.address6}]:5060;transport=tcp"]}.items()):
-            name = f"{side.peer}-{number[1:]}"
-            config["peers"][name] = {"realm": side.realm, "match": [f"203.0.113.{60 + at}"], "targets": targets}
-            routes.append({"from": caller.peer, "user": f"{number}*", "to": [name]})
-    config["routes"] = [*routes, *config["routes"]]
+    each_peer(lambda peer, side: peer.update(targets=[f"sip:{side.address}:5060;transport=tcp"]))(config)
+    beside(config, CLOSED, lambda side: {"targets": [f"sip:{side.address}:5066;transport=tcp", f"sip:{side.address}:5070"]})
+    beside(config, LARGE, lambda side: {"targets": [f"sip:{side.address}:5060", f"sip:{side.address}:5060;transport=tcp"]})
+    beside(config, V6, lambda side: {"targets": [f"sip:[{side.address6}]:5060;transport=tcp"]})
 
 
 @pytest.fixture
