@@ -269,31 +269,6 @@ def test_early_media_then_failover(phones):
 
 
 @pytest.mark.config(change=two_targets)
-@pytest.mark.case("503 with Retry-After: the next target at once, and alone for so long", "Failover")
-def test_retry_after(phones):
-    invite = place(phones)
-    first, second = move(phones)
-    first.reply(invite, "503 Service Unavailable", more=("Retry-After: 30",))
-    first.expect("ACK")
-    second.expect("INVITE")
-    phones.answer(second.sdp())
-    phones.talk()
-    phones.end()
-    phones.judge(UP + END, UP_FAR + END_FAR)
-    phones.judge_leg(first, "<INVITE >503 <ACK")
-    # Another call meanwhile: the second target alone hears of it.
-    first.call_id = second.call_id = ""
-    second.invite = None
-    phones.caller.call_id += "b"
-    phones.caller.call(phones.number)
-    again = second.expect("INVITE")
-    second.reply(again, "486 Busy Here")
-    second.expect("ACK")
-    phones.caller.ack(final=phones.caller.expect("486"))
-    assert not first.heard("INVITE")
-
-
-@pytest.mark.config(change=two_targets)
 @pytest.mark.case("by a rule of the response map", "Failover")
 def test_by_rule(phones):
     invite = place(phones)
@@ -318,6 +293,31 @@ def test_busy(phones):
     phones.sync()
     assert not second.heard("INVITE")
     phones.judge(REFUSED.format(486), "<INVITE >486 <ACK")
+
+
+@pytest.mark.config(change=two_targets)
+@pytest.mark.case("503 with Retry-After: the next target at once, and alone for so long", "Failover")
+def test_retry_after(phones):
+    invite = place(phones)
+    first, second = move(phones)
+    first.reply(invite, "503 Service Unavailable", more=("Retry-After: 30",))
+    first.expect("ACK")
+    second.expect("INVITE")
+    phones.answer(second.sdp())
+    phones.talk()
+    phones.end()
+    phones.judge(UP + END, UP_FAR + END_FAR)
+    phones.judge_leg(first, "<INVITE >503 <ACK")
+    # Another call meanwhile: the second target alone hears of it.
+    first.call_id = second.call_id = ""
+    second.invite = None
+    phones.caller.call_id += "b"
+    phones.caller.call(phones.number)
+    again = second.expect("INVITE")
+    second.reply(again, "486 Busy Here")
+    second.expect("ACK")
+    phones.caller.ack(final=phones.caller.expect("486"))
+    assert not first.heard("INVITE")
 
 
 def at_the_second(phones, number, timeout=4):
