@@ -23,6 +23,7 @@ class Packet(NamedTuple):
     payload: bytes
     length: int
     fragment: bool = False
+    seq: int = 0           # TCP's
 
 
 _names = {}
@@ -105,13 +106,13 @@ def parse_frame(ts, frame, length, fragments):
     if parsed is None:
         return Packet(ts, smac, dmac, ethertype, 0, "", 0, "", 0, frame[at:], length)
     proto, src, dst, body, fragment = parsed
-    sport = dport = 0
+    sport = dport = seq = 0
     if body is None:
         body = b""
     elif proto in (UDP, TCP) and len(body) >= 8:
-        sport, dport = struct.unpack_from("!HH", body)
+        sport, dport, seq = struct.unpack_from("!HHI", body)
         body = body[8:] if proto == UDP else body[(body[12] >> 4) * 4:] if len(body) >= 20 else b""
-    return Packet(ts, smac, dmac, ethertype, proto, _address(src), sport, _address(dst), dport, body, length, fragment)
+    return Packet(ts, smac, dmac, ethertype, proto, _address(src), sport, _address(dst), dport, body, length, fragment, seq)
 
 
 def read(path):

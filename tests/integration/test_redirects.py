@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a call goes when a target does not take it: redirects, failover, challenges; from the wire, in both directions."""
-import hashlib
 import re
 
 import ladder
 import pytest
+from digests import proof
 from phones import END, END_FAR, UP, UP_FAR
 from sides import BOTH, beside, each_peer, one_way_routes
 
@@ -129,21 +129,6 @@ def test_pass(phones):
 
 
 # ---- authentication
-
-HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
-
-
-def proof(request, algorithm, nonce, header="authorization"):
-    """The fields of the answer; it is right for this request, and by qop auth."""
-    value = request.get(header)
-    fields = dict(re.findall(r'(\w+)="?([^",]+)"?', value.partition(" ")[2]))
-
-    def h(text):
-        return HASHES[algorithm](text.encode()).hexdigest()
-    wanted = h(":".join((h("sally:lab:hush"), nonce, fields["nc"], fields["cnonce"], "auth", h(f"{request.method}:{fields['uri']}"))))
-    assert fields["response"] == wanted and fields["nonce"] == nonce and fields["qop"] == "auth" and fields["uri"] == request.uri, value
-    return fields
-
 
 def challenge(phone, request, status, algorithm, nonce, more=""):
     header = "WWW-Authenticate" if status.startswith("401") else "Proxy-Authenticate"
