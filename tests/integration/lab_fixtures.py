@@ -15,6 +15,7 @@ import yaml
 from harness import capture, netns, ua
 
 _FATAL = re.compile(r"AddressSanitizer|ThreadSanitizer|runtime error:|Segmentation|terminate called|Assertion .* failed|PANIC")
+NAME_SERVER = "203.0.113.53"  # in the carrier's host, on the management link
 KEEP = pathlib.Path(os.environ.get("LAB_KEEP", "/tmp/sallyport-tests-kept"))
 
 
@@ -30,6 +31,20 @@ def lab():
         yield one
     finally:
         one.down()
+
+
+@pytest.fixture(scope="module")
+def management(lab):
+    """A link that is none of Sallyport's ports, as a machine has one for its own; name servers are reached over it."""
+    def ip(ns, *words):
+        netns.run(ns, ["ip", *words], check=True)
+
+    ip(netns.SBC, "link", "add", "mgmt0", "type", "veth", "peer", "name", "mgmt0", "netns", netns.CARRIER)
+    for ns, address in ((netns.SBC, "203.0.113.1"), (netns.CARRIER, NAME_SERVER)):
+        ip(ns, "addr", "add", f"{address}/24", "dev", "mgmt0")
+        ip(ns, "link", "set", "mgmt0", "up")
+    yield
+    netns.run(netns.SBC, ["ip", "link", "del", "mgmt0"])
 
 
 @functools.cache

@@ -1,18 +1,24 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The matrix of cases. A test that proves one bears `@pytest.mark.case(NAME, BULLET)`; a run prints each case with its
-directions as pass or FAIL, and README.md lists them with the file that proves it. By hand: `matrix.py` writes that list."""
+"""The matrix of cases. A test that proves one bears `@pytest.mark.case(NAME, BULLET)`, as each of SIPp's scripts does by its name;
+a run prints each case with its directions as pass or FAIL, and README.md lists them with the files that prove it. By hand:
+`matrix.py` writes that list."""
 import ast
 import pathlib
 import re
+import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from sipp import CASES  # noqa: E402
+
 README = HERE / "README.md"
 BEGIN, END = "<!-- matrix: written by matrix.py -->", "<!-- end of matrix -->"
 BULLETS = ("Offer/answer", "Reliable provisionals", "Session timers", "199", "Forks", "Races", "Limits", "Redirects", "Failover",
            "Authentication", "Other requests", "Transfers across shards", "Numbers", "Codecs", "Header policy",
            "Response codes", "TCP", "TLS", "Names", "Spiral")
-_BOTH, _EITHER = "both", "each port"
+_BOTH, _EITHER, SIPP = "both", "each port", "test_sipp.py"
 _DIRECTED = {"phones", "direction", "sides", "slow"}  # fixtures that come in both directions
 
 
@@ -34,12 +40,22 @@ def cases(folder=HERE):
     """[(bullet, name, directions, file)] in the order of the bullets, then of the files."""
     found = [(bullet, name, directions, path.name) for path in sorted(folder.glob("test_*.py"))
              for name, bullet, directions in _marks(path)]
+    found += dict.fromkeys((one.bullet, one.name, _BOTH, SIPP) for one in CASES)  # variants of a case are one
     return sorted(found, key=lambda one: BULLETS.index(one[0]))
 
 
 def table(found):
-    rows = [f"| {bullet} | {name} | {directions or '-'} | `{file}` |" for bullet, name, directions, file in found]
+    """A row for each case, with all files that prove it."""
+    files, ways = {}, {}
+    for bullet, name, directions, file in found:
+        files.setdefault((bullet, name), []).append(f"`{file}`")
+        ways.setdefault((bullet, name), set()).add(directions)
+    rows = [f"| {bullet} | {name} | {_widest(ways[bullet, name])} | {', '.join(proof)} |" for (bullet, name), proof in files.items()]
     return "\n".join(["| bullet | case | directions | proved by |", "|---|---|---|---|", *rows])
+
+
+def _widest(directions):
+    return _BOTH if _BOTH in directions else max(directions) or "-"
 
 
 def written(text=None):

@@ -5,12 +5,12 @@ import json
 import time
 
 import pytest
+from lab_fixtures import NAME_SERVER as SERVER
 from lab_fixtures import set_up
 
 from harness import dns, metrics, netns, sip, stream
 from harness.netns import CARRIER, CARRIER6, CARRIER_A, CARRIER_B, CORE4, SBC
 
-MANAGEMENT, SERVER = "203.0.113.1", "203.0.113.53"
 FULL = {"carrier.test": ["NAPTR 10 10 s SIP+D2U _sip._udp.carrier.test"],
         "_sip._udp.carrier.test": ["SRV 10 0 5080 one.carrier.test"], "one.carrier.test": [f"A {CARRIER_A}"]}
 
@@ -26,20 +26,6 @@ def named(target="sip:carrier.test", server=SERVER, **more):
         config["routes"] = [{"from": "office", "to": ["carrier-a"]}, {"from": "carrier-a", "to": ["office"]}]
         config["dns"] = {"servers": [server], "min_ttl": "1s", "timeout": "300ms", "tries": 2, **more}
     return change
-
-
-@pytest.fixture(scope="module")
-def management(lab):
-    """A link that is none of Sallyport's ports, as a machine has one for its own."""
-    def ip(ns, *words):
-        netns.run(ns, ["ip", *words], check=True)
-
-    ip(SBC, "link", "add", "mgmt0", "type", "veth", "peer", "name", "mgmt0", "netns", CARRIER)
-    for ns, address in ((SBC, MANAGEMENT), (CARRIER, SERVER)):
-        ip(ns, "addr", "add", f"{address}/24", "dev", "mgmt0")
-        ip(ns, "link", "set", "mgmt0", "up")
-    yield
-    netns.run(SBC, ["ip", "link", "del", "mgmt0"])
 
 
 @pytest.fixture

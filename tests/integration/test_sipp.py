@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIPp plays the cases of the matrix, in both directions, beside one another on one Sallyport; each is judged from both wires by its
 own test. The scripts: sipp/cases_*.py."""
+import contextlib
 import shutil
 import time
 
 import pytest
-from lab_fixtures import KEEP
-from phones import TO_CARRIER, TO_OFFICE, left
+from lab_fixtures import KEEP, NAME_SERVER
+from phones import left
 from sipp import CASES
 from sipp import lab as sipp_lab
 from sipp import judge
+
+from harness import dns, netns
 
 
 def _items(session):
@@ -19,16 +22,17 @@ def _items(session):
 
 
 @pytest.fixture(scope="module")
-def played(_door, watches, tmp_path_factory, request):
+def played(_door, watches, management, tmp_path_factory, request):
     """All runs, over; and what of them is left in the process."""
     wanted = _items(request.session)
     folder = tmp_path_factory.mktemp("sipp")
     indexes = sorted({index for index, _ in wanted})
     sipp_lab.add_addresses(indexes)
-    _door(sipp_lab.configure(indexes))
-    clips = sipp_lab.made_clip(folder)
+    clips = sipp_lab.made_clips(folder)
     runs = {key: sipp_lab.prepared(*key, folder, clips) for key in wanted}
-    sipp_lab.play_all(runs.values())
+    with contextlib.closing(dns.NameServer(netns.CARRIER, NAME_SERVER, zone=sipp_lab.zone(indexes), ttl=60)):
+        _door(sipp_lab.configure(indexes))
+        sipp_lab.play_all(runs.values())
     rest = _rest()
     seen = {}
     for watch in watches.values():
@@ -50,7 +54,7 @@ def _params():
         yield pytest.param(index, id=label, marks=pytest.mark.case(case.name, case.bullet))
 
 
-@pytest.mark.parametrize("direction", [TO_CARRIER, TO_OFFICE])
+@pytest.mark.parametrize("direction", sipp_lab.DIRECTIONS)
 @pytest.mark.parametrize("index", _params())
 def test_scenario(played, door, index, direction):
     runs, seen, _ = played

@@ -25,6 +25,7 @@ class Case:
     repeats: tuple = ()           # roles that hear each repetition (SIPp's -nr), not the first only
     without: tuple = ()           # rules of ladder.py that this case breaks on purpose, by name
     transport: dict = field(default_factory=dict)  # {role: "tcp"}
+    names: dict = field(default_factory=dict)  # the callee's target is the name {name}: {name: its records}; {address}, {second}
     number: dict = field(default_factory=dict)  # {direction: what is called}; else one that no other has
     seconds: int = 25             # how long it may take
     hears: dict = field(default_factory=dict)   # {role: RTP packets}; else as many as it says itself

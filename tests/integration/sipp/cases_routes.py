@@ -4,7 +4,8 @@ from digests import proof
 
 from .case import END, END_FAR, UP, UP_FAR, Case
 
-REDIRECTS, FAILOVER, AUTH, TCP = "Redirects", "Failover", "Authentication", "TCP"
+REDIRECTS, FAILOVER, AUTH, TCP, NAMES = "Redirects", "Failover", "Authentication", "TCP", "Names"
+SRV = {"_sip._udp.{name}": ["SRV 10 0 5060 one.{name}"], "one.{name}": ["A {address}"]}
 BOTH = ("callee", "second")
 REFUSED = ">INVITE(sdp) <100 <{} >ACK"
 FOLLOW = {"redirects": {"mode": "follow", "depth": 2}}
@@ -35,7 +36,8 @@ CASES = [
     Case("follow: no deeper than the limit, and only to peers and allowed networks", REDIRECTS,
          REFUSED.format(480), "<INVITE(sdp) >302(abroad) <ACK", policy=FOLLOW, fields={"abroad": "Contact: <sip:777@203.0.113.1>"}),
     Case("pass: the caller hears the 302 with the numbers at our own host", REDIRECTS,
-         ">INVITE(sdp) <100 <302(hidden) >ACK", "<INVITE(sdp) >302(elsewhere) <ACK", policy={"redirects": "pass"}, fields=ELSEWHERE,
+         ">INVITE(sdp) <100 <302(hidden) >ACK", "<INVITE(sdp) >302(elsewhere) <ACK", policy={"redirects": "pass"},
+         fields={"elsewhere": "Contact: <sip:777@{address};secret=1>"},
          shows={"hidden": lambda m: m.get("contact").startswith(f"<sip:777@{m.src}")}),
     Case("refuse: a failure of that target, the next is tried", REDIRECTS,
          UP + END, "<INVITE(sdp) >302(elsewhere) <ACK", "<INVITE(sdp,him) >200(sdp) <ACK talk" + END_FAR, policy={"redirects": "refuse"},
@@ -50,7 +52,7 @@ CASES = [
     Case("busy is no reason", FAILOVER, REFUSED.format(486), "<INVITE(sdp) >486 <ACK", policy=MAPPED, route=BOTH, nobody=("second",)),
     Case("a 6xx stops the search", FAILOVER, REFUSED.format(603), "<INVITE(sdp) >603 <ACK", policy=MAPPED, route=BOTH, nobody=("second",)),
     Case("early media of a target that fails gives way to the next", FAILOVER,
-         ">INVITE(sdp) <100 <183(sdp) <200(sdp) >ACK talk" + END, "<INVITE(sdp) >183(sdp) talk ~500 >503 <ACK",
+         ">INVITE(sdp) <100 <183(sdp) <200(sdp) >ACK talk" + END, "<INVITE(sdp) >183(sdp) ~100 talk ~500 >503 <ACK",
          "<INVITE(sdp) >200(sdp) <ACK talk" + END_FAR, policy=MAPPED, route=BOTH, hears={"caller": 20, "callee": 0}),
     Case("503 with Retry-After: the next target at once, and alone for so long", FAILOVER,
          UP + END, "<INVITE(sdp) >503(rest) <ACK", "<INVITE(sdp) >200(sdp) <ACK talk" + END_FAR, policy=MAPPED, route=BOTH,
@@ -67,7 +69,7 @@ CASES = [
          END_FAR, policy=CREDENTIALS, fields=challenges("Proxy-Authenticate", "SHA-256"),
          shows={"first": proven("SHA-256", "n1", 1, "proxy-authorization"), "anew": proven("SHA-256", "n2", 1, "proxy-authorization")}),
     Case("credentials that are refused: the attempt has failed", AUTH,
-         REFUSED.format(403), "<INVITE(sdp) >401(n1) <ACK <INVITE(sdp,first) >401(n1) <ACK", policy=CREDENTIALS,
+         REFUSED.format(401), "<INVITE(sdp) >401(n1) <ACK <INVITE(sdp,first) >401(n1) <ACK", policy=CREDENTIALS,
          fields=challenges("WWW-Authenticate", "MD5"), shows={"first": proven("MD5", "n1", 1)}),
     Case("without credentials 407 is passed", AUTH,
          REFUSED.format("407(asks)"), "<INVITE(sdp) >407(n1) <ACK", fields=challenges("Proxy-Authenticate", "MD5"),
@@ -85,4 +87,13 @@ CASES = [
          transport={"caller": "tcp", "callee": "tcp"}),
     Case("nobody listens: the next target at once", TCP, UP + END, "", "<INVITE(sdp) >200(sdp) <ACK talk" + END_FAR,
          transport={"callee": "tcp"}, policy=MAPPED, route=BOTH),
+
+    Case("NAPTR, SRV and A lead to the call, the Request-URI keeps the name", NAMES,
+         UP + END, "<INVITE(sdp,name) >200(sdp) <ACK talk" + END_FAR, names={"{name}": ["NAPTR 10 10 s SIP+D2U _sip._udp.{name}"], **SRV},
+         shows={"name": lambda m: m.uri.endswith(".test")}),
+    Case("NAPTR chooses TCP", NAMES, UP + END, UP_FAR + END_FAR, transport={"callee": "tcp"},
+         names={**SRV, "{name}": ["NAPTR 10 20 s SIP+D2U _sip._udp.{name}", "NAPTR 10 10 s SIP+D2T _sip._tcp.{name}"],
+                "_sip._tcp.{name}": ["SRV 10 0 5060 one.{name}"]}),
+    Case("an ICMP error: failover at once", NAMES, UP + END, UP_FAR + END_FAR,
+         names={**SRV, "_sip._udp.{name}": ["SRV 20 0 5060 one.{name}", "SRV 10 0 5060 two.{name}"], "two.{name}": ["A {second}"]}),
 ]

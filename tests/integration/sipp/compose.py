@@ -66,13 +66,12 @@ class Composer:
     def _any_order(self, step):
         """Either may come first; then the other."""
         one, other, done = (f"l{next(self.labels)}" for _ in range(3))
-        first = "".join(self._step(s) for s in step.first)
         parts = []
         for part in step.parts:
             actions = self._noted(part[0])
             parts.append((part[0], actions, "".join(self._step(s) for s in part[1:])))
         (a, a_notes, a_then), (b, b_notes, b_then) = parts
-        return (first + _recv(a, a_notes, f' optional="true" next="{one}"') + _recv(b, b_notes, f' next="{other}"') +
+        return (_recv(a, a_notes, f' optional="true" next="{one}"') + _recv(b, b_notes, f' next="{other}"') +
                 f'  <label id="{one}"/>\n{a_then}{_recv(b, b_notes)}{b_then}  <nop next="{done}"/>\n' +
                 f'  <label id="{other}"/>\n{b_then}{_recv(a, a_notes)}{a_then}  <label id="{done}"/>\n')
 
@@ -166,8 +165,7 @@ class Composer:
         request = next(r for r in reversed(self.heard) if r.method == step.of)
         key, began = request.key, not request.to
         tag = f";tag={self.side.secret}{step.fork or 't'}" if began and step.what != "100" else ""
-        phrase = next((w[1:].replace("_", " ") for w in step.words if w.startswith("=")), words.PHRASES[int(step.what)])
-        head = [f"SIP/2.0 {step.what} {phrase}", f"Via:[$via{key}]", f"From:[$from{key}]", f"To:[$to{key}]{tag}", "Call-ID: [call_id]",
+        head = [f"SIP/2.0 {step.what} {words.PHRASES[int(step.what)]}", f"Via:[$via{key}]", f"From:[$from{key}]", f"To:[$to{key}]{tag}", "Call-ID: [call_id]",
                 f"CSeq:[$cseq{key}]"]
         if step.of == "INVITE" and began:
             head.append(f"Record-Route: {', '.join(reversed(self._route()))}")
@@ -182,6 +180,8 @@ class Composer:
             head.append(f"Contact: <sip:{side.secret}c@{side.address}:{side.port}{side.parameter}>")
         head += [f"User-Agent: {side.secret}u", f"X-Lab: {side.secret}x"]
         for word in step.words:
+            if not any(word in known for known in (side.fields, words.FIELDS, words.DESCRIPTIONS, words.BODIES, words.ACTS)):
+                raise ValueError(f"{step.name}: no such word: {word!r}")
             lines = side.fields.get(word) or words.FIELDS.get(word, "")
             head += [_filled(line, side, self) for line in lines.splitlines()]
         kind, body = self._body(step.words)
@@ -202,7 +202,7 @@ class Composer:
             return self.body
         self.offset += 8 * ("moved" in named)
         address = self.side.address
-        shown = "0.0.0.0" if "zero" in named else address
+        shown = next((place for word, place in (("zero", "0.0.0.0"), ("loopback", "127.0.0.1")) if word in named), address)
         rest = f"s=-\nc=IN IP4 {shown}\nt=0 0\n{words.streams(named, self.offset)}"
         if rest != self.described:
             self.described, self.version = rest, self.version + 1

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs cases beside one another on one Sallyport: each has an address of its own on either side, and so a peer with its own
 policy. SIPp writes what it makes of it into the run's folder: scenario, messages, errors."""
+import itertools
 import pathlib
 import socket
 import subprocess
@@ -8,13 +9,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from phones import TO_CARRIER
+from lab_fixtures import NAME_SERVER
+from phones import TO_CARRIER, TO_OFFICE
 
 from harness import netns, tone
 
 from . import CASES, compose
 
+DIRECTIONS = (TO_CARRIER, TO_OFFICE)
 BESIDE = 14         # runs at a time: each is two or three SIPps, which wake each millisecond
+QUICK_S = 25        # longer cases wait for a timer
 FIRST_HOST = 30     # above the lab's own
 CALLEE_PORT, CALLER_PORT = 5060, 5080
 CLIP_S = 0.2        # what a side says when it talks: 10 packets
@@ -29,7 +33,7 @@ def host(index, second=False):
 
 
 def _has_second(case):
-    return bool(case.second) or "second" in case.route
+    return bool(case.second) or "second" in case.route or "{second}" in str(case.names)
 
 
 def peers(index, case):
@@ -47,15 +51,37 @@ def configure(indexes):
         for index in indexes:
             case = CASES[index]
             for name, (side, address, second) in peers(index, case).items():
-                tcp = ";transport=tcp" if case.transport.get("callee") == "tcp" and not second else ""
                 config["peers"][name] = {"realm": {"office": "access", "carrier": "core"}[side], "match": [address],
-                                         "targets": [f"sip:{address}:{CALLEE_PORT}{tcp}"], **case.policy, **case.also.get(side, {})}
+                                         "targets": [_target(index, side, address, second)], **case.policy, **case.also.get(side, {})}
             for here, there in (("office", "carrier"), ("carrier", "office")):
                 if case.second and case.policy.get("refer"):
                     routes.append({"from": f"s{index}-{here}", "user": "0*", "to": [f"s{index}-{there}-2"]})
                 routes.append({"from": f"s{index}-{here}", "to": [f"s{index}-{there}" + "-2" * (one == "second") for one in case.route]})
         config["routes"] = routes + config["routes"]
+        config["dns"] = {"servers": [NAME_SERVER], "timeout": "300ms"}
     return change
+
+
+def _target(index, side, address, second):
+    case = CASES[index]
+    if case.names and not second:
+        return f"sip:{_name(index, side)}"
+    tcp = ";transport=tcp" if case.transport.get("callee") == "tcp" and not second else ""
+    return f"sip:{address}:{CALLEE_PORT}{tcp}"
+
+
+def _name(index, side):
+    return f"s{index}-{side}.test"
+
+
+def zone(indexes):
+    """What the name server of these cases knows."""
+    found = {}
+    for index, (side, (_, net, _)) in itertools.product(indexes, _SIDES.items()):
+        for name, records in CASES[index].names.items():
+            places = {"name": _name(index, side), "address": f"{net}.{host(index)}", "second": f"{net}.{host(index, True)}"}
+            found[name.format(**places)] = [one.format(**places) for one in records]
+    return found
 
 
 def add_addresses(indexes):
@@ -65,7 +91,7 @@ def add_addresses(indexes):
         subprocess.run(["ip", "-n", ns, "-batch", "-"], input=lines, text=True, check=True, timeout=60)
 
 
-def made_clip(folder):
+def made_clips(folder):
     """The media of all sides, in two voices."""
     return {role: tone.write_pcap(pathlib.Path(folder) / f"{role}.pcap", CLIP_S, seed, ssrc=0x51990 + seed)
             for seed, role in enumerate(("caller", "callee", "second"), 1)}
@@ -158,6 +184,7 @@ def play(run):
 
 
 def play_all(runs):
-    """Those that take long begin first."""
-    with ThreadPoolExecutor(BESIDE) as pool:
-        list(pool.map(play, sorted(runs, key=lambda one: -one.case.seconds)))
+    """Those that wait for a timer do so beside all others."""
+    slow = [one for one in runs if one.case.seconds > QUICK_S]
+    with ThreadPoolExecutor(len(slow) or 1) as waiting, ThreadPoolExecutor(BESIDE) as pool:
+        list(itertools.chain(waiting.map(play, slow), pool.map(play, [one for one in runs if one.case.seconds <= QUICK_S])))

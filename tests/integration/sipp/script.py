@@ -48,8 +48,7 @@ class Talk:
 
 @dataclass(frozen=True)
 class AnyOrder:
-    """Parts that each begin with what comes; `first` is sent before any of them."""
-    first: tuple
+    """Two parts that each begin with what comes."""
     parts: tuple
 
 
@@ -67,15 +66,17 @@ def _one(text):
 
 
 def _any_order(text):
-    first, parts = [], []
+    parts = []
     for step in map(_one, text.split()):
         if isinstance(step, Step) and not step.sent:
             parts.append([step])
+        elif parts:
+            parts[-1].append(step)
         else:
-            (parts[-1] if parts else first).append(step)
+            raise ValueError(f"what comes begins a part: {text!r}")
     if len(parts) != 2:
         raise ValueError(f"SIPp takes two in any order: {text!r}")
-    return AnyOrder(tuple(first), tuple(map(tuple, parts)))
+    return AnyOrder(tuple(map(tuple, parts)))
 
 
 def read(text):
@@ -87,7 +88,7 @@ def flat(steps):
     """The messages of them."""
     for step in steps:
         if isinstance(step, AnyOrder):
-            yield from flat((*step.first, *(one for part in step.parts for one in part)))
+            yield from flat(one for part in step.parts for one in part)
         elif isinstance(step, Step):
             yield step
 

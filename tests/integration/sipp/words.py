@@ -19,9 +19,12 @@ FIELDS = {
     "nothing": "RAck: 99 {invite} INVITE",
 }
 
+# What else a word of a message that is sent does: an RSeq, another From tag, a CSeq that leaves some out, one that is too low.
+ACTS = ("rel", "stranger", "skip", "old")
+
 # What makes a description (RFC 4566); `moved`: from another port from now on; `same`: the last one, version and all.
 DESCRIPTIONS = ("sdp", "moved", "same", "sendonly", "recvonly", "inactive", "zero", "video", "video0", "mute-video", "G722",
-                "G722+PCMU", "many")
+                "G722+PCMU", "many", "loopback")
 _FORMATS = {"0": "PCMU/8000", "8": "PCMA/8000", "9": "G722/8000", "18": "G729/8000", "97": "VP8/90000",
             "101": "telephone-event/8000"}
 
@@ -71,6 +74,8 @@ def _lists(field, token):
 SHOWS = {
     "bare": lambda m: not m.body and not m.get("content-type"),
     "sdp": _body(has=("m=audio",), hides=("m=video", "a=sendonly", "a=recvonly", "a=inactive", "0.0.0.0")),
+    "moved": _body(has=("m=audio",), hides=("m=video", "a=sendonly", "a=recvonly", "a=inactive", "0.0.0.0")),
+    "same": _body(has=("m=audio",)),
     "sendonly": _body(has=("a=sendonly",), hides=("0.0.0.0",)),
     "recvonly": _body(has=("a=recvonly",)),
     "inactive": _body(has=("a=inactive",), hides=("0.0.0.0",)),
