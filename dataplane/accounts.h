@@ -53,8 +53,11 @@ class Accounts {
   }
   // The egress `port` has taken packets with these notes and so many octets.
   void sent(std::uint8_t port, std::span<const PacketMeta> packets, std::uint64_t bytes) {
-    for (const PacketMeta& of : packets) {
-      if (of.ingress != kOwnPacket) counters_.ports[of.ingress].relayed.add(of.weight);
+    for (std::size_t i = 0; i < packets.size();) {  // those of one port at once
+      const std::uint8_t ingress = packets[i].ingress;
+      std::uint64_t weight = 0;
+      for (; i < packets.size() && packets[i].ingress == ingress; ++i) weight += packets[i].weight;
+      if (ingress != kOwnPacket) counters_.ports[ingress].relayed.add(weight);
     }
     counters_.ports[port].sent_packets.add(packets.size());
     counters_.ports[port].sent_bytes.add(bytes);

@@ -13,7 +13,7 @@ Classified classify_arp(const PacketView& view, std::uint8_t port, const LocalTa
   const std::uint8_t* arp = view.data + view.l3;
   const IpAddress sender = IpAddress::from_bytes(Family::v4, arp + 14);
   const IpAddress target = IpAddress::from_bytes(Family::v4, arp + 24);
-  if (sender != target && locals.find(port, view.vlan, target) == nullptr)
+  if (sender != target && locals.find(port, view.vlan, Family::v4, arp + 24) == nullptr)
     return dropped(DropReason::not_for_us);
   return {.is = PacketClass::kernel_neighbour};
 }
@@ -47,17 +47,18 @@ Classified classify_udp(const PacketView& view, const LocalAddress& local) {
 }  // namespace
 
 Classified classify(const PacketView& view, std::uint8_t port, const LocalTable& locals) {
+  if (view.protocol == kUdp && !view.fragment) {  // nearly all that comes
+    const LocalAddress* local = locals.find(port, view.vlan, view.family, view.destination_bytes());
+    if (local != nullptr) return classify_udp(view, *local);
+  }
   if (!locals.has_vlan(port, view.vlan)) return dropped(DropReason::wrong_vlan);
   if (view.ether_type == kEtherArp) return classify_arp(view, port, locals);
   if (is_neighbour_discovery(view)) return {.is = PacketClass::kernel_neighbour};
-  const LocalAddress* local = locals.find(port, view.vlan, view.destination());
+  const LocalAddress* local = locals.find(port, view.vlan, view.family, view.destination_bytes());
   if (local == nullptr) return dropped(DropReason::not_for_us);
   const bool icmp = view.protocol == (view.family == Family::v4 ? kIcmp : kIcmpv6);
   if (icmp) return classify_icmp(view, *local);
-  if (view.protocol == kUdp) {
-    return view.fragment ? Classified{.is = PacketClass::fragment, .local = local}
-                         : classify_udp(view, *local);
-  }
+  if (view.protocol == kUdp) return {.is = PacketClass::fragment, .local = local};  // a whole one: above
   if (view.protocol == kTcp && !view.fragment) return {.is = PacketClass::kernel_tcp, .local = local};
   return dropped(DropReason::protocol);
 }

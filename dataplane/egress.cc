@@ -9,8 +9,6 @@
 namespace sallyport::dp {
 namespace {
 
-constexpr std::uint8_t kHopLimit = 64;
-constexpr std::uint16_t kDontFragment = 0x4000;
 constexpr std::uint16_t kMoreFragments = 0x2000;
 
 void put16(std::uint8_t* at, std::uint16_t value) {
@@ -44,7 +42,7 @@ void write_ipv4(std::uint8_t* at, const Egress& egress, const HeaderFields& fiel
   put16(at + 2, static_cast<std::uint16_t>(kIpv4Bytes + fields.l4_bytes));
   const bool atomic = fields.dont_fragment && !fields.fragment;
   put16(at + 4, atomic ? std::uint16_t{0} : static_cast<std::uint16_t>(fields.id));
-  const std::uint16_t flags = atomic ? kDontFragment : fields.more_fragments ? kMoreFragments : 0;
+  const std::uint16_t flags = atomic ? kIpv4DontFragment : fields.more_fragments ? kMoreFragments : 0;
   put16(at + 6, static_cast<std::uint16_t>(flags | fields.fragment_offset / 8));
   at[8] = kHopLimit;
   at[9] = kUdp;

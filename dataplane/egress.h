@@ -11,6 +11,9 @@
 
 namespace sallyport::dp {
 
+inline constexpr std::uint8_t kHopLimit = 64;  // of what we send: we are the endpoint of both legs
+inline constexpr std::uint16_t kIpv4DontFragment = 0x4000;
+
 struct alignas(64) Egress {
   std::array<std::uint8_t, 6> mac{};  // of the next hop, when `resolved`
   std::uint8_t port = 0;

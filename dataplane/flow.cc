@@ -1,27 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/flow.h"
 
-namespace sallyport::dp {
+#include <algorithm>
 
-FlowCounters counters_of(const Flow& flow, const RtcpStatistics& rtcp) {
-  FlowCounters out;
-  out.packets = flow.packets;
-  out.bytes = flow.bytes;
-  out.sent_packets = flow.sent_packets;
-  out.sent_bytes = flow.sent_bytes;
-  out.dropped = flow.dropped;
-  out.lost = flow.rtp.lost();
-  out.jitter_us = flow.rtp.jitter_us();
-  out.ssrc = flow.rtp.ssrc;
-  out.first_ns = flow.first_ns;
-  out.last_ns = flow.packets == 0 ? 0 : flow.last_ns;
-  if (rtcp.generation == flow.generation) {
-    out.rtt_us = rtcp.rtt_us;
-    out.reported_lost = rtcp.reported_lost;
-  }
-  if (flow.is_locked()) out.latched = source_of(flow);
-  return out;
-}
+namespace sallyport::dp {
 
 Endpoint source_of(const Flow& flow) {
   return {IpAddress::from_bytes(flow.source_family, flow.source.data()), flow.source_port.host()};
@@ -29,6 +11,7 @@ Endpoint source_of(const Flow& flow) {
 
 void set_source(Flow& flow, const Endpoint& source) {
   flow.source = source.address.bytes();
+  std::copy_n(flow.source.begin(), flow.source_v4.size(), flow.source_v4.begin());
   flow.source_family = source.address.family();
   flow.source_port = be16(source.port);
   flow.in_sum = endpoints_sum(source, flow.spec.local);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// One slot of the flow table: six cache lines. A relayed packet reads lines 0, 1 and 3 of the flow it came to
-// and lines 2 and 3 of the pair it leaves by; the rest is for commands and latching. Its owning worker alone
-// touches it.
+// One slot of the flow table: seven cache lines. A relayed packet touches lines 0 and 1 of the flow that it
+// came to, of IPv6 line 2 too, and nothing of the pair that it leaves by (flow_link.h); the rest is for
+// commands, latching and RTCP. Its owning worker alone touches it.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "dataplane/api/contract.h"
 #include "dataplane/egress.h"
 #include "dataplane/latch.h"
-#include "dataplane/rtcp_statistics.h"
 #include "dataplane/rtp_statistics.h"
 
 namespace sallyport::dp {
@@ -27,61 +27,81 @@ inline constexpr std::uint8_t kTellLatched = 1, kTellIdle = 2, kTellRemoved = 4,
 
 inline constexpr std::uint16_t kNoProof = 0xffff;
 
+// An address as it stands in a header of IPv6; of IPv4 the first four octets, as in IpAddress.
+using AddressBytes = std::array<std::uint8_t, 16>;
+
 struct alignas(64) Flow {
-  // Line 0: the source check.
-  std::uint32_t generation;
+  // Line 0: who may send, what, and how much.
   FlowState state;
   LatchState latch;
   FlowKind kind;
   std::uint8_t pending;  // not zero: on the shard's list
-  FlowRef pair;
-  std::array<std::uint8_t, 16> source;  // of a strict or locked flow, as in IpAddress
-  be16 source_port;
+  bool rtcp_mux : 1;
+  bool may_send : 1;
+  bool secured : 1;
+  bool idle_told : 1;
+  std::uint8_t realm;
   Family source_family;
-  bool rtcp_mux;
-  bool may_send;
-  bool may_receive;
-  bool any_payload_type;
-  bool idle_told;
-  std::uint32_t active_index;  // in the worker's list
-  std::uint16_t in_sum;        // of source and local, for RFC 1624
-  std::uint16_t proof;         // index of the candidate, or kNoProof
-  std::array<std::uint64_t, 2> payload_types;
-
-  // Line 1: what was received.
-  alignas(64) std::uint64_t packets;
-  Nanoseconds last_ns;  // of the last accepted packet, or of the command that started the wait
-  RtpStatistics rtp;
-  std::uint32_t next_pending;  // the shard's list, kNoSlot ends it
-
-  // Line 2: how packets leave towards the endpoint.
-  Egress out;
-
-  // Line 3: policing and the other counters.
-  std::uint64_t bytes;
-  std::uint64_t sent_packets;
-  std::uint64_t sent_bytes;
+  Family out_family;  // of what leaves by the pair; none: not linked, the pair has to be asked
+  be16 source_port;   // of a strict or locked flow
+  std::uint16_t
+      sum_change;  // from the addresses and ports that packets come with to those that they leave with
+  std::array<std::uint8_t, 4> source_v4;
+  std::array<std::uint64_t, 2> payload_types;  // all ones: any
+  std::uint32_t ns_per_packet;                 // 0: no limit
+  std::uint32_t ns_per_byte_q8;                // in 1/256 ns; 0: no limit
   Nanoseconds packets_due;
   Nanoseconds bytes_due;
-  std::uint32_t ns_per_packet;   // 0: no limit
-  std::uint32_t ns_per_byte_q8;  // in 1/256 ns; 0: no limit
+  Nanoseconds last_ns;  // of the last accepted packet, or of the command that started the wait
+
+  // Line 1: what was received, and how it leaves while the flow is linked.
+  std::uint64_t packets;
+  std::uint64_t bytes;
+  RtpStatistics rtp;
+  std::uint32_t out_version;  // NextHopTable's when `out_mac` was read
+  std::array<std::uint8_t, 6> out_mac;
+  std::uint8_t out_realm;
+  std::uint8_t out_dscp;
+  std::array<std::uint8_t, 8> out_v4;  // source and destination address
+  be16 out_source_port;
+  be16 out_destination_port;
+
+  // Line 2: the long addresses, and the lists that the flow is on.
+  AddressBytes source;  // of either family
+  AddressBytes out_source_v6;
+  AddressBytes out_destination_v6;
+  std::uint32_t linked_from;   // the slot whose packets leave by this flow without asking it, or kNoSlot
+  std::uint32_t active_index;  // in the worker's list
+  std::uint32_t next_pending;  // the shard's list, kNoSlot ends it
+  std::uint16_t proof;         // index of the candidate, or kNoProof
+  std::uint16_t in_sum;        // of source and local, for RFC 1624
+
+  // Line 3: how packets leave towards the endpoint.
+  Egress out;
+
+  // Line 4: the other counters.
+  std::uint64_t sent_packets;  // less what linked_from has sent since it was settled
+  std::uint64_t sent_bytes;
   std::uint64_t dropped;
   Nanoseconds first_ns;
+  RtpHistory rtp_history;
+  std::uint32_t
+      settled_packets;  // what the pair's sent_packets has of `packets`, while linked: its low 32 bits
+  std::uint32_t settled_bytes;
 
-  // Lines 4 and 5.
+  // Lines 5 and 6.
   FlowSpec spec;
 
   [[nodiscard]] bool is_locked() const { return latch == LatchState::locked || latch == LatchState::moving; }
   [[nodiscard]] bool knows_source() const { return latch == LatchState::strict || is_locked(); }
+  [[nodiscard]] std::uint32_t generation() const { return spec.self.generation; }
 };
 
-static_assert(sizeof(Flow) == 384);
-static_assert(offsetof(Flow, packets) == 64 && offsetof(Flow, out) == 128 && offsetof(Flow, bytes) == 192 &&
-              offsetof(Flow, spec) == 256);
+static_assert(sizeof(Flow) == 448);
+static_assert(offsetof(Flow, packets) == 64 && offsetof(Flow, source) == 128 && offsetof(Flow, out) == 192 &&
+              offsetof(Flow, sent_packets) == 256 && offsetof(Flow, spec) == 320);
 static_assert(std::is_trivially_copyable_v<Flow>);
 
-// The counters as the contract gives them.
-[[nodiscard]] FlowCounters counters_of(const Flow& flow, const RtcpStatistics& rtcp);
 // Where packets to the endpoint may go now: the locked source, or the SDP address where the mode trusts it.
 [[nodiscard]] Endpoint target_of(const Flow& flow);
 [[nodiscard]] Endpoint source_of(const Flow& flow);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/flow_events.h"
 
-#include "dataplane/flow.h"
+#include "dataplane/flow_link.h"
 
 namespace sallyport::dp {
 
@@ -43,7 +43,7 @@ bool FlowEvents::deliver() {
 // again, once its flow_removed is in the ring.
 bool FlowEvents::tell_now(std::uint32_t slot, Flow& flow) {
   const unsigned shard = flow.spec.owner.shard;
-  const FlowRef self{slot, flow.generation};
+  const FlowRef self{slot, flow.generation()};
   const FlowOwner& owner = flow.spec.owner;
   if ((flow.pending & kTellLatched) != 0) {
     if (!push(shard, Event::flow_latched, FlowLatched{self, owner, source_of(flow)})) return false;
@@ -58,9 +58,7 @@ bool FlowEvents::tell_now(std::uint32_t slot, Flow& flow) {
     flow.pending &= static_cast<std::uint8_t>(~kTellActive);
   }
   if ((flow.pending & kTellRemoved) != 0) {
-    if (!push(shard, Event::flow_removed, FlowRemoved{self, owner, counters_of(flow, flows_.rtcp(slot))})) {
-      return false;
-    }
+    if (!push(shard, Event::flow_removed, FlowRemoved{self, owner, counters_of(flows_, slot)})) return false;
     flow.pending = 0;
     flow.state = FlowState::free;
   }

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/flow_keeper.h"
 
+#include <rte_prefetch.h>
+
 #include <algorithm>
 
+#include "dataplane/flow_link.h"
 #include "dataplane/police.h"
+#include "dataplane/rtcp_statistics.h"
 
 namespace sallyport::dp {
 namespace {
 
 constexpr Nanoseconds kScanPeriod = kSecond / 2;  // in which every active flow is looked at once
 constexpr std::size_t kScanAtMost = 1024;         // in one turn
+constexpr std::size_t kScanAhead = 4;             // whose memory is on its way meanwhile
 
 [[nodiscard]] std::vector<bool> slots_of_worker(const WorkerContext& context) {
   std::vector<bool> owned(context.flows->size());
@@ -31,6 +36,15 @@ constexpr std::size_t kScanAtMost = 1024;         // in one turn
 
 [[nodiscard]] std::uint32_t per_unit(std::uint64_t nanoseconds, std::uint32_t rate) {
   return rate == 0 ? 0 : static_cast<std::uint32_t>(std::min<std::uint64_t>(nanoseconds / rate, 0xffffffffu));
+}
+
+// What look_at reads.
+void prefetch_look(const Flow& flow) {
+  rte_prefetch0(&flow);
+  rte_prefetch0(&flow.rtp);
+  rte_prefetch0(&flow.out);
+  rte_prefetch0(&flow.rtp_history);
+  rte_prefetch0(&flow.spec.idle_timeout_ms);
 }
 
 }  // namespace
@@ -65,14 +79,15 @@ unsigned FlowKeeper::owner_of_slot(std::uint32_t slot) const {
 
 // The fields that packets read, from the spec. What the latch and the counters hold stays.
 void FlowKeeper::take(Flow& flow, const FlowSpec& spec) {
+  constexpr std::uint64_t kAll = ~std::uint64_t{0};
   flow.spec = spec;
   flow.kind = spec.kind;
-  flow.pair = spec.pair;
+  flow.realm = static_cast<std::uint8_t>(spec.realm);
   flow.rtcp_mux = spec.rtcp_mux;
   flow.may_send = spec.may_send;
-  flow.may_receive = spec.may_receive;
-  flow.payload_types = spec.payload_types;
-  flow.any_payload_type = spec.payload_types[0] == 0 && spec.payload_types[1] == 0;
+  flow.secured = spec.secured;
+  const bool any_type = spec.payload_types[0] == 0 && spec.payload_types[1] == 0;
+  flow.payload_types = any_type ? std::array{kAll, kAll} : spec.payload_types;
   flow.ns_per_packet = per_unit(static_cast<std::uint64_t>(kSecond), spec.police_pps);
   flow.ns_per_byte_q8 = per_unit(static_cast<std::uint64_t>(kSecond) << 8, spec.police_bytes_per_s);
 }
@@ -91,12 +106,12 @@ void FlowKeeper::install(const FlowSpec& spec, Nanoseconds now_ns) {
   Flow& flow = flows_[slot];
   // A slot is only used again after its flow_removed. A shard that breaks this loses the old flow, never its
   // event.
-  if (flow.state == FlowState::active) remove({slot, flow.generation}, flow.spec.owner.shard);
+  if (flow.state == FlowState::active) remove({slot, flow.generation()}, flow.spec.owner.shard);
   if (flow.state == FlowState::removing) return;
   flow = Flow{};
-  flow.generation = spec.self.generation;
   flow.state = FlowState::active;
   flow.proof = kNoProof;
+  flow.linked_from = kNoSlot;
   take(flow, spec);
   flow.latch = spec.latch == LatchMode::off ? LatchState::strict : LatchState::open;
   if (flow.latch == LatchState::strict) set_source(flow, spec.remote);
@@ -110,7 +125,8 @@ void FlowKeeper::install(const FlowSpec& spec, Nanoseconds now_ns) {
 void FlowKeeper::update(const FlowUpdate& update, Nanoseconds now_ns) {
   const FlowSpec& spec = update.spec;
   Flow* flow = owns(spec.self.slot) ? active(spec.self.slot) : nullptr;
-  if (flow == nullptr || flow->generation != spec.self.generation || !is_place_of(spec)) return;
+  if (flow == nullptr || flow->generation() != spec.self.generation || !is_place_of(spec)) return;
+  unlink(flows_, *flow);
   const bool was_strict = flow->latch == LatchState::strict;
   const bool is_strict = spec.latch == LatchMode::off;
   // Who only received was believed for less than RTP: now that it sends, it proves itself by what it sends.
@@ -135,7 +151,8 @@ void FlowKeeper::reopen(Flow& flow) {
 
 void FlowKeeper::remove(const FlowRef& ref, unsigned shard) {
   Flow* flow = owns(ref.slot) ? active(ref.slot) : nullptr;
-  if (flow == nullptr || flow->generation != ref.generation || flow->spec.owner.shard != shard) return;
+  if (flow == nullptr || flow->generation() != ref.generation || flow->spec.owner.shard != shard) return;
+  unlink(flows_, *flow);
   forget_proof(*flow, DropReason::flow_latching);
   count_loss(*flow);
   deactivate(*flow);
@@ -199,6 +216,7 @@ void FlowKeeper::forget_proof(Flow& flow, DropReason reason) {
 }
 
 void FlowKeeper::lock(std::uint32_t slot, Flow& flow, const Endpoint& source, Nanoseconds now_ns) {
+  unlink(flows_, flow);
   flow.latch = LatchState::locked;
   set_source(flow, source);
   retarget(flow, now_ns);
@@ -208,12 +226,13 @@ void FlowKeeper::lock(std::uint32_t slot, Flow& flow, const Endpoint& source, Na
 
 Flow* FlowKeeper::rtp_of(std::uint32_t slot, const Flow& rtcp) {
   Flow* rtp = slot == 0 || !owns(slot - 1) ? nullptr : active(slot - 1);
-  return rtp != nullptr && rtp->kind == FlowKind::rtp && rtp->generation == rtcp.generation ? rtp : nullptr;
+  return rtp != nullptr && rtp->kind == FlowKind::rtp && rtp->generation() == rtcp.generation() ? rtp
+                                                                                                : nullptr;
 }
 
 RtcpStatistics& FlowKeeper::rtcp_of(std::uint32_t slot, const Flow& flow) {
   RtcpStatistics& rtcp = flows_.rtcp(slot);
-  if (rtcp.generation != flow.generation) rtcp = {.generation = flow.generation};
+  if (rtcp.generation != flow.generation()) rtcp = {.generation = flow.generation()};
   return rtcp;
 }
 
@@ -222,9 +241,9 @@ void FlowKeeper::heard_control(std::uint32_t slot, const Flow& flow, std::span<c
   if (flow.kind == FlowKind::rtcp) {
     if (Flow* rtp = rtp_of(slot, flow)) heard(slot - 1, *rtp, now_ns);
   }
-  const FlowRef to = flow.pair;
+  const FlowRef to = flow.spec.pair;
   const Flow* pair = owns(to.slot) ? active(to.slot) : nullptr;
-  if (pair == nullptr || pair->generation != to.generation) return;
+  if (pair == nullptr || pair->generation() != to.generation) return;
   read_reports(packet, rtcp_of(slot, flow), rtcp_of(to.slot, *pair), now_ns);
 }
 
@@ -241,14 +260,16 @@ void FlowKeeper::tell_active(std::uint32_t slot, Flow& flow) {
 // Net gaps since the last look; the realm's counter never goes back, so what arrives late afterwards stays
 // counted.
 void FlowKeeper::count_loss(Flow& flow) {
-  const std::uint32_t lost = flow.rtp.lost();
-  if (lost <= flow.rtp.reported_lost) return;
-  context_.counters->realms[flow.spec.realm].media_lost_packets.add(lost - flow.rtp.reported_lost);
-  flow.rtp.reported_lost = lost;
+  std::uint32_t& reported = flow.rtp_history.reported_lost;
+  const std::uint32_t lost = flow.rtp.lost(flow.rtp_history);
+  if (lost <= reported) return;
+  context_.counters->realms[flow.realm].media_lost_packets.add(lost - reported);
+  reported = lost;
 }
 
 void FlowKeeper::look_at(Flow& flow, std::uint32_t slot, Nanoseconds now_ns) {
   count_loss(flow);
+  if (is_settling_due(flow)) settle(flows_, flow);
   keep_resolved(flow, now_ns);
   const Nanoseconds limit = Nanoseconds{flow.spec.idle_timeout_ms} * kMillisecond;
   if (!flow.spec.reports_idle || limit == 0 || flow.idle_told || now_ns - flow.last_ns < limit) return;
@@ -265,6 +286,7 @@ void FlowKeeper::scan(Nanoseconds now_ns) {
                             static_cast<std::size_t>(kScanPeriod / kMicrosecond);
   for (std::size_t n = std::min({share + 1, active_.size(), kScanAtMost}); n > 0; --n) {
     if (scan_at_ >= active_.size()) scan_at_ = 0;
+    if (scan_at_ + kScanAhead < active_.size()) prefetch_look(flows_[active_[scan_at_ + kScanAhead]]);
     const std::uint32_t slot = active_[scan_at_++];
     look_at(flows_[slot], slot, now_ns);
   }

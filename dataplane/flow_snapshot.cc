@@ -5,7 +5,7 @@
 #include <chrono>
 #include <thread>
 
-#include "dataplane/flow.h"
+#include "dataplane/flow_link.h"
 
 namespace sallyport::dp {
 
@@ -33,8 +33,7 @@ void FlowSnapshot::fill(const FlowKeeper& keeper, FlowTable& flows) {
   const std::vector<std::uint32_t>& slots = keeper.active_slots();
   const std::size_t end = std::min({rows_.size() + kRowsATurn, slots.size(), limit_});
   for (std::size_t i = rows_.size(); i < end; ++i) {
-    const Flow& flow = flows[slots[i]];
-    rows_.push_back({flow.spec, counters_of(flow, flows.rtcp(slots[i]))});
+    rows_.push_back({flows[slots[i]].spec, counters_of(flows, slots[i])});
   }
   const bool all = rows_.size() >= std::min(slots.size(), limit_);
   state_.store(all ? State::done : State::asked, std::memory_order_release);

@@ -4,9 +4,8 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <memory>
 #include <new>
-
-#include "dataplane/flow.h"
 
 namespace sallyport::dp {
 
@@ -20,6 +19,8 @@ std::size_t slots_of(const std::vector<MediaRange>& media) {
 
 namespace {
 
+constexpr std::size_t kLargePage = std::size_t{2} << 20;
+
 // Zeroed by the kernel and touched page by page as flows come. Throws std::bad_alloc.
 void* reserve(std::size_t bytes) {
   void* memory =
@@ -28,31 +29,29 @@ void* reserve(std::size_t bytes) {
   return memory;
 }
 
+std::size_t mapped_bytes(std::size_t slots) {
+  return slots * sizeof(Flow) + kLargePage;
+}
+
 }  // namespace
 
 FlowTable::FlowTable(std::size_t slots) : slots_(slots) {
   if (slots == 0) return;
   rtcp_ = static_cast<RtcpStatistics*>(reserve(slots * sizeof(RtcpStatistics)));
-  void* memory = reserve(slots * sizeof(Flow));
-  // Large pages would keep a busy table out of the TLB's way, but resident memory grows in their steps: flows
-  // of one call are neighbours, so it pays from a few hundred calls on. Where the kernel does not have them,
-  // no matter.
+  mapping_ = reserve(mapped_bytes(slots));
+  void* memory = mapping_;
+  std::size_t room = mapped_bytes(slots);
+  std::align(kLargePage, slots * sizeof(Flow), memory, room);
+  // Resident memory grows in the steps of large pages: flows of one call are neighbours, so it pays from a
+  // few hundred calls on. Where the kernel does not have them, no matter.
   madvise(memory, slots * sizeof(Flow), MADV_HUGEPAGE);
   flows_ = static_cast<Flow*>(memory);  // zero octets are a free Flow
 }
 
 FlowTable::~FlowTable() {
   if (flows_ == nullptr) return;
-  munmap(flows_, slots_ * sizeof(Flow));
+  munmap(mapping_, mapped_bytes(slots_));
   munmap(rtcp_, slots_ * sizeof(RtcpStatistics));
-}
-
-Flow& FlowTable::operator[](std::uint32_t slot) {
-  return flows_[slot];
-}
-
-RtcpStatistics& FlowTable::rtcp(std::uint32_t slot) {
-  return rtcp_[slot];
 }
 
 }  // namespace sallyport::dp

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Theory of operation. One slot for every media port of every media address: (address, port) is an index, so
 // there is no hash, no collision and no failed insert. The memory is one mapping, zeroed by the kernel and
-// touched slot by slot as flows come, so idle ports cost nothing. A slot belongs to one worker, which alone
-// reads and writes it.
+// touched page by page as flows come, so idle ports cost nothing; large pages, where the kernel has them,
+// keep a busy table out of the TLB's way. A slot belongs to one worker, which alone reads and writes it.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +11,10 @@
 
 #include "dataplane/api/contract.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/flow.h"
+#include "dataplane/rtcp_statistics.h"
 
 namespace sallyport::dp {
-
-struct Flow;
-struct RtcpStatistics;
 
 // Slots that `media` spans.
 [[nodiscard]] std::size_t slots_of(const std::vector<MediaRange>& media);
@@ -28,11 +27,12 @@ class FlowTable {
   FlowTable& operator=(const FlowTable&) = delete;
 
   [[nodiscard]] std::size_t size() const { return slots_; }
-  [[nodiscard]] Flow& operator[](std::uint32_t slot);  // slot < size()
+  [[nodiscard]] Flow& operator[](std::uint32_t slot) { return flows_[slot]; }  // slot < size()
   // What RTCP has said of that slot's flow; memory of its own, so that flows without RTCP touch none of it.
-  [[nodiscard]] RtcpStatistics& rtcp(std::uint32_t slot);
+  [[nodiscard]] RtcpStatistics& rtcp(std::uint32_t slot) { return rtcp_[slot]; }
 
  private:
+  void* mapping_ = nullptr;  // of flows_, with what its alignment takes
   Flow* flows_ = nullptr;
   RtcpStatistics* rtcp_ = nullptr;
   std::size_t slots_ = 0;

@@ -2,8 +2,6 @@
 #include "dataplane/local_table.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 
 namespace sallyport::dp {
 namespace {
@@ -29,33 +27,19 @@ LocalTable::LocalTable(const std::vector<RealmOptions>& realms, const std::vecto
     }
   }
   buckets_.assign(std::bit_ceil(std::max<std::size_t>(16, addresses_.size() * 4)), 0);
+  mask_ = buckets_.size() - 1;
   for (std::uint16_t i = 0; i < addresses_.size(); ++i) {
-    std::size_t at = hash(addresses_[i].address) & (buckets_.size() - 1);
-    while (buckets_[at] != 0) at = (at + 1) & (buckets_.size() - 1);
+    keys_.push_back(key_of(addresses_[i].address.family(), addresses_[i].address.bytes().data()));
+    std::size_t at = hash(keys_[i]) & mask_;
+    while (buckets_[at] != 0) at = (at + 1) & mask_;
     buckets_[at] = static_cast<std::uint16_t>(i + 1);
   }
 }
 
-std::uint64_t LocalTable::hash(const IpAddress& address) {
-  std::uint64_t words[2];
-  std::memcpy(words, address.bytes().data(), sizeof(words));
-  const std::uint64_t mixed = (words[0] ^ std::rotl(words[1], 29)) * 0x9e3779b97f4a7c15u;
-  return mixed >> 40;
-}
-
-const LocalAddress* LocalTable::find(std::uint8_t port, std::uint16_t vlan, const IpAddress& address) const {
-  std::size_t at = hash(address) & (buckets_.size() - 1);
-  for (; buckets_[at] != 0; at = (at + 1) & (buckets_.size() - 1)) {
-    const LocalAddress& entry = addresses_[buckets_[at] - 1u];
-    if (entry.address == address && entry.port == port && entry.vlan == vlan) return &entry;
-  }
-  return nullptr;
-}
-
 const LocalAddress* LocalTable::find_any(std::uint16_t realm, const IpAddress& address) const {
   const LocalAddress* found = nullptr;
-  std::size_t at = hash(address) & (buckets_.size() - 1);
-  for (; buckets_[at] != 0; at = (at + 1) & (buckets_.size() - 1)) {
+  std::size_t at = hash(key_of(address.family(), address.bytes().data())) & mask_;
+  for (; buckets_[at] != 0; at = (at + 1) & mask_) {
     const LocalAddress& entry = addresses_[buckets_[at] - 1u];
     if (entry.address != address) continue;
     if (entry.realm == realm) return &entry;

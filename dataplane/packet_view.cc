@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/packet_view.h"
 
-#include <cstring>
-
-#include "dataplane/checksum.h"
-
 namespace sallyport::dp {
 namespace {
 
@@ -121,8 +117,8 @@ DropReason view_tcp(std::span<const std::uint8_t> head, PacketView& out) {
 
 }  // namespace
 
-DropReason view_packet(std::span<const std::uint8_t> head, std::size_t total, bool trust_ip_checksum,
-                       PacketView& out) {
+DropReason view_any_packet(std::span<const std::uint8_t> head, std::size_t total, bool trust_ip_checksum,
+                           PacketView& out) {
   out = PacketView{};
   DropReason reason = view_link(head, out);
   if (reason != kPass) return reason;

@@ -5,10 +5,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "dataplane/api/drop_reason.h"
 #include "dataplane/base/address.h"
+#include "dataplane/checksum.h"
 
 namespace sallyport::dp {
 
@@ -58,11 +60,48 @@ struct PacketView {
   [[nodiscard]] Endpoint destination_endpoint() const { return {destination(), destination_port}; }
 };
 
+// view_packet for any frame.
+[[nodiscard]] DropReason view_any_packet(std::span<const std::uint8_t> head, std::size_t total,
+                                         bool trust_ip_checksum, PacketView& out);
+// The same for what nearly all packets are: untagged, IPv4 without options, whole, UDP. False: it is not, or
+// something is wrong with it.
+[[nodiscard]] inline bool view_plain_packet(std::span<const std::uint8_t> head, std::size_t total,
+                                            bool trust_ip_checksum, PacketView& out) {
+  constexpr std::size_t kUdpAt = kEtherBytes + kIpv4Bytes;
+  if (head.size() < kUdpAt + kUdpBytes) return false;
+  const std::uint8_t* ip = head.data() + kEtherBytes;
+  const std::uint8_t* udp = ip + kIpv4Bytes;
+  const bool whole = (read16(ip + 6) & 0x3fff) == 0;
+  if (read16(ip - 2) != kEtherIpv4 || ip[0] != 0x45 || ip[9] != kUdp || !whole) return false;
+  const std::uint16_t ip_bytes = read16(ip + 2);
+  const std::uint16_t udp_bytes = read16(udp + 4);
+  if (kEtherBytes + ip_bytes > total || udp_bytes < kUdpBytes || udp_bytes + kIpv4Bytes > ip_bytes)
+    return false;
+  if (!trust_ip_checksum && fold(sum_of(ip, kIpv4Bytes)) != 0xffff) return false;
+  out = PacketView{.data = head.data(),
+                   .ether_type = kEtherIpv4,
+                   .l3 = kEtherBytes,
+                   .l4 = kUdpAt,
+                   .l4_bytes = static_cast<std::uint16_t>(ip_bytes - kIpv4Bytes),
+                   .family = Family::v4,
+                   .protocol = kUdp,
+                   .fragment_id = read16(ip + 4),
+                   .source_port = read16(udp),
+                   .destination_port = read16(udp + 2),
+                   .payload = kUdpAt + kUdpBytes,
+                   .payload_bytes = static_cast<std::uint16_t>(udp_bytes - kUdpBytes)};
+  std::memcpy(&out.udp_checksum, udp + 6, sizeof(out.udp_checksum));
+  return true;
+}
+
 // Of `total` octets of a frame, the first `head.size()` lie together: the headers have to be among them.
 // Lengths in headers are held against `total`. `trust_ip_checksum`: it was verified before (a reassembled
 // datagram). kPass, or why the frame is to be dropped. ARP passes with its 28 octets there and nothing read.
-[[nodiscard]] DropReason view_packet(std::span<const std::uint8_t> head, std::size_t total,
-                                     bool trust_ip_checksum, PacketView& out);
+[[nodiscard]] inline DropReason view_packet(std::span<const std::uint8_t> head, std::size_t total,
+                                            bool trust_ip_checksum, PacketView& out) {
+  if (view_plain_packet(head, total, trust_ip_checksum, out)) return kPass;
+  return view_any_packet(head, total, trust_ip_checksum, out);
+}
 
 // The whole UDP datagram lies behind the headers (one segment): true when its checksum is right, or absent in
 // IPv4.

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "dataplane/checksum.h"
+#include "dataplane/flow_link.h"
 #include "dataplane/handoff.h"
 #include "dataplane/police.h"
 
@@ -18,12 +19,13 @@ constexpr std::size_t kUdptlBytes = 3;  // T.38 9.1: sequence number, and a prim
 }
 
 [[nodiscard]] bool from_own_source(const Flow& flow, const PacketView& view) {
-  return view.family == flow.source_family && be16(view.source_port) == flow.source_port &&
-         std::memcmp(view.source_bytes(), flow.source.data(), view.address_bytes()) == 0;
+  if (view.family != flow.source_family || be16(view.source_port) != flow.source_port) return false;
+  if (view.family == Family::v4) return std::memcmp(view.source_bytes(), flow.source_v4.data(), 4) == 0;
+  return std::memcmp(view.source_bytes(), flow.source.data(), flow.source.size()) == 0;
 }
 
 [[nodiscard]] Behind behind_header(const Flow& flow) {
-  return flow.spec.secured ? Behind::encrypted : Behind::clear;
+  return flow.secured ? Behind::encrypted : Behind::clear;
 }
 
 [[nodiscard]] DropReason rtcp_sanity(const MediaPacket& media) {
@@ -40,7 +42,7 @@ constexpr std::size_t kUdptlBytes = 3;  // T.38 9.1: sequence number, and a prim
     return DropReason::flow_rtp_malformed;
   media.rtp_read = true;
   const unsigned type = media.rtp.payload_type;
-  const bool negotiated = flow.any_payload_type || (flow.payload_types[type >> 6] >> (type & 63) & 1) != 0;
+  const bool negotiated = (flow.payload_types[type >> 6] >> (type & 63) & 1) != 0;
   return negotiated ? kPass : DropReason::flow_payload_type;
 }
 
@@ -91,12 +93,14 @@ constexpr std::size_t kUdptlBytes = 3;  // T.38 9.1: sequence number, and a prim
 Relay::Relay(const WorkerContext& context, FlowKeeper& keeper, Neighbours& neighbours, TxQueues& tx,
              DatagramSender& sender, Handoff& handoff, Accounts& accounts)
     : context_(context),
+      flows_(*context.flows),
       keeper_(keeper),
       neighbours_(neighbours),
       tx_(tx),
       sender_(sender),
       handoff_(handoff),
       accounts_(accounts),
+      ways_(ways_out(context, sender)),
       waiting_(neighbours) {}
 
 void Relay::arrive(rte_mbuf* packet, const PacketView& view, std::uint32_t slot, Nanoseconds now_ns) {
@@ -247,17 +251,18 @@ void Relay::accept(MediaPacket& media, Nanoseconds now_ns) {
   if (reason == kPass || reason == DropReason::flow_keep_alive) keeper_.heard(media.slot, flow, now_ns);
   if (reason != kPass) return drop(media, reason);
   if (media.control) keeper_.heard_control(media.slot, flow, payload_of(media.view), now_ns);
-  if (flow.first_ns == 0) flow.first_ns = now_ns;
-  if (media.rtp_read) flow.rtp.add(media.rtp, now_ns);
-  accounts_.counters().realms[flow.spec.realm].media_received_packets.add();
+  if (flow.packets == 0 && flow.first_ns == 0) flow.first_ns = now_ns;
+  if (media.rtp_read) flow.rtp.add(media.rtp, flow.rtp_history, now_ns);
+  accounts_.counters().realms[flow.realm].media_received_packets.add();
   relay(media, now_ns);
 }
 
 void Relay::relay(MediaPacket& media, Nanoseconds now_ns) {
-  const FlowRef to = media.flow->pair;
+  if (leave_by_link(media, now_ns)) return;
+  const FlowRef to = media.flow->spec.pair;
   Flow* pair = keeper_.owns(to.slot) ? keeper_.active(to.slot) : nullptr;
-  if (pair == nullptr || pair->generation != to.generation) return drop(media, DropReason::flow_no_pair);
-  if (!pair->may_receive && !media.control) return drop(media, DropReason::flow_direction);
+  if (pair == nullptr || pair->generation() != to.generation) return drop(media, DropReason::flow_no_pair);
+  if (!pair->spec.may_receive && !media.control) return drop(media, DropReason::flow_direction);
   if (pair->out.family == Family::none) return drop(media, DropReason::flow_no_remote);
   if (pair->out.internal_slot != kNoSlot) return go_inside(media, *pair, now_ns);
   send(media, *pair, now_ns);
@@ -269,12 +274,30 @@ void Relay::count(MediaPacket& media, Flow& pair) {
   flow.bytes += media.view.payload_bytes;
   pair.sent_packets += 1;
   pair.sent_bytes += media.view.payload_bytes;
-  accounts_.counters().realms[pair.spec.realm].media_sent_packets.add();
+  accounts_.counters().realms[pair.realm].media_sent_packets.add();
+}
+
+// The pair has been asked before (flow_link.h): only headers are written. False, and nothing is done, where
+// it has to be asked: no link, other neighbours since, too large for the egress, or a checksum to be made of
+// all octets.
+bool Relay::leave_by_link(MediaPacket& media, Nanoseconds now_ns) {
+  Flow& flow = *media.flow;
+  if (flow.out_family == Family::none || flow.out_version != neighbours_.version() ||
+      waiting_.is_due(now_ns) || !in_place(media)) {
+    return false;
+  }
+  const WayOut& way = ways_[flow.out_realm];
+  if (!way.write(flow, media.view, *media.packet)) return false;
+  flow.packets += 1;
+  flow.bytes += media.view.payload_bytes;
+  accounts_.counters().realms[flow.out_realm].media_sent_packets.add();
+  tx_.push(way.port(), media.packet);
+  return true;
 }
 
 void Relay::send(MediaPacket& media, Flow& pair, Nanoseconds now_ns) {
   if (waiting_.is_due(now_ns)) retry(now_ns);  // what came before leaves before
-  switch (neighbours_.resolve(pair.out, pair.spec.realm, now_ns)) {
+  switch (neighbours_.resolve(pair.out, pair.realm, now_ns)) {
     case NextHopState::no_route:
       return drop(media, DropReason::no_route);
     case NextHopState::unresolved:
@@ -286,6 +309,7 @@ void Relay::send(MediaPacket& media, Flow& pair, Nanoseconds now_ns) {
   if (in_place(media) && udp_bytes <= sender_.unfragmented_bytes(pair.out)) {
     if (const DropReason reason = rewrite(media, pair.out); reason != kPass) return drop(media, reason);
     count(media, pair);
+    if (pair.spec.may_receive) link(flows_, media.slot, pair);
     return tx_.push(pair.out.port, media.packet);
   }
   // Larger than the egress takes, or not in one piece: made anew, in fragments where it must be.
@@ -300,7 +324,7 @@ void Relay::send(MediaPacket& media, Flow& pair, Nanoseconds now_ns) {
 void Relay::wait(MediaPacket& media, Nanoseconds now_ns) {
   const Nanoseconds until = media.until_ns != 0 ? media.until_ns : now_ns + MediaWait::kTime;
   if (now_ns >= until || !in_place(media)) return drop(media, DropReason::no_neighbour);
-  if (const auto gone = waiting_.add({media.packet, media.slot, media.flow->generation, until})) {
+  if (const auto gone = waiting_.add({media.packet, media.slot, media.flow->generation(), until})) {
     media.flow->dropped += 1;
     accounts_.drop(gone->packet, DropReason::no_neighbour);
   }
@@ -315,12 +339,12 @@ void Relay::retry(Nanoseconds now_ns) {
 
 // It was accepted when it came; what has changed since is the flow, or its pair.
 void Relay::resume(const WaitingMedia& waited, Nanoseconds now_ns) {
-  MediaPacket media{.packet = waited.packet, .slot = waited.slot, .until_ns = waited.until_ns};
+  PacketView view;
+  MediaPacket media{.packet = waited.packet, .view = view, .slot = waited.slot, .until_ns = waited.until_ns};
   media.flow = keeper_.active(waited.slot);
   const std::span head{rte_pktmbuf_mtod(waited.packet, const std::uint8_t*), waited.packet->data_len};
-  const bool read =
-      view_packet(head, waited.packet->pkt_len, meta(waited.packet).reassembled, media.view) == kPass;
-  if (media.flow == nullptr || media.flow->generation != waited.generation || !read) {
+  const bool read = view_packet(head, waited.packet->pkt_len, meta(waited.packet).reassembled, view) == kPass;
+  if (media.flow == nullptr || media.flow->generation() != waited.generation || !read) {
     return accounts_.drop(waited.packet, DropReason::no_neighbour);
   }
   media.kind = media_kind(payload_of(media.view));

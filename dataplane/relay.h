@@ -17,6 +17,7 @@
 #include "dataplane/packet_view.h"
 #include "dataplane/rtp.h"
 #include "dataplane/tx_queues.h"
+#include "dataplane/way_out.h"
 
 namespace sallyport::dp {
 
@@ -27,7 +28,7 @@ inline constexpr std::uint8_t kMaxHops = 4;  // from flow to flow inside
 // One packet on its way; `flow` is where it arrived.
 struct MediaPacket {
   rte_mbuf* packet = nullptr;
-  PacketView view;
+  const PacketView& view;
   std::uint32_t slot = kNoSlot;
   Flow* flow = nullptr;
   MediaKind kind = MediaKind::other;
@@ -63,6 +64,7 @@ class Relay {
   void lock(MediaPacket& media, const Endpoint& source, Nanoseconds now_ns);
   void accept(MediaPacket& media, Nanoseconds now_ns);
   void relay(MediaPacket& media, Nanoseconds now_ns);
+  [[nodiscard]] bool leave_by_link(MediaPacket& media, Nanoseconds now_ns);
   void send(MediaPacket& media, Flow& pair, Nanoseconds now_ns);
   void wait(MediaPacket& media, Nanoseconds now_ns);
   void resume(const WaitingMedia& waited, Nanoseconds now_ns);
@@ -73,12 +75,14 @@ class Relay {
   [[nodiscard]] DropReason rewrite(MediaPacket& media, const Egress& out);
 
   const WorkerContext& context_;
+  FlowTable& flows_;
   FlowKeeper& keeper_;
   Neighbours& neighbours_;
   TxQueues& tx_;
   DatagramSender& sender_;
   Handoff& handoff_;
   Accounts& accounts_;
+  std::vector<WayOut> ways_;  // by realm
   MediaWait waiting_;
   bool retrying_ = false;
 };

@@ -1,41 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/rtp.h"
 
-#include <cstring>
-
-#include "dataplane/base/bytes.h"
-
 namespace sallyport::dp {
-namespace {
-
-constexpr std::size_t kRtpBytes = 12;
-
-template <typename T>
-[[nodiscard]] T read(const std::uint8_t* at) {
-  T value;
-  std::memcpy(&value, at, sizeof(value));
-  return value;
-}
-
-}  // namespace
-
-MediaKind media_kind(std::span<const std::uint8_t> payload) {
-  if (payload.empty()) return MediaKind::keep_alive;
-  const std::uint8_t first = payload[0];
-  if (first <= 3) return MediaKind::stun;
-  if (first >= 20 && first <= 63) return MediaKind::dtls;
-  if (first >= 64 && first <= 79) return MediaKind::turn;
-  if (first < 128 || first > 191) return MediaKind::other;
-  const bool control = payload.size() > 1 && payload[1] >= 192 && payload[1] <= 223;
-  return control ? MediaKind::rtcp : MediaKind::rtp;
-}
-
-bool read_rtp(std::span<const std::uint8_t> payload, std::size_t total, RtpHeader& out, Behind behind) {
+bool is_rtp_sane(std::span<const std::uint8_t> payload, std::size_t total, Behind behind) {
   if (payload.size() < kRtpBytes || payload[0] >> 6 != 2) return false;
   std::size_t header_bytes = kRtpBytes + (payload[0] & 0x0fu) * 4u;
   if ((payload[0] & 0x10) != 0) {  // extension, 5.3.1
     if (payload.size() < header_bytes + 4) return false;
-    header_bytes += 4 + std::size_t{read<be16>(&payload[header_bytes + 2]).host()} * 4;
+    header_bytes += 4 + std::size_t{read16(&payload[header_bytes + 2])} * 4;
   }
   if (total < header_bytes) return false;
   const bool padded = (payload[0] & 0x20) != 0 && behind == Behind::clear;
@@ -43,27 +15,22 @@ bool read_rtp(std::span<const std::uint8_t> payload, std::size_t total, RtpHeade
     const std::uint8_t padding = payload[total - 1];
     if (padding == 0 || header_bytes + padding > total) return false;
   }
-  out.marker = (payload[1] & 0x80) != 0;
-  out.payload_type = payload[1] & 0x7f;
-  out.sequence = read<be16>(&payload[2]).host();
-  out.timestamp = read<be32>(&payload[4]).host();
-  out.ssrc = read<be32>(&payload[8]).host();
   return true;
 }
 
 std::uint32_t rtcp_ssrc(std::span<const std::uint8_t> payload) {
-  return read<be32>(&payload[4]).host();
+  return read32(&payload[4]);
 }
 
 bool rtcp_sane(std::span<const std::uint8_t> payload, Behind behind) {
   if (payload.size() < 8) return false;
   if (behind == Behind::encrypted) {
-    const std::size_t bytes = (std::size_t{read<be16>(&payload[2]).host()} + 1) * 4;
+    const std::size_t bytes = (std::size_t{read16(&payload[2])} + 1) * 4;
     return payload[0] >> 6 == 2 && payload[1] >= 192 && payload[1] <= 223 && bytes <= payload.size();
   }
   while (!payload.empty()) {
     if (payload.size() < 4 || payload[0] >> 6 != 2 || payload[1] < 192 || payload[1] > 223) return false;
-    const std::size_t bytes = (std::size_t{read<be16>(&payload[2]).host()} + 1) * 4;
+    const std::size_t bytes = (std::size_t{read16(&payload[2])} + 1) * 4;
     if (bytes > payload.size()) return false;
     // A.2: only the last packet of a compound may be padded.
     if ((payload[0] & 0x20) != 0 && bytes != payload.size()) return false;

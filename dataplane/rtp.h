@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <span>
 
+#include "dataplane/base/bytes.h"
+
 namespace sallyport::dp {
 
 enum class MediaKind : std::uint8_t {
@@ -18,7 +20,18 @@ enum class MediaKind : std::uint8_t {
   other
 };
 
-[[nodiscard]] MediaKind media_kind(std::span<const std::uint8_t> payload);
+[[nodiscard]] inline MediaKind media_kind(std::span<const std::uint8_t> payload) {
+  if (payload.empty()) return MediaKind::keep_alive;
+  const std::uint8_t first = payload[0];
+  if (first >= 128 && first <= 191) {
+    const bool control = payload.size() > 1 && payload[1] >= 192 && payload[1] <= 223;
+    return control ? MediaKind::rtcp : MediaKind::rtp;
+  }
+  if (first <= 3) return MediaKind::stun;
+  if (first >= 20 && first <= 63) return MediaKind::dtls;
+  if (first >= 64 && first <= 79) return MediaKind::turn;
+  return MediaKind::other;
+}
 
 struct RtpHeader {
   std::uint8_t payload_type = 0;
@@ -32,10 +45,24 @@ struct RtpHeader {
 // a compound cannot be judged.
 enum class Behind : std::uint8_t { clear, encrypted };
 
+inline constexpr std::size_t kRtpBytes = 12;
+
+// What read_rtp says, of any header.
+[[nodiscard]] bool is_rtp_sane(std::span<const std::uint8_t> payload, std::size_t total, Behind behind);
+
 // `payload` is of kind rtp; at least the RTP header, CSRCs and extension lie in it. `total`: octets of the
 // datagram, for the padding, which is only judged when all of it lies in `payload`. False: malformed.
-[[nodiscard]] bool read_rtp(std::span<const std::uint8_t> payload, std::size_t total, RtpHeader& out,
-                            Behind behind = Behind::clear);
+[[nodiscard]] inline bool read_rtp(std::span<const std::uint8_t> payload, std::size_t total, RtpHeader& out,
+                                   Behind behind = Behind::clear) {
+  const bool plain = payload.size() >= kRtpBytes && payload[0] == 0x80;  // nothing but the fixed header
+  if (!plain && !is_rtp_sane(payload, total, behind)) return false;
+  out.marker = (payload[1] & 0x80) != 0;
+  out.payload_type = payload[1] & 0x7f;
+  out.sequence = read16(&payload[2]);
+  out.timestamp = read32(&payload[4]);
+  out.ssrc = read32(&payload[8]);
+  return true;
+}
 
 // A compound or reduced-size (RFC 5506) RTCP packet whose lengths add up to the datagram; of SRTCP (RFC
 // 3711 3.4) the first packet's header, which is all that is in clear.

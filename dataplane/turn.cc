@@ -79,6 +79,7 @@ unsigned Turn::take(Nanoseconds now_ns) {
     for (auto& reassembler : reassemblers_) reassembler->expire(now_ns);
   }
   keeper_.scan(now_ns);
+  handoff_.flush();
   tx_.flush();
   if (events_.deliver()) ++work;
   events_.ring_bells();
@@ -130,8 +131,7 @@ void Turn::carry_out(const RecordRing::Record& record, unsigned shard, Nanosecon
   }
 }
 
-// Three passes over a burst, so that each packet's memory is on its way while the others are worked on:
-// headers, the flow, and the pair that it leaves by.
+// Two passes over a burst, so that each packet's flow is on its way while the others' headers are read.
 unsigned Turn::poll_port(std::uint8_t port, Nanoseconds now_ns) {
   std::array<rte_mbuf*, kBurst> burst;
   const WorkerPort& from = context_.ports[port];
@@ -140,7 +140,6 @@ unsigned Turn::poll_port(std::uint8_t port, Nanoseconds now_ns) {
   accounts_.received(port, std::span(burst).first(count));
   for (unsigned i = 0; i < count; ++i) rte_prefetch0(rte_pktmbuf_mtod(burst[i], void*));
   for (unsigned i = 0; i < count; ++i) look(burst[i], port, steps_[i]);
-  for (unsigned i = 0; i < count; ++i) prefetch_pair(steps_[i]);
   for (unsigned i = 0; i < count; ++i) {
     if (burst[i]->nb_segs != 1) {
       process_alone(burst[i], now_ns);
@@ -148,6 +147,7 @@ unsigned Turn::poll_port(std::uint8_t port, Nanoseconds now_ns) {
       dispatch(burst[i], steps_[i], now_ns);
     }
   }
+  handoff_.flush();
   return count;
 }
 
@@ -159,20 +159,15 @@ void Turn::look(rte_mbuf* packet, std::uint8_t port, Step& step) {
   step.what = reason == kPass ? classify(step.view, port, locals_) : Classified{.reason = reason};
   if (step.what.is != PacketClass::media) return;
   step.slot = step.what.local->media.slot_of(step.view.destination_port);
-  const Flow* flow = &(*context_.flows)[step.slot];
-  rte_prefetch0(flow);
-  rte_prefetch0(&flow->packets);
-  rte_prefetch0(&flow->bytes);
+  prefetch_flow(step.slot);
+  if (step.view.family == Family::v6) rte_prefetch0(&(*context_.flows)[step.slot].source);
 }
 
-void Turn::prefetch_pair(const Step& step) {
-  if (step.slot == kNoSlot || !keeper_.owns(step.slot)) return;
-  const std::uint32_t pair = (*context_.flows)[step.slot].pair.slot;
-  if (pair >= context_.flows->size()) return;
-  const Flow* flow = &(*context_.flows)[pair];
-  rte_prefetch0(flow);
-  rte_prefetch0(&flow->out);
-  rte_prefetch0(&flow->bytes);
+// What a packet of IPv4 touches.
+void Turn::prefetch_flow(std::uint32_t slot) {
+  const Flow& flow = (*context_.flows)[slot];
+  rte_prefetch0(&flow);
+  rte_prefetch0(&flow.packets);
 }
 
 void Turn::dispatch(rte_mbuf* packet, Step& step, Nanoseconds now_ns) {
@@ -195,9 +190,8 @@ void Turn::dispatch(rte_mbuf* packet, Step& step, Nanoseconds now_ns) {
 }
 
 void Turn::to_media(rte_mbuf* packet, const Step& step, Nanoseconds now_ns) {
-  const unsigned owner = keeper_.owner_of(step.what.local->media, step.view.destination_port);
-  if (owner != context_.id) return handoff_.give(owner, packet, step.slot);
-  relay_.arrive(packet, step.view, step.slot, now_ns);
+  if (keeper_.owns(step.slot)) return relay_.arrive(packet, step.view, step.slot, now_ns);
+  handoff_.give(keeper_.owner_of(step.what.local->media, step.view.destination_port), packet, step.slot);
 }
 
 void Turn::to_fragments(rte_mbuf* packet, const PacketView& view, Nanoseconds now_ns) {
@@ -219,11 +213,14 @@ unsigned Turn::poll_handoff(Nanoseconds now_ns) {
   std::array<rte_mbuf*, kBurst> burst;
   const unsigned count =
       rte_ring_sc_dequeue_burst(context_.handoff_in, reinterpret_cast<void**>(burst.data()), kBurst, nullptr);
+  // The other worker's core has them yet: the notes first, then what they lead to.
+  for (unsigned i = 0; i < count; ++i) {
+    rte_prefetch0(burst[i]);
+    rte_prefetch0(&meta(burst[i]));
+  }
   for (unsigned i = 0; i < count; ++i) {
     rte_prefetch0(rte_pktmbuf_mtod(burst[i], void*));
-    if (const std::uint32_t slot = meta(burst[i]).slot; slot < context_.flows->size()) {
-      rte_prefetch0(&(*context_.flows)[slot]);
-    }
+    if (const std::uint32_t slot = meta(burst[i]).slot; slot < context_.flows->size()) prefetch_flow(slot);
   }
   for (unsigned i = 0; i < count; ++i) {
     if (const std::uint32_t slot = meta(burst[i]).slot; slot < context_.flows->size()) {

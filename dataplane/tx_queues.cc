@@ -19,14 +19,15 @@ std::uint64_t payload_bytes(rte_mbuf* packet) {
   return view_packet(head, packet->pkt_len, true, view) == kPass ? view.payload_bytes : 0;
 }
 
-// A packet that the relay counted as relayed has not left.
+// A packet that the relay counted as relayed has not left. What a linked flow has sent is told of its own
+// counters.
 void take_back(Flow& flow, FlowTable& flows, std::uint64_t bytes) {
   if (flow.packets == 0) return;
   flow.packets -= 1;
   flow.bytes -= std::min(flow.bytes, bytes);
   flow.dropped += 1;
-  if (flow.pair.slot >= flows.size()) return;
-  Flow& pair = flows[flow.pair.slot];
+  if (flow.out_family != Family::none || flow.spec.pair.slot >= flows.size()) return;
+  Flow& pair = flows[flow.spec.pair.slot];
   pair.sent_packets -= std::min<std::uint64_t>(pair.sent_packets, 1);
   pair.sent_bytes -= std::min(pair.sent_bytes, bytes);
 }

@@ -84,9 +84,10 @@ class Statistics : public ::testing::Test {
  protected:
   void packet(std::uint16_t sequence, Nanoseconds late = 0, std::uint8_t type = 0, std::uint32_t ssrc = 1) {
     statistics.add({.payload_type = type, .sequence = sequence, .timestamp = sequence * 160u, .ssrc = ssrc},
-                   kSecond + sequence * 20 * kMillisecond + late);
+                   history, kSecond + sequence * 20 * kMillisecond + late);
   }
   RtpStatistics statistics;
+  RtpHistory history;
 };
 
 TEST_F(Statistics, count_gaps_that_nothing_fills) {
@@ -94,7 +95,7 @@ TEST_F(Statistics, count_gaps_that_nothing_fills) {
     packet(sequence);
   // Eight were due (65534 to 5), six came, one of them twice: RFC 3550 A.3 takes the copy for one of the
   // missing.
-  EXPECT_EQ(statistics.lost(), 2u);
+  EXPECT_EQ(statistics.lost(history), 2u);
 }
 
 TEST_F(Statistics, do_not_mistake_a_new_source_or_a_restart_for_loss) {
@@ -103,13 +104,14 @@ TEST_F(Statistics, do_not_mistake_a_new_source_or_a_restart_for_loss) {
   packet(5000, 0, 0, 2);
   packet(5001, 0, 0, 2);
   packet(30000, 0, 0, 2);
-  EXPECT_EQ(statistics.lost(), 1u);
+  EXPECT_EQ(statistics.lost(history), 1u);
   EXPECT_EQ(statistics.ssrc, 2u);
 }
 
 TEST_F(Statistics, estimate_jitter_of_known_and_learned_clocks) {
   for (const std::uint8_t type : std::initializer_list<std::uint8_t>{0, 96}) {
     statistics = {};
+    history = {};
     for (std::uint16_t sequence = 1; sequence < 400; ++sequence) {
       packet(sequence, sequence % 2 == 0 ? 0 : 4 * kMillisecond, type);
     }
@@ -117,6 +119,7 @@ TEST_F(Statistics, estimate_jitter_of_known_and_learned_clocks) {
     EXPECT_NEAR(statistics.jitter_us(), 4000, 125) << int{type};
   }
   statistics = {};
+  history = {};
   for (std::uint16_t sequence = 1; sequence < 400; ++sequence) packet(sequence);
   EXPECT_EQ(statistics.jitter_us(), 0u);
 }

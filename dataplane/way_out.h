@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all packets that leave by one realm have in common, and the headers of a linked flow's packets made
+// from that and from the flow. The relay's hot path: what write_headers (egress.h) does for any packet, in
+// straight lines for a whole datagram.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "dataplane/checksum.h"
+#include "dataplane/datagram_sender.h"
+#include "dataplane/flow.h"
+#include "dataplane/packet_view.h"
+#include "dataplane/worker_context.h"
+
+namespace sallyport::dp {
+
+class WayOut {
+ public:
+  WayOut(const WorkerContext& context, const DatagramSender& sender, const RealmOptions& realm);
+
+  [[nodiscard]] std::uint8_t port() const { return port_; }
+
+  // New headers before the same payload, by what `flow` is linked to; the UDP header keeps its place, so only
+  // the front of the mbuf moves. The packet is one segment that `view` describes. False, and nothing is done:
+  // too large for the egress, no room in front, or no checksum came and IPv6 wants one.
+  [[nodiscard]] bool write(const Flow& flow, const PacketView& view, rte_mbuf& packet) const {
+    const bool v4 = flow.out_family == Family::v4;
+    const std::size_t udp_bytes = view.payload_bytes + kUdpBytes;
+    const std::size_t headers = link_bytes_ + (v4 ? kIpv4Bytes : kIpv6Bytes);
+    if (udp_bytes > (v4 ? most_v4_ : most_v6_) || packet.data_off + std::size_t{view.l4} < headers)
+      return false;
+    if (view.udp_checksum == 0 && !v4) return false;
+    auto* const udp = rte_pktmbuf_mtod_offset(&packet, std::uint8_t*, view.l4);
+    packet.data_off = static_cast<std::uint16_t>(packet.data_off + view.l4 - headers);
+    packet.data_len = static_cast<std::uint16_t>(headers + udp_bytes);
+    packet.pkt_len = packet.data_len;
+    packet.ol_flags &=
+        RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT;  // no word of the ingress's about VLAN or checksums
+    write_udp(udp, flow, static_cast<std::uint16_t>(udp_bytes), view.udp_checksum);
+    std::uint8_t* const ip = v4 ? write_ipv4(udp, flow, udp_bytes) : write_ipv6(udp, flow, udp_bytes);
+    write_link(ip - link_bytes_, flow, v4);
+    return true;
+  }
+
+ private:
+  static void put16(std::uint8_t* at, std::size_t value) {
+    const be16 wire(static_cast<std::uint16_t>(value));
+    std::memcpy(at, &wire, sizeof(wire));
+  }
+
+  // RFC 1624; none (0) stays none.
+  static void write_udp(std::uint8_t* at, const Flow& flow, std::uint16_t udp_bytes, std::uint16_t checksum) {
+    if (checksum != 0) {
+      const auto old = static_cast<std::uint16_t>(~checksum);
+      checksum = udp_on_wire(static_cast<std::uint16_t>(~fold(std::uint64_t{old} + flow.sum_change)));
+    }
+    std::memcpy(at, &flow.out_source_port, 2);
+    std::memcpy(at + 2, &flow.out_destination_port, 2);
+    put16(at + 4, udp_bytes);
+    std::memcpy(at + 6, &checksum, sizeof(checksum));
+  }
+
+  // As egress.cc's: a new, atomic packet (RFC 6864 4.1).
+  static std::uint8_t* write_ipv4(std::uint8_t* udp, const Flow& flow, std::size_t udp_bytes) {
+    std::uint8_t* const at = udp - kIpv4Bytes;
+    at[0] = 0x45;
+    at[1] = static_cast<std::uint8_t>(flow.out_dscp << 2);
+    put16(at + 2, kIpv4Bytes + udp_bytes);
+    put16(at + 4, 0);
+    put16(at + 6, kIpv4DontFragment);
+    at[8] = kHopLimit;
+    at[9] = kUdp;
+    std::memset(at + 10, 0, 2);
+    std::memcpy(at + 12, flow.out_v4.data(), 8);
+    const auto checksum = static_cast<std::uint16_t>(~fold(sum_of(at, kIpv4Bytes)));
+    std::memcpy(at + 10, &checksum, sizeof(checksum));
+    return at;
+  }
+
+  static std::uint8_t* write_ipv6(std::uint8_t* udp, const Flow& flow, std::size_t udp_bytes) {
+    std::uint8_t* const at = udp - kIpv6Bytes;
+    put16(at, 0x6000u | static_cast<unsigned>(flow.out_dscp) << 6);
+    put16(at + 2, 0);
+    put16(at + 4, udp_bytes);
+    at[6] = kUdp;
+    at[7] = kHopLimit;
+    std::memcpy(at + 8, flow.out_source_v6.data(), 16);
+    std::memcpy(at + 24, flow.out_destination_v6.data(), 16);
+    return at;
+  }
+
+  void write_link(std::uint8_t* at, const Flow& flow, bool v4) const {
+    std::memcpy(at, flow.out_mac.data(), 6);
+    std::memcpy(at + 6, link_.data(), 6);
+    if (link_bytes_ != kEtherBytes) std::memcpy(at + kEtherBytes - 2, link_.data() + 6, kVlanBytes);
+    put16(at + link_bytes_ - 2, v4 ? kEtherIpv4 : kEtherIpv6);
+  }
+
+  std::array<std::uint8_t, 10> link_{};  // our MAC address, and a VLAN's tag
+  std::uint8_t port_ = 0;
+  std::uint8_t link_bytes_ = 0;
+  std::uint32_t most_v4_ = 0;  // octets of a UDP datagram that leaves in one piece, header included
+  std::uint32_t most_v6_ = 0;
+};
+
+// By realm.
+[[nodiscard]] std::vector<WayOut> ways_out(const WorkerContext& context, const DatagramSender& sender);
+
+}  // namespace sallyport::dp
