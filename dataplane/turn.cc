@@ -159,6 +159,7 @@ void Turn::look(rte_mbuf* packet, std::uint8_t port, Step& step) {
   step.what = reason == kPass ? classify(step.view, port, locals_) : Classified{.reason = reason};
   if (step.what.is != PacketClass::media) return;
   step.slot = step.what.local->media.slot_of(step.view.destination_port);
+  if (!keeper_.owns(step.slot)) return;
   prefetch_flow(step.slot);
   if (step.view.family == Family::v6) rte_prefetch0(&(*context_.flows)[step.slot].source);
 }
