@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/base/address.h"
 
+#include "dataplane/base/ascii.h"
+
 #include <arpa/inet.h>
 
 #include <algorithm>
@@ -9,14 +11,76 @@
 
 namespace sallyport {
 
+namespace {
+
+// Four decimal parts of 0 to 255 and nothing else; no leading zeros, which some read as octal.
+bool read_v4(std::string_view text, std::uint8_t* out) {
+  const char* p = text.data();
+  const char* const end = p + text.size();
+  for (int part = 0; part < 4; ++part) {
+    if (part != 0 && (p == end || *p++ != '.')) return false;
+    if (p == end || !is_digit(*p)) return false;
+    const bool zero = *p == '0';
+    unsigned value = static_cast<unsigned>(*p++ - '0');
+    while (p != end && is_digit(*p)) {
+      value = value * 10 + static_cast<unsigned>(*p++ - '0');
+      if (zero || value > 255) return false;
+    }
+    out[part] = static_cast<std::uint8_t>(value);
+  }
+  return p == end;
+}
+
+// -1: no hexadecimal digit.
+int hex_digit(char c) {
+  if (is_digit(c)) return c - '0';
+  const char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// The groups of one side of "::", or of an address without it: 16 bits in hexadecimal each, divided by ':',
+// the last two of them perhaps as an IPv4 address (RFC 4291 2.2). The octets written to `out`, at most `room`;
+// -1: it is something else.
+int read_groups(std::string_view text, std::uint8_t* out, int room) {
+  int used = 0;
+  for (;;) {
+    unsigned value = 0;
+    std::size_t n = 0;
+    for (int digit = 0; n < text.size() && n < 5 && (digit = hex_digit(text[n])) >= 0; ++n) {
+      value = value << 4 | static_cast<unsigned>(digit);
+    }
+    if (n < text.size() && text[n] == '.') return used + 4 <= room && read_v4(text, out + used) ? used + 4 : -1;
+    if (n == 0 || n > 4 || used + 2 > room) return -1;
+    out[used++] = static_cast<std::uint8_t>(value >> 8);
+    out[used++] = static_cast<std::uint8_t>(value);
+    if (n == text.size()) return used;
+    if (text[n] != ':') return -1;
+    text.remove_prefix(n + 1);
+  }
+}
+
+bool read_v6(std::string_view text, std::uint8_t* out) {
+  const std::size_t gap = text.find("::");
+  if (gap == std::string_view::npos) return read_groups(text, out, 16) == 16;
+  // "::" stands for at least one group (glibc's inet_pton reads it so, too).
+  const std::string_view front = text.substr(0, gap);
+  const std::string_view back = text.substr(gap + 2);
+  const int front_octets = front.empty() ? 0 : read_groups(front, out, 14);
+  if (front_octets < 0 || front.find('.') != std::string_view::npos) return false;
+  std::uint8_t tail[14];
+  const int back_octets = back.empty() ? 0 : read_groups(back, tail, 14 - front_octets);
+  if (back_octets < 0) return false;
+  std::fill(out + front_octets, out + 16 - back_octets, std::uint8_t{0});
+  std::copy(tail, tail + back_octets, out + 16 - back_octets);
+  return true;
+}
+
+}  // namespace
+
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
-  char buffer[INET6_ADDRSTRLEN + 1];
-  if (text.empty() || text.size() >= sizeof(buffer) || text.find('\0') != std::string_view::npos) return std::nullopt;
-  std::memcpy(buffer, text.data(), text.size());
-  buffer[text.size()] = '\0';
   std::uint8_t bytes[16];
-  if (inet_pton(AF_INET, buffer, bytes) == 1) return from_bytes(Family::v4, bytes);
-  if (inet_pton(AF_INET6, buffer, bytes) == 1) return from_bytes(Family::v6, bytes);
+  if (read_v4(text, bytes)) return from_bytes(Family::v4, bytes);
+  if (read_v6(text, bytes)) return from_bytes(Family::v6, bytes);
   return std::nullopt;
 }
 

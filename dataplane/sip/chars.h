@@ -28,6 +28,7 @@ enum CharClass : std::uint16_t {
   kParamValue = 1 << 12,  // gen-value without quoted-string, host and IPv6 included
   kDisplay = 1 << 13,     // unquoted display name: token, LWS, and UTF-8 which is met in the field
   kTelNumber = 1 << 14,   // RFC 3966: phonedigit-hex and '+'
+  kListText = 1 << 15,    // of a comma-separated list: all but ',' and what may shield one
 };
 
 namespace detail {
@@ -62,6 +63,7 @@ namespace detail {
   if (high || (printable && !one_of(c, ";,\"<>"))) bits |= kParamValue;
   if (token || lws || high) bits |= kDisplay;
   if (hex || one_of(c, "+*#-.()")) bits |= kTelNumber;
+  if (!one_of(c, ",\"<")) bits |= kListText;
   return static_cast<std::uint16_t>(bits);
 }
 
@@ -72,7 +74,7 @@ namespace detail {
 }
 inline constexpr std::array<std::uint16_t, 256> kClasses = make_classes();
 
-inline constexpr unsigned kClassCount = 15;
+inline constexpr unsigned kClassCount = 16;
 
 // The same, class by class, as class_run wants it.
 [[nodiscard]] constexpr std::array<ClassSet, kClassCount> make_class_sets() {
@@ -94,18 +96,32 @@ inline constexpr std::array<ClassSet, kClassCount> kClassSets = make_class_sets(
   return (detail::kClasses[static_cast<unsigned char>(c)] & classes) != 0;
 }
 
-// The length of the run of such characters at the start of `text`. White space and digits come in ones and
-// twos: for them a look at each is the fastest.
-[[nodiscard]] constexpr std::size_t run_of(std::string_view text, unsigned classes) {
+namespace detail {
+// White space and digits come in ones and twos: for them a look at each is the fastest.
+[[nodiscard]] constexpr bool run_in_vectors(unsigned classes) {
 #if defined(__SSSE3__)
-  if (!std::is_constant_evaluated() && std::has_single_bit(classes) && classes != kLws && classes != kDigit) {
-    return detail::class_run(text.data(), text.size(),
-                             detail::kClassSets[static_cast<std::size_t>(std::countr_zero(classes))]);
-  }
+  return std::has_single_bit(classes) && classes != kLws && classes != kDigit;
+#else
+  return false;
 #endif
-  std::size_t n = 0;
-  while (n < text.size() && is(text[n], classes)) ++n;
-  return n;
+}
+
+// The length of the run of such characters from `at` on in the text [begin, end).
+[[nodiscard]] constexpr std::size_t run_within(const char* begin, const char* at, const char* end,
+                                               unsigned classes) {
+#if defined(__SSSE3__)
+  if (!std::is_constant_evaluated() && run_in_vectors(classes))
+    return class_run(begin, at, end, kClassSets[static_cast<std::size_t>(std::countr_zero(classes))]);
+#endif
+  const char* p = at;
+  while (p != end && is(*p, classes)) ++p;
+  return static_cast<std::size_t>(p - at);
+}
+}  // namespace detail
+
+// The length of the run of such characters at the start of `text`.
+[[nodiscard]] constexpr std::size_t run_of(std::string_view text, unsigned classes) {
+  return detail::run_within(text.data(), text.data(), text.data() + text.size(), classes);
 }
 
 // True for text that is not empty and has only such characters.

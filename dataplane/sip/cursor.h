@@ -2,63 +2,101 @@
 // A reading position in one field value. For this room only.
 #pragma once
 
+#include <cstddef>
+#include <cstring>
 #include <string_view>
 
+#include "dataplane/base/ascii.h"
 #include "dataplane/sip/chars.h"
 
 namespace sallyport::sip {
 
 class Cursor {
  public:
-  explicit constexpr Cursor(std::string_view text) : rest_(text) {}
+  explicit Cursor(std::string_view text)
+      : begin_(text.data()), at_(text.data()), end_(text.data() + text.size()) {}
 
-  [[nodiscard]] constexpr bool at_end() const { return rest_.empty(); }
-  [[nodiscard]] constexpr char peek() const { return rest_.empty() ? '\0' : rest_.front(); }
-  [[nodiscard]] constexpr bool at(char c) const { return !rest_.empty() && rest_.front() == c; }
-  [[nodiscard]] constexpr std::string_view rest() const { return rest_; }
-
-  constexpr std::string_view take(std::size_t n) {
-    const std::string_view taken = rest_.substr(0, n);
-    rest_.remove_prefix(taken.size());
-    return taken;
+  [[nodiscard]] bool at_end() const { return at_ == end_; }
+  [[nodiscard]] char peek() const { return at_end() ? '\0' : *at_; }
+  [[nodiscard]] bool at(char c) const { return !at_end() && *at_ == c; }
+  [[nodiscard]] std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
+  [[nodiscard]] std::string_view rest() const { return {at_, left()}; }
+  // How many octets come before the first `c`; left() when there is none.
+  [[nodiscard]] std::size_t distance(char c) const {
+    const void* found = at_end() ? nullptr : std::memchr(at_, c, left());
+    return found == nullptr ? left() : static_cast<std::size_t>(static_cast<const char*>(found) - at_);
   }
-  constexpr std::string_view take_run(unsigned classes) { return take(run_of(rest_, classes)); }
-  constexpr void skip_lws() { rest_.remove_prefix(run_of(rest_, kLws)); }
-  constexpr bool accept(char c) {
+
+  std::string_view take(std::size_t n) {
+    const char* from = at_;
+    at_ += n < left() ? n : left();
+    return {from, static_cast<std::size_t>(at_ - from)};
+  }
+  std::string_view take_run(unsigned classes) { return take(run(classes)); }
+  [[nodiscard]] std::size_t run(unsigned classes) const {
+    return detail::run_within(begin_, at_, end_, classes);
+  }
+  // The same with %HH escapes among them. An escape that is none ends the run.
+  std::string_view take_escaped_run(unsigned classes) {
+    const char* from = at_;
+    for (;;) {
+      at_ += run(classes);
+      if (!at('%') || left() < 3 || !is(at_[1], kHex) || !is(at_[2], kHex)) break;
+      at_ += 3;
+    }
+    return {from, static_cast<std::size_t>(at_ - from)};
+  }
+  void skip_lws() {
+    while (at_ != end_ && is(*at_, kLws)) ++at_;
+  }
+  bool accept(char c) {
     if (!at(c)) return false;
-    rest_.remove_prefix(1);
+    ++at_;
     return true;
   }
   // A separator with the white space that may stand round it (RFC 3261 25.1: SLASH, SEMI, COLON...).
-  constexpr bool accept_separator(char c) {
-    const std::string_view before = rest_;
+  bool accept_separator(char c) {
+    const char* before = at_;
     skip_lws();
     if (accept(c)) {
       skip_lws();
       return true;
     }
-    rest_ = before;
+    at_ = before;
     return false;
   }
   // A quoted-string with its quotes; empty, and nothing taken, when there is none or it does not end.
-  constexpr std::string_view take_quoted() {
+  std::string_view take_quoted() {
     if (!at('"')) return {};
-    for (std::size_t i = 1; i < rest_.size(); ++i) {
-      if (rest_[i] == '"') return take(i + 1);
-      if (rest_[i] == '\\') ++i;
+    for (const char* p = at_ + 1; p < end_; ++p) {
+      if (*p == '"') return take(static_cast<std::size_t>(p + 1 - at_));
+      if (*p == '\\') ++p;
     }
     return {};
   }
   // A host: name, IPv4address or IPv6reference with its brackets, by its characters; empty when there is
   // none.
-  constexpr std::string_view take_host() {
+  std::string_view take_host() {
     if (!at('[')) return take_run(kHost);
-    const std::size_t close = rest_.find(']');
-    return close == std::string_view::npos ? std::string_view{} : take(close + 1);
+    const std::size_t close = distance(']');
+    return close == left() ? std::string_view{} : take(close + 1);
+  }
+  // 1*DIGIT as a port, 0 not being one.
+  bool take_port(std::uint16_t& port) {
+    unsigned value = 0;
+    const char* from = at_;
+    for (; at_ != end_ && is_digit(*at_); ++at_) {
+      value = value * 10 + static_cast<unsigned>(*at_ - '0');
+      if (value > 0xffff) return false;
+    }
+    port = static_cast<std::uint16_t>(value);
+    return at_ != from && value != 0;
   }
 
  private:
-  std::string_view rest_;
+  const char* begin_;
+  const char* at_;
+  const char* end_;
 };
 
 }  // namespace sallyport::sip

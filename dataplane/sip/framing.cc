@@ -22,13 +22,13 @@ std::optional<std::string_view> content_length_value(std::string_view line) {
 
 // The one Content-Length of a header section, which ends with its empty line.
 std::expected<std::size_t, Fault> body_length(std::string_view header) {
-  const char* end = header.data() + header.size();
+  LineScanner lines(header);
   std::optional<std::uint32_t> length;
-  Line line = read_line(header.data(), end, false);
-  for (const char* begin = line.next; begin != nullptr; begin = line.next) {
-    line = read_line(begin, end, true);
-    if (line.bad != nullptr) return std::unexpected(Fault::bad_header);
-    const auto value = content_length_value({begin, static_cast<std::size_t>(line.end - begin)});
+  Line line = lines.read(0, false);
+  for (std::size_t begin = line.next; begin != kNowhere; begin = line.next) {
+    line = lines.read(begin, true);
+    if (line.bad != kNowhere) return std::unexpected(Fault::bad_header);
+    const auto value = content_length_value(header.substr(begin, line.end - begin));
     if (!value) continue;
     if (length) return std::unexpected(Fault::duplicate_content_length);
     length = parse_number(*value, kMaxMessageBytes);

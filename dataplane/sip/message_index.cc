@@ -28,83 +28,95 @@ void clear(MessageIndex& out) {
   std::memcpy(static_cast<void*>(&out), static_cast<const void*>(&kEmpty), offsetof(MessageIndex, fields));
 }
 
+// True for octets that tell nothing but that the sender is there (RFC 5626 4.4.1, 6263).
+bool is_keep_alive(std::string_view octets) {
+  return octets.find_first_not_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+}
+
+// Fields that read_scalar_field reads, or that may stand once.
+constexpr std::array<bool, static_cast<std::size_t>(HeaderId::kCount)> kHasScalar = [] {
+  std::array<bool, static_cast<std::size_t>(HeaderId::kCount)> table{};
+  for (const HeaderId id : {HeaderId::cseq, HeaderId::call_id, HeaderId::from, HeaderId::to,
+                            HeaderId::max_forwards, HeaderId::content_length, HeaderId::via}) {
+    table[static_cast<std::size_t>(id)] = true;
+  }
+  return table;
+}();
+
 // Reads one message from front to back.
 class Scanner {
  public:
   Scanner(std::string_view octets, Depth depth, MessageIndex& out)
-      : octets_(octets), out_(out), depth_(depth) {}
+      : octets_(octets), out_(out), depth_(depth), lines_(octets) {}
 
   // False when nothing worth indexing follows.
   [[nodiscard]] bool start_line() {
     std::size_t at = 0;
     while (at < octets_.size() && (octets_[at] == '\r' || octets_[at] == '\n')) ++at;
-    if (octets_.find_first_not_of(std::string_view("\r\n\0", 3)) == std::string_view::npos) {
+    if ((at == octets_.size() || octets_[at] == '\0') && is_keep_alive(octets_)) {
       fail(out_, Fault::keep_alive, 0);
       return false;
     }
-    const Line line = read_line(octets_.data() + at, end(), false);
-    const auto length = static_cast<std::size_t>(line.end - octets_.data()) - at;
-    if (line.bad != nullptr && static_cast<unsigned char>(*line.bad) == 0) {
+    const Line line = lines_.read(at, false);
+    if (line.bad != kNowhere && octets_[line.bad] == '\0') {
       fail(out_, Fault::not_sip, at);
       return false;
     }
-    if (!read_start_line(octets_, at, length, out_)) return false;
-    if (line.bad != nullptr) fail(out_, start_line_fault(), offset(line.bad));
+    if (!read_start_line(octets_, at, line.end - at, out_)) return false;
+    if (line.bad != kNowhere) fail(out_, start_line_fault(), line.bad);
     next_ = line.next;
     return true;
   }
 
   // All field lines up to the empty one. Sets header_octets.
   void fields() {
-    while (next_ != nullptr && !at_empty_line()) field_line();
-    if (next_ == nullptr || next_ == end()) {
+    while (next_ != kNowhere && !at_empty_line()) field_line();
+    if (next_ == kNowhere || next_ == octets_.size()) {
       fail(out_, Fault::too_short, octets_.size());
       out_.header_octets = static_cast<std::uint16_t>(octets_.size());
       return;
     }
-    out_.header_octets = static_cast<std::uint16_t>(offset(next_) + 2);
+    out_.header_octets = static_cast<std::uint16_t>(next_ + 2);
   }
 
  private:
-  [[nodiscard]] const char* end() const { return octets_.data() + octets_.size(); }
-  [[nodiscard]] std::size_t offset(const char* p) const {
-    return static_cast<std::size_t>(p - octets_.data());
-  }
   [[nodiscard]] Fault start_line_fault() const {
     return out_.kind == Kind::request ? Fault::request_line : Fault::status_line;
   }
   [[nodiscard]] bool at_empty_line() const {
-    return next_ == end() || (end() - next_ >= 2 && next_[0] == '\r' && next_[1] == '\n');
+    if (octets_.size() - next_ < 2) return next_ == octets_.size();
+    return octets_[next_] == '\r' && octets_[next_ + 1] == '\n';
   }
-  [[nodiscard]] Span span(const char* from, const char* to) const {
-    return {static_cast<std::uint16_t>(offset(from)), static_cast<std::uint16_t>(to - from)};
+  [[nodiscard]] bool lws_at(std::size_t at) const { return is(octets_[at], kLws); }
+  [[nodiscard]] static Span span(std::size_t from, std::size_t to) {
+    return {static_cast<std::uint16_t>(from), static_cast<std::uint16_t>(to - from)};
   }
 
   void field_line() {
-    const char* begin = next_;
-    const Line line = read_line(begin, end(), true);
+    const std::size_t begin = next_;
+    const Line line = lines_.read(begin, true);
     next_ = line.next;
-    if (line.bad != nullptr) {
-      fail(out_, Fault::bad_header, offset(line.bad));
+    if (line.bad != kNowhere) {
+      fail(out_, Fault::bad_header, line.bad);
       return;
     }
-    if (next_ == nullptr) return;  // the message ends within this line: too_short
-    const char* colon = find_colon(begin, line.end, end());
-    const char* name_end = colon;
-    while (name_end != begin && (name_end[-1] == ' ' || name_end[-1] == '\t')) --name_end;
+    if (next_ == kNowhere) return;  // the message ends within this line: too_short
+    const std::size_t colon = lines_.colon(begin, line.end);
+    std::size_t name_end = colon;
+    while (name_end != begin && (octets_[name_end - 1] == ' ' || octets_[name_end - 1] == '\t')) --name_end;
     if (colon == line.end || name_end == begin) {
-      fail(out_, Fault::bad_header, offset(begin));
+      fail(out_, Fault::bad_header, begin);
       return;
     }
-    const char* value = colon + 1;
-    const char* value_end = line.end;
-    while (value != value_end && is(*value, kLws)) ++value;
-    while (value != value_end && is(value_end[-1], kLws)) --value_end;
+    std::size_t value = colon + 1;
+    std::size_t value_end = line.end;
+    while (value != value_end && lws_at(value)) ++value;
+    while (value != value_end && lws_at(value_end - 1)) --value_end;
     add(span(begin, name_end), span(value, value_end));
   }
 
   void add(Span name, Span value) {
-    const std::string_view text = name.in(octets_);
+    const std::string_view text = octets_.substr(name.offset, name.length);
     const HeaderId id = header_from(text);
     if (id == HeaderId::other && !all_of(text, kToken)) {
       fail(out_, Fault::bad_header, name.offset);
@@ -118,7 +130,7 @@ class Scanner {
     field = {name, value, id, kNoField};
     const bool repeated = id != HeaderId::other && chain(id);
     ++out_.field_count;
-    read_scalar_field(octets_, field, repeated, depth_, out_);
+    if (kHasScalar[static_cast<std::size_t>(id)]) read_scalar_field(octets_, field, repeated, depth_, out_);
   }
 
   // Links the field about to be counted to the last one of its kind. True when there was one.
@@ -137,7 +149,8 @@ class Scanner {
   std::string_view octets_;
   MessageIndex& out_;
   Depth depth_;
-  const char* next_ = nullptr;
+  LineScanner lines_;
+  std::size_t next_ = kNowhere;                                                // where the next line starts
   std::array<std::uint8_t, static_cast<std::size_t>(HeaderId::kCount)> last_;  // valid where out_.first is
 };
 

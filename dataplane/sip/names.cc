@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/sip/names.h"
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstring>
 
@@ -118,24 +120,75 @@ constexpr bool name_rows_stand_in_order() {
 }
 static_assert(name_rows_stand_in_order());
 
-// A hash table probed in line. The weights of length, first, middle and last character were searched for: no
-// two of the names above meet, so a look-up is one comparison; one added later may meet another and is still
-// found.
+// A name as the words that it starts and ends with, which overlap in most: of eight octets, of four in a name
+// shorter than eight, of two in one shorter than four; and what is between them in the longest.
 // `| 0x20` makes letters lower-case and keeps digits and '-' as they are.
-constexpr std::size_t kBuckets = 512;
+struct NameWords {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  std::uint64_t middle = 0;
+  friend constexpr bool operator==(const NameWords&, const NameWords&) = default;
+};
+constexpr std::size_t kLongestName = 24;
 
-constexpr std::size_t bucket_of(std::string_view name) {
-  const auto lower = [name](std::size_t i) {
-    return std::size_t{static_cast<unsigned char>(name[i])} | 0x20;
-  };
-  const std::size_t n = name.size();
-  return (n * 242 + lower(0) * 427 + lower(n / 2) * 375 + lower(n - 1) * 384) % kBuckets;
+template <typename Word>
+constexpr std::uint64_t case_folded(const char* p) {
+  Word word = 0;
+  if consteval {
+    for (std::size_t i = 0; i < sizeof(Word); ++i) {
+      const std::size_t place = std::endian::native == std::endian::little ? i : sizeof(Word) - 1 - i;
+      word = static_cast<Word>(word | static_cast<Word>(static_cast<unsigned char>(p[i])) << (8 * place));
+    }
+  } else {
+    std::memcpy(&word, p, sizeof(word));
+  }
+  return static_cast<Word>(word | static_cast<Word>(0x2020202020202020u));
 }
+
+// Of 2 to kLongestName octets.
+constexpr NameWords words_of(std::string_view name) {
+  const char* p = name.data();
+  const std::size_t n = name.size();
+  if (n >= 8) {
+    return {case_folded<std::uint64_t>(p), case_folded<std::uint64_t>(p + n - 8),
+            n > 16 ? case_folded<std::uint64_t>(p + 8) : 0};
+  }
+  if (n >= 4) return {case_folded<std::uint32_t>(p), case_folded<std::uint32_t>(p + n - 4)};
+  return {case_folded<std::uint16_t>(p), case_folded<std::uint16_t>(p + n - 2)};
+}
+
+// A hash table probed in line. The factors were searched for: no two of the names above meet, so a look-up is
+// one comparison; one added later may meet another and is still found.
+constexpr unsigned kBucketBits = 9;
+constexpr std::size_t kBuckets = std::size_t{1} << kBucketBits;
+constexpr std::uint64_t kFirstFactor = 0x0fb18fbb002c3805;
+constexpr std::uint64_t kLastFactor = 0xc149530911b2131f;
+
+constexpr std::size_t bucket_of(const NameWords& words) {
+  return (words.first * kFirstFactor ^ words.last * kLastFactor) >> (64 - kBucketBits);
+}
+
+// Of each header, in the order of kHeaders.
+struct KnownName {
+  NameWords words;
+  std::uint8_t size = 0;
+};
+constexpr std::array<KnownName, kHeaders.size()> kNames = [] {
+  std::array<KnownName, kHeaders.size()> names{};
+  for (std::size_t i = 1; i < kHeaders.size(); ++i) {
+    const std::string_view name = kHeaders[i].name;
+    names[i] = {words_of(name), static_cast<std::uint8_t>(name.size())};
+  }
+  return names;
+}();
+static_assert(std::ranges::all_of(kHeaders.begin() + 1, kHeaders.end(), [](const HeaderRow& row) {
+  return row.name.size() >= 2 && row.name.size() <= kLongestName;
+}));
 
 constexpr std::array<std::uint8_t, kBuckets> make_buckets() {
   std::array<std::uint8_t, kBuckets> table{};
   for (std::size_t i = 1; i < kHeaders.size(); ++i) {
-    std::size_t at = bucket_of(kHeaders[i].name);
+    std::size_t at = bucket_of(kNames[i].words);
     while (table[at] != 0) at = (at + 1) % kBuckets;
     table[at] = static_cast<std::uint8_t>(i);
   }
@@ -161,31 +214,10 @@ constexpr char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
 }
 
-template <typename Word>
-Word case_folded(const char* p) {
-  Word word;
-  std::memcpy(&word, p, sizeof(word));
-  return word | static_cast<Word>(0x2020202020202020u);
-}
-
-// Whole words at a time, the last one overlapping. Sizes are equal and at least a word's.
-template <typename Word>
-bool same_words(std::string_view name, std::string_view known) {
-  const std::size_t last = name.size() - sizeof(Word);
-  Word differ = case_folded<Word>(name.data() + last) ^ case_folded<Word>(known.data() + last);
-  for (std::size_t i = 0; i < last; i += sizeof(Word)) {
-    differ |= case_folded<Word>(name.data() + i) ^ case_folded<Word>(known.data() + i);
-  }
-  return differ == 0;
-}
-
-// Exact when `known` has only letters, digits and '-' and `name` no control characters, which the line
-// scanner has seen to.
-bool same_name(std::string_view name, std::string_view known) {
-  if (name.size() != known.size()) return false;
-  if (name.size() >= 8) return same_words<std::uint64_t>(name, known);
-  if (name.size() >= 4) return same_words<std::uint32_t>(name, known);
-  return iequals(name, known);
+HeaderId by_compact(char c) {
+  c = lower(c);
+  return c >= 'a' && c <= 'z' ? static_cast<HeaderId>(kCompact[static_cast<std::size_t>(c - 'a')])
+                              : HeaderId::other;
 }
 
 Method by_length(std::string_view token) {
@@ -227,15 +259,15 @@ std::string_view method_name(Method method) {
   return i < kMethods.size() ? kMethods[i] : std::string_view{};
 }
 
+// Exact when `name` has no control characters, which the line scanner has seen to: the names above have only
+// letters, digits and '-', which nothing else folds into.
 HeaderId header_from(std::string_view name) {
-  if (name.empty()) return HeaderId::other;
-  if (name.size() == 1) {
-    const char c = lower(name.front());
-    return c >= 'a' && c <= 'z' ? static_cast<HeaderId>(kCompact[static_cast<std::size_t>(c - 'a')])
-                                : HeaderId::other;
-  }
-  for (std::size_t at = bucket_of(name); kTable[at] != 0; at = (at + 1) % kBuckets) {
-    if (same_name(name, kHeaders[kTable[at]].name)) return static_cast<HeaderId>(kTable[at]);
+  if (name.size() < 2 || name.size() > kLongestName)
+    return name.size() == 1 ? by_compact(name.front()) : HeaderId::other;
+  const NameWords words = words_of(name);
+  for (std::size_t at = bucket_of(words); kTable[at] != 0; at = (at + 1) % kBuckets) {
+    const KnownName& known = kNames[kTable[at]];
+    if (known.size == name.size() && known.words == words) return static_cast<HeaderId>(kTable[at]);
   }
   return HeaderId::other;
 }

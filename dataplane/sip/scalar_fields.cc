@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/sip/scalar_fields.h"
 
+#include <cstring>
+
+#include "dataplane/base/ascii.h"
 #include "dataplane/sip/chars.h"
 #include "dataplane/sip/cursor.h"
-#include "dataplane/sip/name_addr.h"
+#include "dataplane/sip/name_addr_reader.h"
 #include "dataplane/sip/number.h"
 #include "dataplane/sip/params.h"
 #include "dataplane/sip/start_line.h"
@@ -20,8 +23,8 @@ bool read_cseq(std::string_view message, std::string_view value, MessageIndex& o
   const auto number = parse_number(cursor.take_run(kDigit));
   const bool spaced = is(cursor.peek(), kLws);
   cursor.skip_lws();
-  const std::string_view method = cursor.rest();
-  if (!number || !spaced || !all_of(method, kToken)) return false;
+  const std::string_view method = cursor.take_run(kToken);
+  if (!number || !spaced || method.empty() || !cursor.at_end()) return false;
   out.cseq = *number;
   out.cseq_method = method_from(method);
   out.cseq_method_text = span_of(message, method);
@@ -30,9 +33,13 @@ bool read_cseq(std::string_view message, std::string_view value, MessageIndex& o
 
 // word [ "@" word ] (RFC 3261 20.8): one '@' at most, and not at an end.
 bool read_call_id(std::string_view message, std::string_view value, MessageIndex& out) {
-  const std::size_t at = value.find('@');
-  if (!all_of(value, kWord) || at == 0 || at == value.size() - 1) return false;
-  if (at != std::string_view::npos && value.find('@', at + 1) != std::string_view::npos) return false;
+  if (!all_of(value, kWord)) return false;
+  const void* at = std::memchr(value.data(), '@', value.size());
+  if (at != nullptr) {
+    const auto before = static_cast<std::size_t>(static_cast<const char*>(at) - value.data());
+    const std::string_view after = value.substr(before + 1);
+    if (before == 0 || after.empty() || after.find('@') != std::string_view::npos) return false;
+  }
   out.call_id = span_of(message, value);
   return true;
 }
@@ -43,18 +50,31 @@ bool read_number(std::string_view value, std::uint32_t limit, std::int32_t& out)
   return number.has_value();
 }
 
+// The first tag, and whether anything is wrong with it or another follows.
+struct Tag {
+  std::string_view text;
+  bool wrong = false;
+
+  void look_at(const Param& param) {
+    if (wrong || !is_word(param.name, "tag")) return;
+    wrong = !text.empty() || param.value.empty() || param.value.front() == '"';
+    if (!wrong) text = param.value;
+  }
+};
+
 // The one tag of From or To. RFC 2543 peers send none (RFC 4475 3.4.1); an empty, quoted or second one is a
 // fault.
 bool read_tag(std::string_view message, std::string_view value, Depth depth, Span& out) {
-  const auto parsed = parse_name_addr(value);
-  if (!parsed || (depth == Depth::all && !parse_uri(parsed->uri))) return false;
-  ParamReader reader(parsed->params);
-  while (const auto param = reader.next()) {
-    if (!iequals(param->name, "tag")) continue;
-    if (out || !param->has_value || param->value.empty() || param->value.front() == '"') return false;
-    out = span_of(message, param->value);
-  }
-  return true;
+  NameAddr address;
+  Tag tag;
+  const auto look = [&tag](const Param& param) {
+    tag.look_at(param);
+    return true;
+  };
+  if (!read_name_addr(value, address, look)) return false;
+  if (depth == Depth::all && !parse_uri(address.uri)) return false;
+  out = span_of(message, tag.text);
+  return !tag.wrong;
 }
 
 // The topmost via-parm. A branch of the magic cookie alone names no transaction (RFC 4475 3.2.1).

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/sip/start_line.h"
 
+#include "dataplane/base/ascii.h"
 #include "dataplane/sip/chars.h"
 #include "dataplane/sip/number.h"
 #include "dataplane/sip/uri.h"
@@ -15,7 +16,10 @@ constexpr std::string_view kVersion = "SIP/2.0";
 constexpr std::string_view kProtocol = "SIP/";
 
 bool starts_with_protocol(std::string_view text) {
-  return text.size() >= kProtocol.size() && iequals(text.substr(0, kProtocol.size()), kProtocol);
+  return text.size() >= kProtocol.size() && is_word(text.substr(0, 3), "sip") && text[3] == '/';
+}
+bool is_version(std::string_view text) {
+  return text == kVersion || iequals(text, kVersion);
 }
 
 // SIP-Version SP Status-Code SP Reason-Phrase. A missing SP before an empty phrase is met in the field. So
@@ -26,7 +30,7 @@ bool read_status_line(std::string_view message, std::string_view line, MessageIn
   out.kind = Kind::response;
   const std::size_t space = line.find(' ');
   const std::string_view version = line.substr(0, space);
-  if (!iequals(version, kVersion)) fail(out, Fault::version, at);
+  if (!is_version(version)) fail(out, Fault::version, at);
   if (space == std::string_view::npos) {
     fail(out, Fault::status_line, at + line.size());
     return true;
@@ -73,7 +77,7 @@ bool read_request_line(std::string_view message, std::string_view line, MessageI
   if (!all_of(method, kToken)) fail(out, Fault::request_line, at);
   if (uri.empty() || uri.front() == ' ' || uri.back() == ' ') fail(out, Fault::request_line, at + first + 1);
   if (kept.size() != line.size()) fail(out, Fault::request_line, at + kept.size());
-  if (!iequals(kept.substr(last + 1), kVersion)) fail(out, Fault::version, at + last + 1);
+  if (!is_version(kept.substr(last + 1))) fail(out, Fault::version, at + last + 1);
   check_request_uri(uri, at + first + 1, out);
   return true;
 }

@@ -1,27 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/sip/uri.h"
 
+#include "dataplane/base/ascii.h"
 #include "dataplane/sip/chars.h"
 #include "dataplane/sip/cursor.h"
-#include "dataplane/sip/names.h"
-#include "dataplane/sip/number.h"
 
 namespace sallyport::sip {
 
 namespace {
-
-constexpr std::unexpected<Fault> kUriFault{Fault::request_uri};
-
-Scheme scheme_from(std::string_view text) {
-  switch (text.size()) {
-    case 3:
-      return iequals(text, "sip") ? Scheme::sip : iequals(text, "tel") ? Scheme::tel : Scheme::other;
-    case 4:
-      return iequals(text, "sips") ? Scheme::sips : Scheme::other;
-    default:
-      return Scheme::other;
-  }
-}
 
 // scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ), and its colon.
 std::size_t scheme_length(std::string_view text) {
@@ -34,61 +20,72 @@ std::size_t scheme_length(std::string_view text) {
   return 0;
 }
 
+// Splits the scheme off; false when there is none.
+bool read_scheme(Cursor& cursor, Uri& uri) {
+  const std::string_view text = cursor.rest();
+  const auto known = [&](Scheme scheme, std::size_t length) {
+    uri.scheme = scheme;
+    uri.scheme_text = cursor.take(length);
+    return cursor.accept(':');
+  };
+  if (text.size() >= 4 && text[3] == ':') {
+    if (is_word(text.substr(0, 3), "sip")) return known(Scheme::sip, 3);
+    if (is_word(text.substr(0, 3), "tel")) return known(Scheme::tel, 3);
+  }
+  if (text.size() >= 5 && text[4] == ':' && is_word(text.substr(0, 4), "sips")) return known(Scheme::sips, 4);
+  const std::size_t length = scheme_length(text);
+  return length != 0 && known(Scheme::other, length);
+}
+
 // [ user [ ":" password ] "@" ]. The first '@' ends it: no later part of a SIP URI may hold one unescaped,
 // and the user part may hold ';' and '?' (RFC 4475 3.1.1.9), so it has to be looked for first.
 bool read_userinfo(Cursor& cursor, Uri& uri) {
-  const std::size_t at = cursor.rest().find('@');
-  if (at == std::string_view::npos) return true;
-  const std::string_view info = cursor.take(at);
-  cursor.accept('@');
-  const std::size_t colon = info.find(':');
+  const Cursor start = cursor;
+  uri.user = cursor.take_escaped_run(kUser);
+  if (!cursor.at('@')) {
+    if (cursor.distance('@') == cursor.left()) {  // no userinfo: this was the host
+      uri.user = {};
+      cursor = start;
+      return true;
+    }
+    if (!cursor.accept(':')) return false;
+    uri.password = cursor.take_escaped_run(kUser);
+  }
   uri.has_user = true;
-  uri.user = info.substr(0, colon);
-  if (colon != std::string_view::npos) uri.password = info.substr(colon + 1);
-  return !uri.user.empty() && escaped_of(uri.user, kUser) && escaped_of(uri.password, kUser);
+  return !uri.user.empty() && cursor.accept('@');
 }
 
 bool read_hostport(Cursor& cursor, Uri& uri) {
   uri.host = cursor.take_host();
   if (!is_taken_host(uri.host)) return false;
-  if (!cursor.accept(':')) return true;
-  return read_port(cursor.take_run(kDigit), uri.port);
+  return !cursor.accept(':') || cursor.take_port(uri.port);
 }
 
 // uri-parameters: each has a name, and at most one '=' (paramchar has none).
-bool well_formed_parameters(std::string_view list) {
-  for (;;) {
-    const std::size_t end = list.find(';');
-    const std::string_view one = list.substr(0, end);
-    const std::size_t equals = one.find('=');
-    const std::string_view value =
-        equals == std::string_view::npos ? std::string_view{} : one.substr(equals + 1);
-    const std::string_view name = one.substr(0, equals);
-    if (name.empty() || !escaped_of(name, kUriParam) || !escaped_of(value, kUriParam)) return false;
-    if (end == std::string_view::npos) return true;
-    list.remove_prefix(end + 1);
-  }
-}
-
 bool read_parameters(Cursor& cursor, Uri& uri) {
-  if (!cursor.accept(';')) return true;
-  uri.parameters = cursor.take(cursor.rest().find('?'));
-  return well_formed_parameters(uri.parameters);
+  if (!cursor.at(';')) return true;
+  const std::string_view list = cursor.rest().substr(1);
+  while (cursor.accept(';')) {
+    if (cursor.take_escaped_run(kUriParam).empty()) return false;
+    if (cursor.accept('=')) cursor.take_escaped_run(kUriParam);
+  }
+  uri.parameters = list.substr(0, list.size() - cursor.left());
+  return cursor.at_end() || cursor.at('?');
 }
 
 bool read_headers(Cursor& cursor, Uri& uri) {
   if (!cursor.accept('?')) return true;
-  uri.headers = cursor.take(cursor.rest().size());
-  return !uri.headers.empty() && escaped_of(uri.headers, kUriHeader);
+  uri.headers = cursor.take_escaped_run(kUriHeader);
+  return !uri.headers.empty();
 }
 
-bool read_sip(Cursor cursor, Uri& uri) {
+bool read_sip(Cursor& cursor, Uri& uri) {
   return read_userinfo(cursor, uri) && read_hostport(cursor, uri) && read_parameters(cursor, uri) &&
          read_headers(cursor, uri) && cursor.at_end();
 }
 
 // RFC 3966 3: global-number-digits or local-number-digits, and parameters.
-bool read_tel(Cursor cursor, Uri& uri) {
+bool read_tel(Cursor& cursor, Uri& uri) {
   uri.user = cursor.take_run(kTelNumber);
   uri.has_user = true;
   const std::size_t plus = uri.user.rfind('+');
@@ -100,30 +97,27 @@ unsigned hex_value(char c) {
   return is(c, kDigit) ? static_cast<unsigned>(c - '0') : static_cast<unsigned>((c | 0x20) - 'a' + 10);
 }
 
-}  // namespace
-
-std::expected<Uri, Fault> parse_uri(std::string_view text) {
-  const std::size_t length = scheme_length(text);
-  if (length == 0) return kUriFault;
-  Uri uri;
+bool read_uri(std::string_view text, Uri& uri) {
   uri.text = text;
-  uri.scheme_text = text.substr(0, length);
-  uri.scheme = scheme_from(uri.scheme_text);
-  const std::string_view rest = text.substr(length + 1);
-  bool good = false;
+  Cursor cursor(text);
+  if (!read_scheme(cursor, uri)) return false;
   switch (uri.scheme) {
     case Scheme::sip:
     case Scheme::sips:
-      good = read_sip(Cursor(rest), uri);
-      break;
+      return read_sip(cursor, uri);
     case Scheme::tel:
-      good = read_tel(Cursor(rest), uri);
-      break;
+      return read_tel(cursor, uri);
     case Scheme::other:
-      good = all_of(rest, kUric);
-      break;
+      return all_of(cursor.rest(), kUric);
   }
-  if (!good) return kUriFault;
+  return false;
+}
+
+}  // namespace
+
+std::expected<Uri, Fault> parse_uri(std::string_view text) {
+  std::expected<Uri, Fault> uri;
+  if (!read_uri(text, *uri)) uri = std::unexpected(Fault::request_uri);
   return uri;
 }
 

@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/sip/via.h"
 
+#include "dataplane/base/ascii.h"
 #include "dataplane/sip/chars.h"
 #include "dataplane/sip/cursor.h"
-#include "dataplane/sip/names.h"
 #include "dataplane/sip/number.h"
-#include "dataplane/sip/params.h"
+#include "dataplane/sip/param_list.h"
 #include "dataplane/sip/uri.h"
 
 namespace sallyport::sip {
 
 namespace {
 
-constexpr std::unexpected<Fault> kViaFault{Fault::bad_via};
-
 // protocol-name SLASH protocol-version SLASH transport LWS
 bool read_sent_protocol(Cursor& cursor, Via& via) {
-  if (!iequals(cursor.take_run(kToken), "SIP") || !cursor.accept_separator('/')) return false;
+  if (!is_word(cursor.take_run(kToken), "sip") || !cursor.accept_separator('/')) return false;
   via.version = cursor.take_run(kToken);
   if (via.version.empty() || !cursor.accept_separator('/')) return false;
   via.transport = cursor.take_run(kToken);
@@ -27,8 +25,7 @@ bool read_sent_by(Cursor& cursor, Via& via) {
   cursor.skip_lws();
   via.host = cursor.take_host();
   if (!is_taken_host(via.host)) return false;
-  if (!cursor.accept_separator(':')) return true;
-  return read_port(cursor.take_run(kDigit), via.port);
+  return !cursor.accept_separator(':') || cursor.take_port(via.port);
 }
 
 bool read_rport(const Param& param, Via& via) {
@@ -40,18 +37,18 @@ bool read_rport(const Param& param, Via& via) {
 bool read_param(const Param& param, Via& via) {
   switch (param.name.size()) {
     case 5:
-      if (iequals(param.name, "rport")) return read_rport(param, via);
-      if (iequals(param.name, "maddr")) via.maddr = param.value;
+      if (is_word(param.name, "rport")) return read_rport(param, via);
+      if (is_word(param.name, "maddr")) via.maddr = param.value;
       return true;
     case 6: {
-      if (!iequals(param.name, "branch")) return true;
+      if (!is_word(param.name, "branch")) return true;
       // Twice would mean one thing to us and another to the next hop (RFC 3261 7.3.1).
       const bool once = via.branch.empty();
       via.branch = param.value;
       return once && all_of(param.value, kToken);
     }
     case 8:
-      if (iequals(param.name, "received")) via.received = param.value;
+      if (is_word(param.name, "received")) via.received = param.value;
       return true;
     default:
       return true;
@@ -59,24 +56,22 @@ bool read_param(const Param& param, Via& via) {
 }
 
 bool read_params(Cursor& cursor, Via& via) {
-  const bool any = cursor.accept_separator(';');
-  via.params = trim(cursor.rest());
-  if (!any) return via.params.empty();
-  if (via.params.empty() || via.params.front() == ';') return false;
-  ParamReader reader(via.params);
-  while (const auto param = reader.next()) {
-    if (!read_param(*param, via)) return false;
+  if (!cursor.accept_separator(';')) {
+    via.params = cursor.rest();
+    return via.params.empty();
   }
-  return reader.well_formed();
+  via.params = cursor.rest();
+  if (via.params.empty() || cursor.at(';')) return false;
+  return take_params(cursor, [&via](const Param& param) { return read_param(param, via); });
 }
 
 }  // namespace
 
 std::expected<Via, Fault> parse_via(std::string_view value) {
+  std::expected<Via, Fault> via;
   Cursor cursor(trim(value));
-  Via via;
-  if (!read_sent_protocol(cursor, via) || !read_sent_by(cursor, via) || !read_params(cursor, via))
-    return kViaFault;
+  if (!read_sent_protocol(cursor, *via) || !read_sent_by(cursor, *via) || !read_params(cursor, *via))
+    via = std::unexpected(Fault::bad_via);
   return via;
 }
 

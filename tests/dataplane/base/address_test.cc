@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/base/address.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 
+#include <random>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 namespace sallyport {
 namespace {
@@ -41,6 +44,47 @@ TEST(IpAddressText, Refuses_everything_else) {
         "0x7f.0.0.1"sv, "2130706433"sv, "[::1]"sv, "fe80::1%eth0"sv, "1::2::3"sv, ":::"sv, "g::"sv, "host"sv,
         "192.0.2.1\0"sv, "192.0.2.1\0x"sv, "11111:1111:1111:1111:1111:1111:111:1111:1111:1"sv}) {
     EXPECT_FALSE(IpAddress::parse(text).has_value()) << text;
+  }
+}
+
+// What the C library reads, which the kernel's tools and the peers use.
+void expect_as_inet_pton(const std::string& text) {
+  std::uint8_t bytes[16];
+  const auto parsed = IpAddress::parse(text);
+  if (inet_pton(AF_INET, text.c_str(), bytes) == 1) {
+    ASSERT_TRUE(parsed.has_value()) << text;
+    ASSERT_EQ(*parsed, IpAddress::from_bytes(Family::v4, bytes)) << text;
+  } else if (inet_pton(AF_INET6, text.c_str(), bytes) == 1) {
+    ASSERT_TRUE(parsed.has_value()) << text;
+    ASSERT_EQ(*parsed, IpAddress::from_bytes(Family::v6, bytes)) << text;
+  } else {
+    ASSERT_FALSE(parsed.has_value()) << text;
+  }
+}
+
+TEST(IpAddressText, Is_read_as_the_C_library_reads_it) {
+  std::mt19937 random(4291);
+  const std::vector<std::string> pieces{"0",   "1",   "00", "01",   "9",   "10",    "99",  "100", "255",
+                                        "256", "300", "ab", "FFFF", "12a", "fff",   "000", ".",   ".",
+                                        ".",   ":",   ":",  ":",    "::",  "g",     "x",   " ",   "%",
+                                        "/",   "-1",  "+1", "1e1",  "::1", "12345", "fe80"};
+  const auto piece = [&] { return pieces[random() % pieces.size()]; };
+  for (int round = 0; round < 100'000; ++round) {
+    std::string text;
+    switch (round % 3) {
+      case 0:  // any pieces
+        for (auto n = random() % 12; n > 0; --n) text += piece();
+        break;
+      case 1:  // nearly an IPv4 address
+        for (int part = 0; part < 4; ++part) text += (part == 0 ? "" : ".") + std::to_string(random() % 260);
+        if (random() % 3 == 0) text.replace(random() % text.size(), 1, piece());
+        break;
+      default:  // nearly an IPv6 address
+        for (auto n = random() % 9; n > 0; --n)
+          text += pieces[random() % 16] + (random() % 7 == 0 ? "::" : ":");
+        text += random() % 4 == 0 ? "192.0.2." + std::to_string(random() % 260) : pieces[random() % 16];
+    }
+    expect_as_inet_pton(text);
   }
 }
 

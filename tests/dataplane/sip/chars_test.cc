@@ -54,6 +54,22 @@ TEST(Chars, run_of_random_text_is_as_one_by_one) {
   }
 }
 
+TEST(Chars, run_from_within_a_text_is_as_one_by_one) {
+  std::mt19937 random(3966);
+  for (int round = 0; round < 3'000; ++round) {
+    const std::size_t size = random() % 70;
+    const auto own = std::make_unique<char[]>(size);
+    for (std::size_t i = 0; i < size; ++i)
+      own[i] = static_cast<char>(random() % 8 == 0 ? random() : 'a' + random() % 26);
+    const char* end = own.get() + size;
+    const unsigned char_class = 1u << random() % detail::kClassCount;
+    for (const char* at = own.get(); at <= end; ++at) {
+      ASSERT_EQ(detail::run_within(own.get(), at, end, char_class),
+                run_one_by_one({at, static_cast<std::size_t>(end - at)}, char_class));
+    }
+  }
+}
+
 TEST(Chars, escapes_are_two_hexadecimal_digits) {
   for (const std::string_view good : {"", "abc", "%41", "a%2Fb%2f", "abcdefghijklmnop%20qrstuvwxyz"})
     EXPECT_TRUE(escaped_of(good, kUser)) << good;
