@@ -55,6 +55,7 @@ enum class CallTimer : std::uint8_t {
 struct InviteDialog {
   std::uint32_t rseq = 0;  // of the last reliable provisional response, in order (RFC 3262 4)
   bool settled = false;    // its SDP came reliably: a later one of the same INVITE counts for nothing
+  bool inactive = false;   // its offer was answered by us with inactive streams (other_offer.cc)
   sip::StoredMessage sdp;  // the last response that brought SDP
 };
 

@@ -3,10 +3,11 @@
 // hears of requests and responses from the transaction layer and of flows from the workers, and lets each
 // event take one step of a leg's machine. The acts stand in files of their own: invite.cc (a call comes in),
 // attempt.cc and extensions.cc (a target is tried), response.cc (it answers), hang_up.cc (a call ends),
-// provisional.cc (18x, forks, 199), reliable.cc and prack.cc (100rel), in_dialog.cc and relay.cc (re-INVITE,
-// UPDATE), glare.cc (what may not be asked now), restore.cc (an answer that is refused), refresh.cc (session
-// timers), out_of_dialog.cc (OPTIONS and what is refused), probe.cc (is a target alive), other_in_dialog.cc
-// (INFO, MESSAGE, NOTIFY...), refer.cc, media_watch.cc (silent media).
+// provisional.cc (18x, forks, 199), other_offer.cc (forks that make offers), reliable.cc and prack.cc
+// (100rel), in_dialog.cc and relay.cc (re-INVITE, UPDATE), glare.cc (what may not be asked now), restore.cc
+// (an answer that is refused), refresh.cc (session timers), out_of_dialog.cc (OPTIONS and what is refused),
+// probe.cc (is a target alive), other_in_dialog.cc (INFO, MESSAGE, NOTIFY...), refer.cc, media_watch.cc
+// (silent media).
 #pragma once
 
 #include <cstdint>
@@ -229,6 +230,14 @@ class CallManager final : public sip::TransactionUser,
   void on_early_dialog_terminated(const InviteCrossing& crossing, const sip::MessageView& response,
                                   const std::optional<OwedPrack>& owed);
   bool apply_fork_sdp(Leg& leg);
+
+  // ---- other_offer.cc: offers of further forks to an INVITE without SDP
+  // That response brings one.
+  [[nodiscard]] bool is_other_offer(Leg& leg, const sip::MessageView& response);
+  // The answer for it.
+  [[nodiscard]] std::string answer_other_offer(Leg& leg, const sip::MessageView& response);
+  // The leg speaks with a dialog whose streams are inactive: it is offered what the caller has said.
+  void activate(Leg& leg, std::string_view said);
   // Supported, Require and Allow of what the leg has said.
   void note_100rel(Leg& leg, const sip::MessageView& invite);
   void note_capabilities(Leg& leg, const sip::MessageView& message);

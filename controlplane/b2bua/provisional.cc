@@ -88,7 +88,16 @@ void CallManager::cross_provisional(const InviteCrossing& crossing, const sip::M
   }
   if (response.status() == 199 && crossing.is_first)
     return on_early_dialog_terminated(crossing, response, owed);
-  auto crossed = cross_early_sdp(crossing, response, owed.has_value());
+  std::optional<EarlySdp> crossed;
+  if (owed && crossing.is_first && is_other_offer(answerer, response)) {
+    // The caller hears of the progress alone: he has an offer already.
+    const std::string answer = answer_other_offer(answerer, response);
+    (void)send_prack(answerer, *owed, answer, nullptr);
+    owed.reset();
+    crossed = EarlySdp{};
+  } else {
+    crossed = cross_early_sdp(crossing, response, owed.has_value());
+  }
   if (!crossed) return;
   const response_map::Verdict verdict = services_.maps.map(heard(answerer, crossing.asker.peer, response));
   if (!verdict.forward) {
@@ -224,8 +233,13 @@ void CallManager::on_early_dialog_terminated(const InviteCrossing& crossing, con
 
 // The media goes to the fork that the leg now speaks with. False: that one has sent no SDP.
 bool CallManager::apply_fork_sdp(Leg& leg) {
-  if (!leg.dialog_invite.sdp) return false;
+  if (!leg.dialog_invite.sdp || leg.dialog_invite.inactive) return false;
   const sip::MessageView said = leg.dialog_invite.sdp.view();
+  if (leg.call->late_offer) {
+    const auto answer =
+        leg.call->offer_answer->fork_offer(leg.side(), session_description(said), policy_for(leg, said));
+    return answer && answer->active;
+  }
   return leg.call->offer_answer->fork_answer(leg.side(), session_description(said), policy_for(leg, said))
       .has_value();
 }

@@ -106,7 +106,13 @@ bool CallManager::confirm_dialog(Leg& leg, const sip::MessageView& response) {
 void CallManager::finish_success(Leg& leg, const sip::MessageView& response) {
   Call& call = *leg.call;
   media::OfferAnswer& engine = *call.offer_answer;
-  auto body = cross_body(leg, response);
+  std::optional<std::string> body(std::in_place);
+  std::string answer;  // for an offer that the caller does not hear of
+  if (is_other_offer(leg, response)) {
+    answer = answer_other_offer(leg, response);
+  } else {
+    body = cross_body(leg, response);
+  }
   if (!body) return;
   const bool settled = leg.dialog_invite.settled;
   if (body->empty() && !settled) {
@@ -119,10 +125,13 @@ void CallManager::finish_success(Leg& leg, const sip::MessageView& response) {
   call.ack_waits = call.late_offer && !settled;
   // He who heard the answer in an unreliable 18x hears it again; he who acknowledged it does not.
   if (!call.late_offer) *body = call.a->offer_pending ? engine.told(media::Leg::a) : std::string{};
-  leg.dialog_invite = {};
+  const InviteDialog done = std::exchange(leg.dialog_invite, {});
   session_answered(leg, response);
   answer_caller(leg, response, *body);
-  if (!call.ack_waits) carry_out(leg, step(leg, LegEvent::ack), {});
+  if (call.ack_waits) return;
+  if (step(leg, LegEvent::ack) == LegAction::send_ack)
+    send_ack(leg, leg.invite_client, leg.invite_cseq, leg.dialog->remote_tag(), answer);
+  if (done.inactive) activate(leg, session_description(done.sdp.view()));
 }
 
 // The SDP of a 2xx on leg B, for the caller; nullopt: it was refused, and the call is being ended.

@@ -153,12 +153,25 @@ std::expected<std::string, MediaError> OfferAnswer::apply(const Offer& offer, st
   }
   chosen.streams.resize(negotiated->size());
   refused_.assign(negotiated->size(), false);
+  std::vector<RemoteMedia> answerers;
   for (std::size_t i = 0; i < negotiated->size(); ++i) {
-    const sdp::NegotiatedStream& settled = (*negotiated)[i];
-    if (!session_.is_open(i)) continue;
-    refused_[i] = settled.refused || chosen.streams[i].refused;
-    if (refused_[i]) continue;
-    RemoteMedia answerer = remote_of(description.streams()[i], verdict->streams[i], policy);
+    refused_[i] = session_.is_open(i) && ((*negotiated)[i].refused || chosen.streams[i].refused);
+    answerers.push_back(remote_of(description.streams()[i], verdict->streams[i], policy));
+  }
+  settle_streams(offer, description, *negotiated, answerers);
+  said_[index(from)] = body;
+  answerer_ = from;
+  return write(description, offer.from, false);
+}
+
+void OfferAnswer::settle_streams(const Offer& offer, const sdp::Description& answer,
+                                 const std::vector<sdp::NegotiatedStream>& negotiated,
+                                 const std::vector<RemoteMedia>& answerers) {
+  const Leg from = other(offer.from);
+  for (std::size_t i = 0; i < negotiated.size(); ++i) {
+    const sdp::NegotiatedStream& settled = negotiated[i];
+    if (!session_.is_open(i) || refused_[i] || settled.refused) continue;
+    RemoteMedia answerer = answerers[i];
     RemoteMedia offerer = offer.media[i];
     if (&offer == &first_ && i < agreed_.size() && agreed_[i].open) {
       // An offer since then may have moved the one who made the first.
@@ -178,7 +191,7 @@ std::expected<std::string, MediaError> OfferAnswer::apply(const Offer& offer, st
       offerer.payload_types = settled.from_offerer;
     }
     const sdp::MediaRate rate =
-        sdp::media_rate(offer.description->streams()[i], description.streams()[i], settled.formats);
+        sdp::media_rate(offer.description->streams()[i], answer.streams()[i], settled.formats);
     answerer.police_pps = offerer.police_pps = rate.packets_per_s;
     answerer.police_bytes_per_s = offerer.police_bytes_per_s = rate.bytes_per_s;
     latched_[index(from)] |= answerer.latch != dp::LatchMode::off;
@@ -190,9 +203,6 @@ std::expected<std::string, MediaError> OfferAnswer::apply(const Offer& offer, st
     session_.set_remote(offer.from, i, offerer);
   }
   session_.commit();
-  said_[index(from)] = body;
-  answerer_ = from;
-  return write(description, offer.from, false);
 }
 
 std::expected<std::string, MediaError> OfferAnswer::answer(Leg from, std::string_view body,
@@ -216,6 +226,62 @@ std::expected<std::string, MediaError> OfferAnswer::fork_answer(Leg from, std::s
   auto text = apply(first_, body, policy);
   if (text) remember_agreed();
   return text;
+}
+
+bool OfferAnswer::fits(const sdp::Description& offered, const sdp::Description& answer) const {
+  if (!sdp::check_answer(offered, answer)) return false;
+  for (std::size_t i = 0; i < answer.streams().size(); ++i) {
+    const sdp::Stream& said = answer.streams()[i];
+    const sdp::Stream& there = offered.streams()[i];
+    if (said.disabled()) continue;
+    if (i >= agreed_.size() || !agreed_[i].open || there.disabled()) return false;
+    const bool same_way = said.transport == there.transport && (there.rtcp_mux || !said.rtcp_mux) &&
+                          sdp::answer_direction(there.effective_direction(), said.effective_direction()) ==
+                              said.effective_direction();
+    const bool all_offered = std::ranges::all_of(said.formats, [&](const sdp::Format& format) {
+      return std::ranges::any_of(there.formats, [&](const sdp::Format& one) {
+        return one.text == format.text && one.same_codec(format);
+      });
+    });
+    if (!same_way || !all_offered) return false;
+  }
+  return true;
+}
+
+std::expected<std::string, MediaError> OfferAnswer::inactive_answer(const sdp::Description& offered, Leg to) {
+  sdp::Plan plan = plan_for(offered, to, top_version_[index(to)] + 1);
+  for (sdp::StreamPlan& stream : plan.streams) stream.direction = sdp::Direction::inactive;
+  if (!sdp::apply_codecs(offered, codec_rules(to, false), plan))
+    return std::unexpected(MediaError{MediaFault::no_codec, "no codec is left"});
+  ++top_version_[index(to)];
+  return sdp::rewrite(offered, plan);
+}
+
+std::expected<OfferAnswer::ForkAnswer, MediaError> OfferAnswer::fork_offer(Leg from, std::string_view body,
+                                                                           const sdp::PolicyInput& policy) {
+  if (state_ == State::idle) return std::unexpected(MediaError{MediaFault::state, "no first offer"});
+  Offer offer{std::make_unique<sdp::Description>(), {}, from, false};
+  const auto verdict = read(*offer.description, body, policy);
+  if (!verdict) return std::unexpected(verdict.error());
+  sdp::Description answer;
+  const bool fit = state_ == State::stable && answer.assign(said_[index(other(from))]).has_value() &&
+                   fits(*offer.description, answer);
+  if (!fit) {
+    auto text = inactive_answer(*offer.description, from);
+    if (!text) return std::unexpected(text.error());
+    return ForkAnswer{std::move(*text), false};
+  }
+  std::vector<RemoteMedia> answerers;
+  for (std::size_t i = 0; i < offer.description->streams().size(); ++i) {
+    offer.media.push_back(remote_of(offer.description->streams()[i], verdict->streams[i], policy));
+    latched_[index(from)] |= offer.media[i].latch != dp::LatchMode::off;
+    answerers.push_back(i < agreed_.size() ? agreed_[i].remote[index(other(from))] : RemoteMedia{});
+  }
+  refused_.resize(answerers.size(), false);
+  settle_streams(offer, answer, *sdp::negotiate(*offer.description, answer), answerers);
+  said_[index(from)] = body;
+  remember_agreed();
+  return ForkAnswer{write(answer, from, false), true};
 }
 
 void OfferAnswer::settle() {
@@ -381,8 +447,7 @@ sdp::CodecRules OfferAnswer::codec_rules(Leg to, bool is_offer) const {
   return {.writer = codecs_[index(other(to))], .reader = codecs_[index(to)], .is_offer = is_offer};
 }
 
-std::string OfferAnswer::render(const sdp::Description& description, Leg to, bool is_offer,
-                                std::uint64_t version) const {
+sdp::Plan OfferAnswer::plan_for(const sdp::Description& description, Leg to, std::uint64_t version) const {
   sdp::Plan plan;
   plan.session_id = session_id_[index(to)];
   plan.session_version = version;
@@ -397,6 +462,12 @@ std::string OfferAnswer::render(const sdp::Description& description, Leg to, boo
     plan.streams.push_back(stream);
   }
   if (!plan.address) plan.address = session_.leg(to).address;
+  return plan;
+}
+
+std::string OfferAnswer::render(const sdp::Description& description, Leg to, bool is_offer,
+                                std::uint64_t version) const {
+  sdp::Plan plan = plan_for(description, to, version);
   (void)sdp::apply_codecs(description, codec_rules(to, is_offer), plan);
   return sdp::rewrite(description, plan);
 }

@@ -13,7 +13,9 @@
 // The first offer opens ports and flows before it leaves; a later one changes flows only with its answer, so
 // the session goes on untouched until then. Each leg has an o= line of its own with a version of its own.
 // Forks: until end_forks() the first offer is kept, since another early dialog may answer it once more, also
-// after one has done so for good (in a reliable 18x): the media goes to the one that answered last.
+// after one has done so for good (in a reliable 18x): the media goes to the one that answered last. Where the
+// forks make the offers (to an INVITE without SDP) the first one's goes to the other leg; each further one is
+// answered with what that leg has said, or, where that does not fit, with all streams inactive.
 #pragma once
 
 #include <array>
@@ -29,6 +31,7 @@
 #include "sdp_rewriter/address_policy.h"
 #include "sdp_rewriter/codec_policy.h"
 #include "sdp_rewriter/description.h"
+#include "sdp_rewriter/offer_answer.h"
 #include "sdp_rewriter/rewrite.h"
 
 namespace sallyport::media {
@@ -79,6 +82,16 @@ class OfferAnswer {
   // offerer, who may be past hearing it.
   [[nodiscard]] std::expected<std::string, MediaError> fork_answer(Leg from, std::string_view body,
                                                                    const sdp::PolicyInput& policy);
+  // Another early dialog makes an offer of its own beside the first one's, which the other leg got: the
+  // answer for it. `active`: it is what that leg has said last, and the media goes to this dialog now. Else
+  // it takes the streams as inactive, for this dialog to be asked once more where it wins. An error: its SDP
+  // cannot be taken at all; then nothing has changed.
+  struct ForkAnswer {
+    std::string text;
+    bool active = false;
+  };
+  [[nodiscard]] std::expected<ForkAnswer, MediaError> fork_offer(Leg from, std::string_view body,
+                                                                 const sdp::PolicyInput& policy);
   // The 2xx has come: no other dialog answers the first offer any more.
   void end_forks();
   // The answer to a refresh of ours that offered what was agreed already (RFC 4028 7.4): only where that leg
@@ -148,11 +161,21 @@ class OfferAnswer {
   [[nodiscard]] bool open_streams(const sdp::Description& offer, Nanoseconds now_ns);
   [[nodiscard]] std::string write(const sdp::Description& description, Leg to, bool is_offer);
   [[nodiscard]] sdp::CodecRules codec_rules(Leg to, bool is_offer) const;
+  // Without the choice of codecs.
+  [[nodiscard]] sdp::Plan plan_for(const sdp::Description& description, Leg to, std::uint64_t version) const;
   [[nodiscard]] std::string render(const sdp::Description& description, Leg to, bool is_offer,
                                    std::uint64_t version) const;
   // Reads an answer to `offer`, sets the flows by it and writes it for the offerer.
   [[nodiscard]] std::expected<std::string, MediaError> apply(const Offer& offer, std::string_view body,
                                                              const sdp::PolicyInput& policy);
+  // What an answer settles, for the flows. `answerers`: what it says of the answerer, by stream.
+  void settle_streams(const Offer& offer, const sdp::Description& answer,
+                      const std::vector<sdp::NegotiatedStream>& negotiated,
+                      const std::vector<RemoteMedia>& answerers);
+  // Whether that description answers the offer as it stands: every codec of it is offered by the same number.
+  [[nodiscard]] bool fits(const sdp::Description& offered, const sdp::Description& answer) const;
+  [[nodiscard]] std::expected<std::string, MediaError> inactive_answer(const sdp::Description& offered,
+                                                                       Leg to);
   void close_refused();
   void remember_agreed();
 
