@@ -207,6 +207,8 @@ struct Call {
   std::vector<Referral> referrals;
   std::unique_ptr<Transfer> transfer;  // this call carries out a REFER
   Handle carried_out_by;               // of the call that carries out a REFER of this one's
+  std::optional<LegAddress> taker;     // it gets leg A as soon as that has its ACK (pick_up.cc)
+  bool picked_up = false;              // leg A has been answered for such a one
   bool hangs_up_when_told = false;     // the transferor has still to hear that it is done
   sip::Timer duration;
   sip::Timer interim_record;

@@ -6,8 +6,8 @@
 // provisional.cc (18x, forks, 199), other_offer.cc (forks that make offers), reliable.cc and prack.cc
 // (100rel), in_dialog.cc and relay.cc (re-INVITE, UPDATE), glare.cc (what may not be asked now), restore.cc
 // (an answer that is refused), refresh.cc (session timers), out_of_dialog.cc (OPTIONS and what is refused),
-// probe.cc (is a target alive), other_in_dialog.cc (INFO, MESSAGE, NOTIFY...), refer.cc, media_watch.cc
-// (silent media).
+// probe.cc (is a target alive), other_in_dialog.cc (INFO, MESSAGE, NOTIFY...), refer.cc, pick_up.cc (a
+// ringing call is taken), media_watch.cc (silent media).
 #pragma once
 
 #include <cstdint>
@@ -391,6 +391,13 @@ class CallManager final : public sip::TransactionUser,
   static void write_joining(const sip::MessageView& invite, const Crossing& crossing, sip::HeaderWriter& out);
   void invite_borrowed(Leg& leg, const LentLeg& lent);
   void refuse_with(Call& call, std::uint16_t status);
+
+  // ---- pick_up.cc: an INVITE with Replaces of a dialog that rings
+  void pick_up(Leg& ringing, const LegAddress& taker);
+  [[nodiscard]] bool may_be_picked_up(const Leg& ringing) const;
+  void accept_picked_up(Leg& a, const std::string& sdp);
+  // His ACK has come.
+  void lend_caller(Call& call);
 
   // ---- transfer.cc: a REFER that we follow
   void follow_refer(sip::ServerId id, Leg& leg, const sip::MessageView& refer);

@@ -78,12 +78,15 @@ void CallManager::note_end(Call& call, stats::EndedBy by, LocalError error) {
   record.ended_by = by;
   record.ended_ns = wall_now_ns();
   if (error != LocalError::none) record.local_error = response_map::local_error_name(error);
-  if (call.answered) services_.statistics.peer(call.b->peer).call_duration.observe(now() - call.answered_ns);
+  if (call.answered && !call.picked_up)
+    services_.statistics.peer(call.b->peer).call_duration.observe(now() - call.answered_ns);
 }
 
 void CallManager::hang_up(Call& call, stats::EndedBy by, LocalError error, std::string_view reason) {
   if (call.over) return;
   cancel_transfer(call);
+  if (call.taker) post(call.taker->shard, Refused{call.taker->handle, 481});
+  call.taker.reset();
   std::string own;
   const bool unanswered = call.a->state == LegState::inviting || call.a->state == LegState::early;
   if (error != LocalError::none || unanswered) {

@@ -78,16 +78,19 @@ void CallManager::on_forwarded(const Forwarded& message) {
 
 // ---- the lender
 
-// RFC 3891 3, for the leg that is to be replaced. An early dialog is not: of those that we are the caller in,
-// the offer of the INVITE is still open.
+// RFC 3891 3, for the leg that is to be replaced. An early dialog is replaced only where we have begun it.
 std::uint16_t CallManager::why_not_replaced(const Leg& leg, const DialogId& id) const {
-  const bool by_name = leg.dialog && leg.dialog->call_id() == id.call_id &&
-                       sip::iequals(leg.dialog->remote_tag(), id.from_tag);
+  const auto names = [&](const sip::Dialog& dialog) {
+    return dialog.call_id() == id.call_id && sip::iequals(dialog.remote_tag(), id.from_tag);
+  };
+  const bool by_name =
+      leg.dialog && (names(*leg.dialog) || std::ranges::any_of(leg.forks, names, &Fork::dialog));
   const bool hidden = hidden_dialog(id) == id;
   if (!leg.dialog || !sip::iequals(leg.tag, id.to_tag) || !(by_name || hidden)) return 481;
   switch (leg.state) {
-    case LegState::inviting:
     case LegState::early:
+      return leg.role == LegRole::uac ? 0 : 481;
+    case LegState::inviting:
     case LegState::cancelling:
       return 481;
     case LegState::answered:
@@ -102,8 +105,8 @@ std::uint16_t CallManager::why_not_replaced(const Leg& leg, const DialogId& id) 
 bool CallManager::may_be_lent(const Leg& leg) {
   const Call& call = *leg.call;
   const Leg* other = call.other(leg);
-  const bool other_rests =
-      other == nullptr || other->is_over() || (other->state == LegState::confirmed && !other->away);
+  const bool other_rests = other == nullptr || other->is_over() || call.picked_up ||
+                           (other->state == LegState::confirmed && !other->away);
   return call.answered && !call.over && leg.state == LegState::confirmed && call.relays.empty() &&
          leg.unacknowledged.empty() && !leg.away && !leg.is_borrowed() &&
          leg.session.state != SessionState::refreshing && leg.restore.state == RestoreState::off &&
@@ -143,6 +146,7 @@ void CallManager::on_borrow(const Borrow& borrow) {
   }
   if (borrow.id) {
     if (const std::uint16_t status = why_not_replaced(*leg, *borrow.id); status != 0) return refuse(status);
+    if (leg->state == LegState::early) return pick_up(*leg, borrow.asker);
     leg = leg->call->other(*leg);
   }
   if (leg == nullptr || !may_be_lent(*leg)) return refuse(491);
@@ -185,6 +189,8 @@ void CallManager::on_give_back(GiveBack& back) {
                    LocalError::none);
   }
   if (call.over) return hang_up_leg(*leg, {});
+  if (call.picked_up)
+    return hang_up(call, stats::EndedBy::sallyport, LocalError::none);  // he has nobody else
   start_keepalive(*leg);
   if (leg->session_before == SessionState::waiting) session_event(*leg, SessionEvent::they_refresh);
   if (leg->session_before == SessionState::refresher) session_event(*leg, SessionEvent::we_refresh);

@@ -276,7 +276,9 @@ void CallManager::on_ack(const sip::Arrival& arrival) {
   if (leg->role == LegRole::uas && ack.cseq() == leg->invite_cseq) {
     const LegAction action = step(*leg, LegEvent::ack);
     carry_out(*leg, action, {});
-    if (action == LegAction::report && call.ack_waits && call.b != nullptr) {
+    if (action == LegAction::report && call.taker) {
+      lend_caller(call);
+    } else if (action == LegAction::report && call.ack_waits && call.b != nullptr) {
       Relay initial{.client = call.b->invite_client, .client_cseq = call.b->invite_cseq};
       initial.to_tag = call.b->dialog->remote_tag();
       if (step(*call.b, LegEvent::ack) == LegAction::send_ack) relay_ack(*leg, initial, ack);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An INVITE with Replaces (RFC 3891): its caller takes the place of one of our legs. The far leg of that call
-// joins him by a re-INVITE, and the one that he replaces is hung up. A Replaces that names no dialog of ours
-// is for whoever the call goes to, and crosses as it is.
+// joins him by a re-INVITE, and the one that he replaces is hung up (one that rings: pick_up.cc). A Replaces
+// that names no dialog of ours is for whoever the call goes to, and crosses as it is.
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/identity.h"
 #include "controlplane/b2bua/session_text.h"

@@ -284,6 +284,21 @@ std::expected<OfferAnswer::ForkAnswer, MediaError> OfferAnswer::fork_offer(Leg f
   return ForkAnswer{write(answer, from, false), true};
 }
 
+std::expected<std::string, MediaError> OfferAnswer::answer_for_nobody() {
+  if (state_ != State::offered || !open_.first)
+    return std::unexpected(MediaError{MediaFault::state, "no first offer is open"});
+  Told& told = told_[index(open_.from)];
+  if (!had_answer_) {
+    auto text = inactive_answer(*open_.description, open_.from);
+    if (!text) return text;
+    told = {std::move(*text), top_version_[index(open_.from)]};
+  }
+  std::string text = told.text;
+  settle();
+  end_forks();
+  return text;
+}
+
 void OfferAnswer::settle() {
   if (state_ != State::offered) return;
   state_ = State::stable;

@@ -92,6 +92,9 @@ class OfferAnswer {
   };
   [[nodiscard]] std::expected<ForkAnswer, MediaError> fork_offer(Leg from, std::string_view body,
                                                                  const sdp::PolicyInput& policy);
+  // The open offer, the first of the call, is answered by us, since nobody else will: with what a 18x has
+  // said, else with inactive streams. The text for the offerer. An error: there is none such.
+  [[nodiscard]] std::expected<std::string, MediaError> answer_for_nobody();
   // The 2xx has come: no other dialog answers the first offer any more.
   void end_forks();
   // The answer to a refresh of ours that offered what was agreed already (RFC 4028 7.4): only where that leg

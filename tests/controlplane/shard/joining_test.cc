@@ -18,7 +18,8 @@ class Joining : public TransferTest {
   }
   virtual void connect_lines() { connect_both(); }
   // Somebody else takes the place of whoever that names.
-  void send_replacing(std::string_view replaces, std::string_view body = {}, std::string_view more = {}) {
+  std::string send_replacing(std::string_view replaces, std::string_view body = {},
+                             std::string_view more = {}) {
     newcomer.is_caller = true;
     newcomer.cseq = 0;
     newcomer.tag = "newcomer";
@@ -27,9 +28,43 @@ class Joining : public TransferTest {
     const std::string ours = newcomer.realm == "access" ? "198.51.100.1" : "192.0.2.1";
     newcomer.remote = "<sip:0555@" + ours + ">";
     newcomer.target = "sip:0555@" + ours;
-    (void)phones.request(newcomer, "INVITE", body.empty() ? newcomer.sdp() : std::string(body),
-                         "Replaces: " + std::string(replaces) + "\r\n" + std::string(more));
+    std::string invite = phones.request(newcomer, "INVITE", body.empty() ? newcomer.sdp() : std::string(body),
+                                        "Replaces: " + std::string(replaces) + "\r\n" + std::string(more));
     last_invite = newcomer.cseq;
+    return invite;
+  }
+  // Line 2 calls the target, up to the INVITE there.
+  void begin_second(std::string_view call_id, const std::optional<std::string>& body = std::nullopt) {
+    const std::string ours = line2.realm == "access" ? "198.51.100.1" : "192.0.2.1";
+    line2.call_id = call_id;
+    line2.local = "<sip:caller@" + line2.ip + ">;tag=" + line2.tag;
+    line2.remote = "<sip:0555@" + ours + ">";
+    line2.target = "sip:0555@" + ours;
+    line2.cseq = 0;
+    (void)phones.request(line2, "INVITE", body ? *body : line2.sdp());
+    (void)ring(target);
+  }
+  void ring_target(std::string_view call_id = "second") {
+    begin_second(call_id);
+    phones.answer(target, target.incoming, "180 Ringing");
+    (void)phones.expect(line2, "SIP/2.0 180");
+  }
+  // That dialog, as who rings knows it: we have begun it.
+  [[nodiscard]] std::string ringing_dialog(std::string_view more = {}) const {
+    return target.call_id + ";to-tag=" + target.incoming.tag_of("From") + ";from-tag=" + target.tag +
+           std::string(more);
+  }
+  // Line 2 hears an answer, and the target that it is over.
+  Sent taken() {
+    const Sent answered = phones.expect(line2, "SIP/2.0 200");
+    give_up_ringing();
+    EXPECT_FALSE(phones.heard(line2, "INVITE ")) << "not before his ACK";
+    phones.ack(line2, 1);
+    return answered;
+  }
+  void give_up_ringing() {
+    phones.answer(target, phones.expect(target, "CANCEL "), "200 OK");
+    phones.answer(target, target.incoming, "487 Request Terminated");
   }
   void newcomer_is_up() {
     (void)phones.expect(newcomer, "SIP/2.0 200");
@@ -214,23 +249,174 @@ TEST_P(OnOneShard, What_may_not_be_replaced_is_refused_by_name) {
   lines_go_on();
 }
 
-TEST_P(OnOneShard, A_dialog_that_rings_is_not_replaced) {
+TEST_P(OnOneShard, A_dialog_that_rings_is_not_replaced_by_who_did_not_begin_it) {
   connect(line1, transferee, "4930123", "first");
-  const std::string ours = line2.realm == "access" ? "198.51.100.1" : "192.0.2.1";
-  line2.call_id = "second";
-  line2.local = "<sip:caller@" + line2.ip + ">;tag=" + line2.tag;
-  line2.remote = "<sip:0555@" + ours + ">";
-  line2.target = "sip:0555@" + ours;
-  (void)phones.request(line2, "INVITE", line2.sdp());
-  (void)ring(target);
-  phones.answer(target, target.incoming, "180 Ringing");
-  (void)phones.expect(line2, "SIP/2.0 180");
+  ring_target();
   send_replacing(dialog());
   (void)phones.expect(newcomer, "SIP/2.0 481");
   phones.ack(newcomer, last_invite);
   phones.answer(target, target.incoming, "486 Busy Here");
   (void)phones.expect(line2, "SIP/2.0 486");
   hang_up(line1, transferee);
+  nothing_left();
+}
+
+// Nobody may be put in the place of who has not answered (RFC 5589 7): the calls go on.
+TEST_P(OnOneShard, A_REFER_to_a_call_that_still_rings_there_ends_in_481) {
+  connect(line1, transferee, "4930123", "first");
+  ring_target();
+  refer(referred_dialog());
+  EXPECT_TRUE(notified("terminated").starts_with("SIP/2.0 481"));
+  phones.answer(target, target.incoming, "200 OK", target.sdp());
+  (void)phones.expect(line2, "SIP/2.0 200");
+  (void)phones.expect(target, "ACK ");
+  phones.ack(line2, 1);
+  lines_go_on();
+}
+
+// ---- INVITE with Replaces of a dialog that we have begun and that rings
+
+#define PICKED_UP(id)                                                                   \
+  ring_target(id);                                                                      \
+  newcomer_at(target);                                                                  \
+  send_replacing(ringing_dialog());                                                     \
+  const Sent answered = taken();                                                        \
+  EXPECT_NE(answered.body().find("a=inactive"), std::string::npos);                     \
+  EXPECT_EQ(answered.body().find("m=audio 0 "), std::string::npos);                     \
+  rejoin(line2);                                                                        \
+  EXPECT_EQ(origin(last_offer, 1), origin(answered.body(), 1));                         \
+  EXPECT_GT(std::stoul(origin(last_offer, 2)), std::stoul(origin(answered.body(), 2))); \
+  EXPECT_EQ(last_offer.find("inactive"), std::string::npos);                            \
+  newcomer_is_up();                                                                     \
+  expect_media(newcomer, line2);                                                        \
+  hang_up(newcomer, line2);                                                             \
+  nothing_left()
+
+TEST_P(OnOneShard, A_call_that_rings_is_taken_by_who_names_its_dialog) {
+  PICKED_UP("second");
+}
+
+TEST_P(OnTwoShards, A_call_that_rings_is_taken_wherever_it_lives) {
+  for (const char* id : {"one", "two", "three", "four"}) {
+    SCOPED_TRACE(id);
+    PICKED_UP(id);
+  }
+}
+
+TEST_P(OnOneShard, A_caller_who_has_heard_early_media_hears_the_same_answer_again) {
+  begin_second("second");
+  phones.answer(target, target.incoming, "183 Session Progress", target.sdp());
+  const Sent progress = phones.expect(line2, "SIP/2.0 183");
+  newcomer_at(target);
+  send_replacing(ringing_dialog(";early-only"));
+  EXPECT_EQ(taken().body(), progress.body());
+  rejoin(line2);
+  newcomer_is_up();
+  expect_media(newcomer, line2);
+  hang_up(line2, newcomer);
+  nothing_left();
+}
+
+TEST_P(OnOneShard, A_fork_that_rings_is_taken_too_and_a_200_that_crosses_is_ended) {
+  begin_second("second");
+  for (const char* tag : {"fork", "target"}) {
+    phones.answer(target, target.incoming, "180 Ringing", {}, {}, tag);
+    (void)phones.expect(line2, "SIP/2.0 180");
+  }
+  newcomer_at(target);
+  send_replacing(ringing_dialog());
+  (void)phones.expect(line2, "SIP/2.0 200");
+  phones.answer(target, phones.expect(target, "CANCEL "), "200 OK");
+  phones.answer(target, target.incoming, "200 OK", target.sdp());
+  (void)phones.expect(target, "ACK ");
+  hung_up(target);
+  phones.ack(line2, 1);
+  rejoin(line2);
+  newcomer_is_up();
+  hang_up(newcomer, line2);
+  nothing_left();
+}
+
+TEST_P(OnOneShard, A_caller_who_does_not_take_the_newcomer_is_hung_up) {
+  ring_target();
+  newcomer_at(target);
+  send_replacing(ringing_dialog());
+  (void)taken();
+  rejoin(line2, "488 Not Acceptable Here");
+  (void)phones.expect(newcomer, "SIP/2.0 488");
+  phones.ack(newcomer, last_invite);
+  hung_up(line2);
+  nothing_left();
+}
+
+TEST_P(OnOneShard, A_caller_who_never_acknowledges_is_hung_up_and_the_newcomer_hears_481) {
+  ring_target();
+  newcomer_at(target);
+  send_replacing(ringing_dialog());
+  (void)phones.expect(line2, "SIP/2.0 200");
+  give_up_ringing();
+  bench.advance(33 * kSecond, 250 * kMillisecond);
+  hung_up(line2);
+  (void)phones.expect(newcomer, "SIP/2.0 481");
+  phones.ack(newcomer, last_invite);
+  nothing_left();
+}
+
+TEST_P(OnOneShard, A_newcomer_who_has_given_up_meanwhile_leaves_the_caller_to_be_hung_up) {
+  ring_target();
+  newcomer_at(target);
+  const std::string invite = send_replacing(ringing_dialog());
+  (void)phones.expect(line2, "SIP/2.0 200");
+  give_up_ringing();
+  phones.send(newcomer, make_cancel(invite));
+  (void)phones.expect(newcomer, "SIP/2.0 487");
+  phones.ack(newcomer, last_invite);
+  phones.ack(line2, 1);
+  hung_up(line2);
+  nothing_left();
+}
+
+TEST_P(OnOneShard, A_caller_without_an_offer_cannot_be_taken_and_goes_on_ringing) {
+  begin_second("second", {});
+  phones.answer(target, target.incoming, "180 Ringing");
+  (void)phones.expect(line2, "SIP/2.0 180");
+  newcomer_at(target);
+  send_replacing(ringing_dialog());
+  (void)phones.expect(newcomer, "SIP/2.0 491");
+  phones.ack(newcomer, last_invite);
+  phones.answer(target, target.incoming, "486 Busy Here");
+  (void)phones.expect(line2, "SIP/2.0 486");
+  nothing_left();
+}
+
+// Whoever is transferred takes the call that rings at the transferor's.
+TEST_P(OnOneShard, A_REFER_to_a_call_that_rings_at_the_transferors_joins_its_caller) {
+  if (GetParam()) return;  // the other way round there is no route
+  connect(line1, transferee, "4930123", "first");
+  target.call_id = "second";
+  target.local = "<sip:caller@" + target.ip + ">;tag=" + target.tag;
+  target.remote = "<sip:4930124@192.0.2.1>";
+  target.target = "sip:4930124@192.0.2.1";
+  target.is_caller = true;
+  (void)phones.request(target, "INVITE", target.sdp());
+  Phone ringing = line1;
+  ringing.is_caller = false;
+  ringing.tag = "ringing";
+  const Sent invite = phones.expect(ringing, "INVITE ");
+  phones.answer(ringing, invite, "180 Ringing");
+  (void)phones.expect(target, "SIP/2.0 180");
+  refer("sip:4930124@10.9.8.7?Replaces=" + invite.header("Call-ID") + "%3Bto-tag%3D" + invite.tag_of("From") +
+        "%3Bfrom-tag%3Dringing");
+  phones.answer(ringing, phones.expect(ringing, "CANCEL "), "200 OK");
+  phones.answer(ringing, invite, "487 Request Terminated");
+  (void)phones.expect(target, "SIP/2.0 200");
+  phones.ack(target, 1);
+  rejoin(target);
+  rejoin(transferee);
+  EXPECT_EQ(notified("terminated"), "SIP/2.0 200 OK\r\n");
+  hung_up(line1);
+  expect_media(transferee, target);
+  hang_up(transferee, target);
   nothing_left();
 }
 
