@@ -275,3 +275,50 @@ def test_an_invite_with_replaces_takes_the_place_of_a_leg(door, ends, number, at
     near.hear_bye()
     hear_each_other(a, final.media(), b, to_b)
     hang_up(fresh, far)
+
+
+def naming(call_id, to_tag, from_tag):
+    return f"{call_id};to-tag={to_tag};from-tag={from_tag}"
+
+
+@pytest.mark.case("INVITE with Replaces takes a call that rings: its caller joins, who rang is cancelled", "Transfers across shards", directions="both")
+def test_a_call_that_rings_is_taken(door, ends, sides, number):
+    door(follow)
+    one, other = sides
+    newcomer = (ends.carrier if other.ns == CARRIER else ends.pub)(port=5070)
+    a, c = ends.media(one.ns, one.address), ends.media(other.ns, other.address)
+    call = one.invite(number, ua.sdp(one.address, a.port))
+    invite = other.expect("INVITE")
+    other.reply(invite, 180, "Ringing", tag="rings")
+    call.expect(180)
+    dialog = naming(invite.call_id, invite.tag("from"), "rings")
+    taking = newcomer.invite(number, ua.sdp(newcomer.address, c.port), extra=[f"Replaces: {dialog}", "Require: replaces"])
+    other.reply(other.expect("CANCEL"), 200, "OK")
+    other.reply(invite, 487, "Request Terminated", tag="rings")
+    other.expect("ACK")
+    final, near = call.established()
+    assert "a=inactive" in final.body and "m=audio 0 " not in final.body, final.body
+    to_a = rejoin(near, a.port)
+    final, far = taking.established()
+    seen_nowhere(final, one.address)
+    hear_each_other(a, to_a, c, final.media())
+    hang_up(near, far)
+
+
+@pytest.mark.case("attended transfer to a call that still rings there: 481, both calls go on", "Transfers across shards", directions="both")
+def test_a_transfer_to_a_call_that_still_rings_fails_cleanly(door, ends, parties, number):
+    door(follow)
+    transferor, transferee, target, *_ = parties
+    near, far, *_ = set_up(transferor, transferee, number)
+    call = transferor.invite("0555", ua.sdp(transferor.address, 6100))
+    invite = target.expect("INVITE")
+    target.reply(invite, 180, "Ringing", tag="rings")
+    ringing = call.expect(180)
+    dialog = naming(call.call_id, ringing.tag("to"), ringing.tag("from"))
+    refer(near, f"sip:0555@10.9.8.7?Replaces={urllib.parse.quote(dialog, safe='')}")
+    notified(near, 481, "terminated")
+    callee = target.answer(invite, 7100)
+    _, second = call.established()
+    target.expect("ACK")
+    hang_up(second, callee)
+    hang_up(near, far)

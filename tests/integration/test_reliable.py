@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reliable provisional responses (RFC 3262) and 199 (RFC 6228) from the wire, from end to end and on one leg only."""
+import ladder
 import pytest
 from phones import END, END_FAR, RELIABLE
 
@@ -173,6 +174,29 @@ def test_of_two_forks(phones):
     phones.talk()
     phones.end(callee)
     phones.judge(">INVITE <100 <183 >PRACK <200/PRACK <183 >PRACK <200/PRACK <200 >ACK <BYE >200/BYE",
+                 "<INVITE >183 <PRACK >200/PRACK >183 <PRACK >200/PRACK >200 <ACK >BYE <200/BYE")
+
+
+@pytest.mark.case("two forks with an offer each to an INVITE without SDP: we answer the second, either may win", "Reliable provisionals")
+@pytest.mark.parametrize("winner", ["one", "two"])
+def test_offers_of_two_forks(phones, winner):
+    caller, callee = phones.caller, phones.callee
+    phones.ring("", RELIABLE)
+    first = progress(phones, 30, callee.sdp(), tag=f"{callee.secret}one")
+    assert ladder.streams(prack(phones, first, caller.sdp()).body) == ["audio"]
+    callee.reply(callee.invite, "183 Session Progress", callee.sdp(), rseq(9), f"{callee.secret}two")
+    to_two = callee.expect("PRACK")
+    assert to_two.tag("to") == f"{callee.secret}two" and to_two.get("rack") == "9 1 INVITE"
+    assert ladder.streams(to_two.body) == ["audio"] and "a=inactive" not in to_two.body
+    callee.reply(to_two, "200 OK")
+    second = caller.expect("183")
+    assert second.tag("to") == first.tag("to") and not second.body and not second.get("rseq")
+    callee.tag = f"{callee.secret}{winner}"
+    callee.local = f"{callee.invite.get('to')};tag={callee.tag}"
+    assert not phones.answer().body, "the session is agreed"
+    phones.talk()
+    phones.end(callee)
+    phones.judge(">INVITE <100 <183 >PRACK <200/PRACK <183 <200 >ACK <BYE >200/BYE",
                  "<INVITE >183 <PRACK >200/PRACK >183 <PRACK >200/PRACK >200 <ACK >BYE <200/BYE")
 
 
