@@ -593,5 +593,109 @@ TEST_F(OfferAnswerTest, Each_side_may_send_the_payload_types_that_the_other_take
   EXPECT_FALSE(takes(flow(Leg::a), 18));
 }
 
+// ---- an INVITE without SDP that forks: each dialog makes an offer
+
+class ForkOffers : public OfferAnswerTest {
+ protected:
+  OfferAnswer::ForkAnswer another(const std::string& body) {
+    auto answer = engine.fork_offer(Leg::b, body, policy);
+    EXPECT_TRUE(answer) << answer.error().detail;
+    return answer.value_or(OfferAnswer::ForkAnswer{});
+  }
+};
+
+TEST_F(ForkOffers, What_the_other_leg_has_said_is_the_answer_where_it_fits_and_the_media_moves) {
+  offer(Leg::b, sdp_of(kB, {{.port = 6000, .formats = "8 0 9"}}));
+  const std::string first = answer(Leg::a, sdp_of(kA, {{.port = 4000, .formats = "8 0"}}));
+  const auto answered = another(sdp_of(kB, {{.port = 6100, .formats = "0 8"}}));
+  EXPECT_TRUE(answered.active);
+  EXPECT_EQ(answered.text, first);
+  EXPECT_EQ(flow(Leg::b).remote, at("192.0.2.10:6100"));
+  EXPECT_EQ(flow(Leg::a).remote, at("198.51.100.20:4000"));
+  EXPECT_EQ(engine.state(), OfferAnswer::State::stable);
+  EXPECT_TRUE(another(sdp_of(kB, {{.port = 6000, .formats = "8 0 9"}})).active) << "and back";
+  EXPECT_EQ(flow(Leg::b).remote, at("192.0.2.10:6000"));
+}
+
+TEST_F(ForkOffers, What_does_not_fit_is_answered_inactive_and_changes_nothing) {
+  const std::string opus = "a=rtpmap:96 opus/48000/2\r\n";
+  const std::string other_96 = "a=rtpmap:96 G726-32/8000\r\n";
+  offer(Leg::b, sdp_of(kB, {{.port = 6000, .more = opus, .formats = "8 96"}}));
+  answer(Leg::a, sdp_of(kA, {{.port = 4000, .more = opus, .formats = "8 96"}}));
+  const std::string told = engine.told(Leg::b);
+  const std::vector<std::vector<Line>> cases{
+      {{.port = 6100}},                                       // one codec is missing
+      {{.port = 6100, .more = other_96, .formats = "8 96"}},  // its number means another
+      {{.port = 6100, .more = opus + "a=sendonly\r\n", .formats = "8 96"}},
+      {{.port = 6100, .more = opus, .proto = "RTP/SAVP", .formats = "8 96"}},
+      {{.port = 6100, .more = opus, .formats = "8 96"}, {.port = 6102}}};  // a stream more
+  for (const auto& lines : cases) {
+    const auto answered = another(sdp_of(kB, lines));
+    SCOPED_TRACE(answered.text);
+    EXPECT_FALSE(answered.active);
+    EXPECT_EQ(line_of(answered.text, "a=inactive"), "a=inactive");
+    EXPECT_NE(port_of(answered.text), 0u);
+    EXPECT_EQ(answered.text.find(kB), std::string::npos);
+    EXPECT_EQ(flow(Leg::b).remote, at("192.0.2.10:6000"));
+    EXPECT_EQ(engine.told(Leg::b), told);
+    const auto again = engine.restate(Leg::b, 0);
+    ASSERT_TRUE(again);
+    EXPECT_GT(version_of(*again), version_of(answered.text)) << "for the dialog that wins";
+  }
+}
+
+TEST_F(ForkOffers, Before_the_first_is_answered_another_is_inactive) {
+  EXPECT_FALSE(engine.fork_offer(Leg::b, sdp_of(kB, {{6100}}), policy)) << "it is the first";
+  offer(Leg::b, sdp_of(kB, {{6000}}));
+  EXPECT_FALSE(another(sdp_of(kB, {{6100}})).active);
+  EXPECT_TRUE(engine.offered_by(Leg::b));
+  answer(Leg::a, sdp_of(kA, {{4000}}));
+  EXPECT_EQ(flow(Leg::b).remote, at("192.0.2.10:6000"));
+  EXPECT_TRUE(another(sdp_of(kB, {{6100}})).active);
+}
+
+TEST_F(ForkOffers, What_cannot_be_read_or_may_not_be_there_is_an_error) {
+  offer(Leg::b, sdp_of(kB, {{6000}}));
+  answer(Leg::a, sdp_of(kA, {{4000}}));
+  EXPECT_EQ(engine.fork_offer(Leg::b, "nonsense", policy).error().fault, MediaFault::sdp);
+  EXPECT_EQ(engine.fork_offer(Leg::b, sdp_of("127.0.0.1", {{6100}}), policy).error().fault,
+            MediaFault::refused_address);
+  EXPECT_EQ(flow(Leg::b).remote, at("192.0.2.10:6000"));
+}
+
+TEST_F(ForkOffers, A_stream_that_the_other_leg_has_refused_stays_so) {
+  offer(Leg::b, sdp_of(kB, {{6000}, {.port = 6002, .kind = "video"}}));
+  answer(Leg::a, sdp_of(kA, {{4000}, {.port = 0, .kind = "video"}}));
+  const auto answered = another(sdp_of(kB, {{6100}, {.port = 6102, .kind = "video"}}));
+  EXPECT_TRUE(answered.active);
+  EXPECT_EQ(port_of(answered.text, 1), 0u);
+  engine.end_forks();
+  EXPECT_FALSE(session.is_open(1));
+  EXPECT_EQ(flow(Leg::b).remote, at("192.0.2.10:6100"));
+}
+
+// ---- a caller whom nobody else answers
+
+TEST_F(OfferAnswerTest, An_offer_for_nobody_is_answered_inactive_with_its_streams) {
+  offer(Leg::a, sdp_of(kA, {{4000}, {.port = 0, .kind = "video"}}));
+  const auto text = engine.answer_for_nobody();
+  ASSERT_TRUE(text);
+  EXPECT_EQ(line_of(*text, "a=inactive"), "a=inactive");
+  EXPECT_NE(port_of(*text, 0), 0u);
+  EXPECT_EQ(port_of(*text, 1), 0u);
+  EXPECT_EQ(text->find(kA), std::string::npos);
+  EXPECT_EQ(engine.state(), OfferAnswer::State::stable);
+  EXPECT_EQ(engine.agreed(Leg::a), *text);
+  EXPECT_EQ(engine.origin(Leg::a).version, version_of(*text));
+  EXPECT_FALSE(engine.answer_for_nobody()) << "nothing is open any more";
+}
+
+TEST_F(OfferAnswerTest, An_offer_for_nobody_has_the_answer_that_a_18x_has_given) {
+  offer(Leg::a, sdp_of(kA, {{4000}}));
+  const std::string early = answer(Leg::b, sdp_of(kB, {{6000}}), true);
+  EXPECT_EQ(engine.answer_for_nobody().value(), early);
+  EXPECT_EQ(engine.state(), OfferAnswer::State::stable);
+}
+
 }  // namespace
 }  // namespace sallyport::media
