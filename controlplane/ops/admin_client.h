@@ -16,7 +16,7 @@ namespace sallyport::ops {
                                                                 std::string_view request,
                                                                 std::chrono::milliseconds timeout);
 
-// `what`: calls, call, peers, flows, workers, drops; `id` for call.
+// `what`: calls, call, failures, peers, flows, workers, drops; `id` for call.
 int show(const std::string& socket, const std::string& what, const std::string& id, bool json,
          std::ostream& out, std::ostream& error);
 // `command`: drain, reload.

@@ -113,6 +113,29 @@ def test_a_message_and_dtmf_inside_a_call(door, sides, number):
     hang_up(near, far)
 
 
+@pytest.mark.case("Require and Proxy-Require of what is not carried: 420 with Unsupported, inside a call and outside", "Other requests", directions="both")
+def test_what_requires_an_extension_in_vain(door, sides, number):
+    door()
+    one, other = sides
+
+    def refused(call_id):
+        assert one.expect(420, call_id=call_id).get("unsupported") == "sing, dance"
+
+    vain = ["Require: timer, sing", "Proxy-Require: dance"]
+    for method, more in (("OPTIONS", []), ("MESSAGE", []), ("SUBSCRIBE", ["Event: presence"]), ("REFER", ["Refer-To: <sip:1@x>"])):
+        refused(outside(one, method, number, extra=[*vain, *more]))
+    assert one.invite(number, extra=vain).refused().get("unsupported") == "sing, dance"
+    near, far, *_ = set_up(one, other, number)
+    for method in ("OPTIONS", "INFO", "MESSAGE", "UPDATE", "SUBSCRIBE", "REFER", "PRACK"):
+        say(near, method, extra=vain)
+        refused(near.call_id)
+    other.silent(0.2)
+    say(near, "BYE", extra=vain)
+    refused(near.call_id)
+    near.hear_bye()
+    far.hear_bye()
+
+
 @pytest.mark.case("MESSAGE and PUBLISH outside of any call", "Other requests", directions="both")
 def test_a_message_and_a_publication_outside_of_any_call(door, sides, number):
     door()

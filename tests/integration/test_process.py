@@ -110,7 +110,7 @@ def test_memory_hugepages_without_any_is_one_clear_sentence(lab, tmp_path, no_hu
 def test_version_and_show(door, tmp_path):
     door()
     assert run_binary("version").stdout.strip()
-    for what in ("calls", "peers", "flows", "workers", "drops"):
+    for what in ("calls", "failures", "peers", "flows", "workers", "drops"):
         done = run_binary("show", what, "--json", "--config", netns.STATE / "running.yaml")
         if done.returncode != 0:  # the socket's place may be told otherwise
             done = run_binary("show", what, "--json", "--socket", netns.STATE / "admin.sock")
