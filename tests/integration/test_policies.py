@@ -69,6 +69,16 @@ def test_numbers(phones, direction):
     refuse(phones)
 
 
+@pytest.mark.config(change=trusted_peers)
+@pytest.mark.case("a local number of another phone-context is left as it is (RFC 3966 5.1.4)", "Numbers")
+def test_a_number_of_another_context(phones):
+    phones.number = "02071230001;phone-context=+1"
+    invite = phones.ring()
+    for value in invite.start, invite.get("to"):
+        assert f"sip:{phones.number}@" in value, value
+    refuse(phones)
+
+
 # ---- codecs
 
 @pytest.mark.config(change=trusted_peers)
