@@ -261,7 +261,7 @@ std::expected<OfferAnswer::ForkAnswer, MediaError> OfferAnswer::fork_offer(Leg f
                                                                            const sdp::PolicyInput& policy) {
   if (state_ == State::idle) return std::unexpected(MediaError{MediaFault::state, "no first offer"});
   Offer offer{std::make_unique<sdp::Description>(), {}, from, false};
-  const auto verdict = read(*offer.description, body, policy);
+  const auto verdict = read(from, *offer.description, body, policy);
   if (!verdict) return std::unexpected(verdict.error());
   sdp::Description answer;
   const bool fit = state_ == State::stable && answer.assign(said_[index(other(from))]).has_value() &&
@@ -280,6 +280,7 @@ std::expected<OfferAnswer::ForkAnswer, MediaError> OfferAnswer::fork_offer(Leg f
   refused_.resize(answerers.size(), false);
   settle_streams(offer, answer, *sdp::negotiate(*offer.description, answer), answerers);
   said_[index(from)] = body;
+  answerer_ = other(from);
   remember_agreed();
   return ForkAnswer{write(answer, from, false), true};
 }
