@@ -9,6 +9,17 @@
 namespace sallyport::sdp {
 namespace {
 
+// The first two octets, the one in the middle and the last, letters in lower case: no two of the names below
+// that are equally long share them, so a name is compared with one other at most. 0: shorter than any of
+// them.
+constexpr std::uint32_t signature(std::string_view name) {
+  if (name.size() < 2) return 0;
+  const auto folded = [name](std::size_t i) {
+    return std::uint32_t{static_cast<unsigned char>(name[i])} | 0x20u;
+  };
+  return folded(0) | folded(1) << 8 | folded(name.size() / 2) << 16 | folded(name.size() - 1) << 24;
+}
+
 struct Known {
   std::string_view name;
   Attribute attribute;
@@ -62,13 +73,23 @@ constexpr auto kStart = [] {
 static_assert(std::ranges::is_sorted(kKnown.begin(), kKnown.end() - 1, {},
                                      [](const Known& known) { return known.name.size(); }));
 
+// kSignatures[i]: of the i-th name.
+constexpr auto kSignatures = [] {
+  std::array<std::uint32_t, kKnown.size()> signatures{};
+  for (std::size_t i = 0; i < kKnown.size(); ++i) signatures[i] = signature(kKnown[i].name);
+  return signatures;
+}();
+
 }  // namespace
 
 Attribute identify(std::string_view attribute_name) {
   const std::size_t length = attribute_name.size();
   if (length <= kLongest) {
+    const std::uint32_t wanted = signature(attribute_name);
     for (std::size_t i = kStart[length]; i < kStart[length + 1]; ++i) {
-      if (equal_nocase(attribute_name, kKnown[i].name)) return kKnown[i].attribute;
+      if (kSignatures[i] != wanted) continue;
+      const std::string_view known = kKnown[i].name;
+      if (attribute_name == known || equal_nocase(attribute_name, known)) return kKnown[i].attribute;
     }
   }
   return starts_nocase(attribute_name, "ice-") ? Attribute::ice : Attribute::other;

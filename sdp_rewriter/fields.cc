@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sdp_rewriter/fields.h"
 
-#include <algorithm>
+#include "sdp_rewriter/words.h"
+
 #include <array>
 #include <utility>
 
@@ -9,10 +10,10 @@ namespace sallyport::sdp {
 namespace {
 
 struct StaticPayloadType {
-  std::uint8_t payload_type;
+  std::uint8_t payload_type = 0;
   std::string_view encoding;
-  std::uint32_t clock_rate;
-  std::uint8_t channels;
+  std::uint32_t clock_rate = 0;
+  std::uint8_t channels = 1;
 };
 
 constexpr std::array<StaticPayloadType, 25> kStaticPayloadTypes{{
@@ -24,6 +25,13 @@ constexpr std::array<StaticPayloadType, 25> kStaticPayloadTypes{{
     {31, "H261", 90000, 1}, {32, "MPV", 90000, 1},  {33, "MP2T", 90000, 1}, {34, "H263", 90000, 1},
     {19, "CN", 8000, 1},  // reserved, but Cisco's comfort noise for years
 }};
+
+// By payload type; those without a fixed meaning have no encoding.
+constexpr auto kByPayloadType = [] {
+  std::array<StaticPayloadType, 35> table{};
+  for (const StaticPayloadType& known : kStaticPayloadTypes) table[known.payload_type] = known;
+  return table;
+}();
 
 constexpr std::array<std::pair<std::string_view, Transport>, 7> kTransports{{
     {"RTP/AVP", Transport::rtp},
@@ -38,20 +46,25 @@ constexpr std::array<std::pair<std::string_view, Transport>, 7> kTransports{{
 }  // namespace
 
 MediaKind media_kind(std::string_view media) {
-  constexpr std::array<std::pair<std::string_view, MediaKind>, 6> kKinds{
-      {{"audio", MediaKind::audio},
-       {"video", MediaKind::video},
-       {"image", MediaKind::image},
-       {"application", MediaKind::application},
-       {"text", MediaKind::text},
-       {"message", MediaKind::message}}};
-  for (const auto& [text, kind] : kKinds) {
-    if (equal_nocase(media, text)) return kind;
+  switch (media.size()) {
+    case 4:
+      return is_word(media, "text") ? MediaKind::text : MediaKind::other;
+    case 5:
+      return is_word(media, "audio")   ? MediaKind::audio
+             : is_word(media, "video") ? MediaKind::video
+             : is_word(media, "image") ? MediaKind::image
+                                       : MediaKind::other;
+    case 7:
+      return is_word(media, "message") ? MediaKind::message : MediaKind::other;
+    case 11:
+      return is_word(media, "application") ? MediaKind::application : MediaKind::other;
+    default:
+      return MediaKind::other;
   }
-  return MediaKind::other;
 }
 
 Transport transport_of(std::string_view proto) {
+  if (proto == "RTP/AVP") return Transport::rtp;  // the most common, as it should be written
   for (const auto& [text, transport] : kTransports) {
     if (equal_nocase(proto, text)) return transport;
   }
@@ -62,24 +75,23 @@ Transport transport_of(std::string_view proto) {
   return starts_nocase(proto, "TCP") ? Transport::tcp : Transport::other;
 }
 
-std::optional<Connection> read_connection(std::string_view value) {
-  const std::string_view net_type = next_word(value);
-  const std::string_view address_type = next_word(value);
-  std::string_view host = next_word(value);
-  if (net_type.empty() || address_type.empty() || host.empty() || !next_word(value).empty())
-    return std::nullopt;
+std::optional<Connection> read_connection(Words words) {
+  const std::string_view net_type = words.next();
+  const std::string_view address_type = words.next();
+  std::string_view host = words.next();
+  if (address_type.empty() || host.empty() || !words.at_end()) return std::nullopt;
   host = host.substr(0, host.find('/'));  // multicast: /TTL/COUNT
   if (host.empty()) return std::nullopt;
   // The literal tells its family itself: "IN IP4 2001:db8::1" is wrong, but clear.
-  return Connection{host, equal_nocase(net_type, "IN") ? literal(host) : IpAddress{}};
+  return Connection{host, is_word(net_type, "in") ? literal(host) : IpAddress{}};
 }
 
-std::optional<RtcpAttribute> read_rtcp(std::string_view value) {
-  const auto port = number<std::uint16_t>(next_word(value));
+std::optional<RtcpAttribute> read_rtcp(Words words) {
+  const auto port = number<std::uint16_t>(words.next());
   if (!port) return std::nullopt;
   RtcpAttribute rtcp{.port = *port};
-  if (value.find_first_not_of(" \t") == std::string_view::npos) return rtcp;
-  const auto connection = read_connection(value);
+  if (words.at_end()) return rtcp;
+  const auto connection = read_connection(words);
   if (!connection) return std::nullopt;
   rtcp.has_host = true;
   rtcp.host = connection->host;
@@ -87,7 +99,11 @@ std::optional<RtcpAttribute> read_rtcp(std::string_view value) {
   return rtcp;
 }
 
-std::optional<Origin> read_origin(std::string_view value) {
+std::optional<Origin> read_origin(Words words) {
+  std::string_view value = words.rest();
+  const std::array<std::string_view, 6> six{words.next(), words.next(), words.next(),
+                                            words.next(), words.next(), words.next()};
+  if (!six[5].empty() && words.at_end()) return Origin{six[0], six[1], six[2], six[5]};
   Origin origin;
   origin.host = last_word(value);
   last_word(value);  // address type
@@ -101,16 +117,15 @@ std::optional<Origin> read_origin(std::string_view value) {
 }
 
 void apply_static_payload_type(Format& format) {
-  const auto found = std::ranges::find_if(
-      kStaticPayloadTypes, [&](const auto& known) { return known.payload_type == format.payload_type; });
-  if (found == kStaticPayloadTypes.end()) return;
-  format.encoding = found->encoding;
-  format.clock_rate = found->clock_rate;
-  format.channels = found->channels;
+  const auto type = static_cast<std::size_t>(format.payload_type);
+  if (type >= kByPayloadType.size() || kByPayloadType[type].encoding.empty()) return;
+  const StaticPayloadType& known = kByPayloadType[type];
+  format.encoding = known.encoding;
+  format.clock_rate = known.clock_rate;
+  format.channels = known.channels;
 }
 
 void apply_rtpmap(Format& format, std::string_view mapping) {
-  mapping = next_word(mapping);
   const std::size_t slash = mapping.find('/');
   format.encoding = mapping.substr(0, slash);
   format.clock_rate = 0;

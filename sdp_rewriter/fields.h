@@ -2,13 +2,14 @@
 // Readers of single fields, for the parser only.
 #pragma once
 
-#include <charconv>
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string_view>
 
 #include "dataplane/base/address.h"
+#include "dataplane/base/ascii.h"
 #include "sdp_rewriter/description.h"
 
 namespace sallyport::sdp {
@@ -42,10 +43,15 @@ inline std::string_view last_word(std::string_view& text) {
 // Decimal digits and nothing else, within T.
 template <std::unsigned_integral T>
 std::optional<T> number(std::string_view text) {
-  T value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  static_assert(sizeof(T) < sizeof(std::uint64_t));
+  if (text.empty()) return std::nullopt;
+  std::uint64_t value = 0;
+  for (const char c : text) {
+    if (!is_digit(c)) return std::nullopt;
+    value = value * 10 + static_cast<unsigned>(c - '0');
+    if (value > std::numeric_limits<T>::max()) return std::nullopt;
+  }
+  return static_cast<T>(value);
 }
 
 inline bool equal_nocase(std::string_view a, std::string_view b) {
@@ -68,13 +74,15 @@ inline IpAddress literal(std::string_view host) {
 
 [[nodiscard]] MediaKind media_kind(std::string_view media);
 [[nodiscard]] Transport transport_of(std::string_view proto);
+class Words;
 // "IN IP4 192.0.2.1", "IN IP4 233.252.0.1/127/3", "IN IP6 2001:db8::1". nullopt: not of this form.
-[[nodiscard]] std::optional<Connection> read_connection(std::string_view value);
-[[nodiscard]] std::optional<RtcpAttribute> read_rtcp(std::string_view value);
+[[nodiscard]] std::optional<Connection> read_connection(Words words);
+[[nodiscard]] std::optional<RtcpAttribute> read_rtcp(Words words);
 // Six fields, counted from the end: user names with spaces are seen in the field.
-[[nodiscard]] std::optional<Origin> read_origin(std::string_view value);
+[[nodiscard]] std::optional<Origin> read_origin(Words words);
 // The payload types with a fixed meaning (RFC 3551 6).
 void apply_static_payload_type(Format& format);
+// "PCMU/8000" or "opus/48000/2".
 void apply_rtpmap(Format& format, std::string_view mapping);
 
 inline void add_payload_type(PayloadTypes& bits, const Format& format) {

@@ -3,53 +3,60 @@
 
 #include "sdp_rewriter/attributes.h"
 #include "sdp_rewriter/fields.h"
+#include "sdp_rewriter/words.h"
 
 namespace sallyport::sdp {
 namespace {
 
-// The position behind the line end that stands at `position`, if one does.
-std::size_t line_end_behind(std::string_view text, std::size_t position) {
-  if (text.substr(position).starts_with("\r\n")) return position + 2;
-  return position < text.size() ? position + 1 : position;
+// Where the last line that is not blank ends, with its line end: blank lines behind it are common (a body
+// padded with CRLF) and mean nothing.
+std::size_t end_of_lines(std::string_view text) {
+  std::size_t end = text.size();
+  while (end > 0 && (text[end - 1] == '\r' || text[end - 1] == '\n')) --end;
+  if (text.substr(end).starts_with("\r\n")) return end + 2;
+  return end < text.size() ? end + 1 : end;
 }
+
+static_assert(kMaxBytes <= LineMap::kMaxBytes);
 
 }  // namespace
 
 std::expected<void, ParseFault> Parser::run() {
-  std::string_view rest = d_.text();
-  if (rest.empty()) return std::unexpected(ParseFault{Fault::empty});
-  // Blank lines at the end are common (a body padded with CRLF) and mean nothing.
-  rest = rest.substr(0, line_end_behind(rest, rest.find_last_not_of("\r\n") + 1));
-  while (!rest.empty()) {
-    Line line;
+  if (text_.empty()) return std::unexpected(ParseFault{Fault::empty});
+  end_ = end_of_lines(text_);
+  while (at_ < end_) {
+    line_start_ = at_;
     ++line_number_;
-    line_start_ = static_cast<std::size_t>(rest.data() - d_.body_.data());
-    Result fault = line_number_ > kMaxLines ? Fault::too_many_lines : cut(rest, line);
+    Line& line = d_.lines_.emplace_back();
+    Result fault = line_number_ > kMaxLines ? Fault::too_many_lines : cut(line);
     if (!fault) fault = read(line);
     if (fault)
       return std::unexpected(ParseFault{*fault, line_number_, static_cast<std::uint32_t>(line_start_)});
-    d_.lines_.push_back(line);
   }
   if (auto fault = tie()) return std::unexpected(*fault);
   return {};
 }
 
-Parser::Result Parser::cut(std::string_view& rest, Line& line) {
-  const std::size_t lf = rest.find('\n');
-  std::size_t length = lf == std::string_view::npos ? rest.size() : lf;
-  std::size_t end_length = lf == std::string_view::npos ? 0 : 1;
-  if (end_length == 1 && length > 0 && rest[length - 1] == '\r') {
-    --length;
-    ++end_length;
+Parser::Result Parser::cut(Line& line) {
+  std::size_t stop = map_.control(at_);
+  const auto is_lf = [this](std::size_t at) { return at < end_ && text_[at] == '\n'; };
+  std::size_t end_length = 0;
+  for (;; stop = map_.control(stop + 1)) {
+    if (stop >= end_) {
+      stop = end_;
+      break;
+    }
+    const bool cr = text_[stop] == '\r';
+    if (is_lf(cr ? stop + 1 : stop)) {
+      end_length = cr ? 2 : 1;
+      break;
+    }
+    if (cr || text_[stop] == '\0') return Fault::forbidden_octet;
   }
-  line.text = rest.substr(0, length);
-  line.end = rest.substr(length, end_length);
-  rest.remove_prefix(length + end_length);
-  // Two passes of memchr are several times faster than one of find_first_of.
-  if (line.text.find('\r') != std::string_view::npos || line.text.find('\0') != std::string_view::npos) {
-    return Fault::forbidden_octet;
-  }
-  if (length < 2 || line.text[1] != '=') return Fault::not_a_line;
+  line.text = text_.substr(at_, stop - at_);
+  line.end = text_.substr(stop, end_length);
+  at_ = stop + end_length;
+  if (line.text.size() < 2 || line.text[1] != '=') return Fault::not_a_line;
   const char type = line.text[0];
   if ((type < 'a' || type > 'z') && (type < 'A' || type > 'Z')) return Fault::not_a_line;
   line.type = type;
@@ -85,7 +92,7 @@ Parser::Result Parser::read(Line& line) {
       return std::nullopt;
     case 'c': {
       line.kind = LineKind::connection;
-      const auto connection = read_connection(line.value);
+      const auto connection = read_connection(words_of(line.value));
       if (!connection) return Fault::connection;
       d_.connections_.push_back(*connection);
       return std::nullopt;
@@ -100,15 +107,15 @@ Parser::Result Parser::read_session_identity(Line& line) {
   if (line.type == 'v') {
     line.kind = LineKind::version;
     if (line_number_ != 1) return Fault::duplicate_line;
-    std::string_view value = line.value;
-    return next_word(value) == "0" && next_word(value).empty() ? std::nullopt : Result(Fault::version);
+    Words words = words_of(line.value);
+    return words.next() == "0" && words.at_end() ? std::nullopt : Result(Fault::version);
   }
   bool& seen = line.type == 'o' ? has_origin_ : d_.has_session_name_;
   if (seen) return Fault::duplicate_line;
   seen = true;
   line.kind = line.type == 'o' ? LineKind::origin : LineKind::session_name;
   if (line.type == 's') return std::nullopt;
-  const auto origin = read_origin(line.value);
+  const auto origin = read_origin(words_of(line.value));
   if (!origin) return Fault::origin;
   d_.origin_ = *origin;
   return std::nullopt;
@@ -118,20 +125,18 @@ Parser::Result Parser::read_media(Line& line) {
   line.kind = LineKind::media;
   if (!has_origin_) return Fault::missing_origin;
   if (d_.streams_.size() == kMaxStreams) return Fault::too_many_streams;
-  Stream stream;
+  begins_[d_.streams_.size()] = {d_.lines_.size() - 1, d_.connections_.size(), d_.formats_.size()};
+  Stream& stream = d_.streams_.emplace_back();
   stream.line = line_number_;
-  std::string_view rest = line.value;
-  stream.media = next_word(rest);
-  stream.port_text = next_word(rest);
-  stream.proto = next_word(rest);
+  Words words = words_of(line.value);
+  stream.media = words.next();
+  stream.port_text = words.next();
+  stream.proto = words.next();
   if (stream.proto.empty()) return Fault::media;
   stream.kind = media_kind(stream.media);
   stream.transport = transport_of(stream.proto);
-  begins_[d_.streams_.size()] = {d_.lines_.size(), d_.connections_.size(), d_.formats_.size()};
   if (auto fault = read_port(stream)) return fault;
-  if (auto fault = read_formats(stream, rest)) return fault;
-  d_.streams_.push_back(stream);
-  return std::nullopt;
+  return read_formats(stream, words);
 }
 
 Parser::Result Parser::read_port(Stream& stream) {
@@ -146,23 +151,23 @@ Parser::Result Parser::read_port(Stream& stream) {
   return std::nullopt;
 }
 
-Parser::Result Parser::read_formats(Stream& stream, std::string_view list) {
+Parser::Result Parser::read_formats(Stream& stream, Words words) {
   const std::size_t first = d_.formats_.size();
-  for (std::string_view word = next_word(list); !word.empty(); word = next_word(list)) {
+  for (std::string_view word = words.next(); !word.empty(); word = words.next()) {
     if (d_.formats_.size() - first == kMaxFormats) return Fault::too_many_formats;
-    Format format{.text = word};
+    Format& format = d_.formats_.emplace_back();
+    format.text = word;
     const auto payload_type = stream.is_rtp() ? number<std::uint8_t>(word) : std::nullopt;
     if (payload_type && *payload_type <= 127) {
       format.payload_type = *payload_type;
       apply_static_payload_type(format);
     }
-    d_.formats_.push_back(format);
   }
   return d_.formats_.size() == first ? Result(Fault::media) : std::nullopt;
 }
 
 Parser::Result Parser::read_attribute(Line& line) {
-  const AttributeText text = split_attribute(line.value);
+  const AttributeText text = split(line.value);
   const Attribute attribute = identify(text.name);
   line.kind = line_kind(attribute, text.value);
   if (!d_.streams_.empty()) return read_stream_attribute(d_.streams_.back(), attribute, text.value);
@@ -182,7 +187,7 @@ Parser::Result Parser::read_stream_attribute(Stream& stream, Attribute attribute
       stream.own_direction = true;
       break;
     case Attribute::rtcp: {
-      const auto rtcp = read_rtcp(value);
+      const auto rtcp = read_rtcp(words_of(value));
       // A second one would be relayed but not judged.
       if (!rtcp || stream.rtcp_attribute) return Fault::rtcp;
       stream.rtcp_attribute = rtcp;
@@ -196,10 +201,10 @@ Parser::Result Parser::read_stream_attribute(Stream& stream, Attribute attribute
       stream.has_ice = true;
       break;
     case Attribute::rtpmap:
-      read_mapping(value, true);
+      read_mapping(words_of(value), true);
       break;
     case Attribute::fmtp:
-      read_mapping(value, false);
+      read_mapping(words_of(value), false);
       break;
     case Attribute::ptime:
       stream.ptime_ms = number<std::uint16_t>(next_word(value)).value_or(0);
@@ -230,24 +235,25 @@ Parser::Result Parser::read_stream_attribute(Stream& stream, Attribute attribute
 
 // A mapping of a format that the m= does not list, or one that cannot be read, concerns nobody and is left
 // alone.
-void Parser::read_mapping(std::string_view value, bool is_rtpmap) {
-  const std::string_view word = next_word(value);
+void Parser::read_mapping(Words words, bool is_rtpmap) {
+  const std::string_view payload_type = words.next();
+  if (payload_type.empty()) return;
+  const std::string_view mapping = is_rtpmap ? words.next() : words.rest();
   const std::size_t first = begins_[d_.streams_.size() - 1].format;
   for (std::size_t i = first; i < d_.formats_.size(); ++i) {
     Format& format = d_.formats_[i];
-    if (format.text != word) continue;
+    if (format.text.front() != payload_type.front() || format.text != payload_type) continue;
     if (is_rtpmap) {
-      apply_rtpmap(format, value);
+      apply_rtpmap(format, mapping);
     } else {
-      const std::size_t start = value.find_first_not_of(" \t");
-      format.fmtp = start == std::string_view::npos ? std::string_view{} : value.substr(start);
+      format.fmtp = mapping;
     }
   }
 }
 
 void Parser::read_bandwidth(std::string_view value) {
   Bandwidth& bandwidth = d_.streams_.empty() ? defaults_.bandwidth : d_.streams_.back().bandwidth;
-  const AttributeText field = split_attribute(value);
+  const AttributeText field = split(value);
   std::string_view text = field.value;
   const std::uint32_t amount = number<std::uint32_t>(next_word(text)).value_or(0);
   if (field.name == "AS") bandwidth.as_kbps = amount;

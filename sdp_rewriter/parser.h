@@ -8,8 +8,10 @@
 #include <optional>
 #include <string_view>
 
+#include "dataplane/base/line_map.h"
 #include "sdp_rewriter/attributes.h"
 #include "sdp_rewriter/description.h"
+#include "sdp_rewriter/words.h"
 
 namespace sallyport::sdp {
 
@@ -17,7 +19,7 @@ namespace sallyport::sdp {
 // they inherit. Used by Description only.
 class Parser {
  public:
-  explicit Parser(Description& description) : d_(description) {}
+  explicit Parser(Description& description) : d_(description), text_(description.text()), map_(text_) {}
   [[nodiscard]] std::expected<void, ParseFault> run();
 
  private:
@@ -37,21 +39,39 @@ class Parser {
     std::size_t format;
   };
 
-  [[nodiscard]] Result cut(std::string_view& rest, Line& line);
+  [[nodiscard]] Result cut(Line& line);
   [[nodiscard]] Result read(Line& line);
   [[nodiscard]] Result read_session_identity(Line& line);
   [[nodiscard]] Result read_media(Line& line);
   [[nodiscard]] Result read_port(Stream& stream);
-  [[nodiscard]] Result read_formats(Stream& stream, std::string_view list);
+  [[nodiscard]] Result read_formats(Stream& stream, Words words);
   [[nodiscard]] Result read_attribute(Line& line);
   [[nodiscard]] Result read_stream_attribute(Stream& stream, Attribute attribute, std::string_view value);
-  void read_mapping(std::string_view value, bool is_rtpmap);
+  void read_mapping(Words words, bool is_rtpmap);
   void read_bandwidth(std::string_view value);
   [[nodiscard]] std::optional<ParseFault> tie();
 
+  [[nodiscard]] std::size_t offset_of(std::string_view part) const {
+    return static_cast<std::size_t>(part.data() - text_.data());
+  }
+  [[nodiscard]] Words words_of(std::string_view part) {
+    const std::size_t begin = offset_of(part);
+    return {text_, map_, begin, begin + part.size()};
+  }
+  // "NAME" or "NAME:VALUE", as split_attribute() does it without a map.
+  [[nodiscard]] AttributeText split(std::string_view text) {
+    const std::size_t colon = map_.colon(offset_of(text)) - offset_of(text);
+    if (colon >= text.size()) return {text, text.substr(text.size())};
+    return {text.substr(0, colon), text.substr(colon + 1)};
+  }
+
   Description& d_;
+  std::string_view text_;
+  LineMap map_;
   Defaults defaults_;
-  std::array<Begin, kMaxStreams + 1> begins_{};
+  std::array<Begin, kMaxStreams + 1> begins_;  // set up to the streams there are
+  std::size_t at_ = 0;                         // what is not yet cut begins here
+  std::size_t end_ = 0;                        // and ends here
   std::uint32_t line_number_ = 0;
   std::size_t line_start_ = 0;
   bool has_origin_ = false;

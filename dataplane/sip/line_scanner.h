@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <string_view>
 
 #include "dataplane/base/line_map.h"
@@ -30,7 +31,8 @@ class LineScanner {
   // smuggled.
   [[nodiscard]] Line read(std::size_t begin, bool folds) {
     const std::size_t at = map_.control(begin);
-    if (is_line_end(at, folds)) return {at, at + 2};
+    // The most common: another line follows, and it starts with a name.
+    if (text_.size() - at > 2 && is_crlf(at) && static_cast<unsigned char>(text_[at + 2]) > ' ') return {at, at + 2};
     return read_on(begin, at, folds);
   }
   // Where the first ':' of [begin, end) stands; `end` when there is none.
@@ -39,9 +41,10 @@ class LineScanner {
   }
 
  private:
+  [[nodiscard]] bool is_crlf(std::size_t at) const { return std::memcmp(text_.data() + at, "\r\n", 2) == 0; }
   // CR LF, and with `folds` nothing behind it that goes on with the line.
   [[nodiscard]] bool is_line_end(std::size_t at, bool folds) const {
-    if (text_.size() - at < 2 || text_[at] != '\r' || text_[at + 1] != '\n') return false;
+    if (text_.size() - at < 2 || !is_crlf(at)) return false;
     return !folds || text_.size() - at == 2 || (text_[at + 2] != ' ' && text_[at + 2] != '\t');
   }
   // A quoted-pair may hold any control character but CR and LF (RFC 3261 25.1): an odd run of '\' before it.
@@ -51,7 +54,7 @@ class LineScanner {
     while (p != begin && text_[p - 1] == '\\') --p;
     return (at - p) % 2 != 0;
   }
-  // The same from the control character at `at` on, which does not end the line.
+  // The same from the control character at `at` on, or from the end of the text.
   [[nodiscard]] Line read_on(std::size_t begin, std::size_t at, bool folds) {
     Line line;
     for (;; at = map_.control(at)) {

@@ -84,13 +84,11 @@ class Scanner {
     return out_.kind == Kind::request ? Fault::request_line : Fault::status_line;
   }
   [[nodiscard]] bool at_empty_line() const {
-    if (octets_.size() - next_ < 2) return next_ == octets_.size();
-    return octets_[next_] == '\r' && octets_[next_ + 1] == '\n';
+    if (next_ == octets_.size()) return true;
+    return octets_[next_] == '\r' && octets_.size() - next_ >= 2 && octets_[next_ + 1] == '\n';
   }
   [[nodiscard]] bool lws_at(std::size_t at) const { return is(octets_[at], kLws); }
-  [[nodiscard]] static Span span(std::size_t from, std::size_t to) {
-    return {static_cast<std::uint16_t>(from), static_cast<std::uint16_t>(to - from)};
-  }
+  [[nodiscard]] bool blank_at(std::size_t at) const { return octets_[at] == ' ' || octets_[at] == '\t'; }
 
   void field_line() {
     const std::size_t begin = next_;
@@ -103,7 +101,7 @@ class Scanner {
     if (next_ == kNowhere) return;  // the message ends within this line: too_short
     const std::size_t colon = lines_.colon(begin, line.end);
     std::size_t name_end = colon;
-    while (name_end != begin && (octets_[name_end - 1] == ' ' || octets_[name_end - 1] == '\t')) --name_end;
+    while (name_end != begin && blank_at(name_end - 1)) --name_end;
     if (colon == line.end || name_end == begin) {
       fail(out_, Fault::bad_header, begin);
       return;
@@ -112,37 +110,39 @@ class Scanner {
     std::size_t value_end = line.end;
     while (value != value_end && lws_at(value)) ++value;
     while (value != value_end && lws_at(value_end - 1)) --value_end;
-    add(span(begin, name_end), span(value, value_end));
+    add({octets_.data() + begin, name_end - begin}, {octets_.data() + value, value_end - value});
   }
 
-  void add(Span name, Span value) {
-    const std::string_view text = octets_.substr(name.offset, name.length);
-    const HeaderId id = header_from(text);
-    if (id == HeaderId::other && !all_of(text, kToken)) {
-      fail(out_, Fault::bad_header, name.offset);
+  void add(std::string_view name, std::string_view value) {
+    const HeaderId id = header_from(name);
+    const std::size_t offset = static_cast<std::size_t>(name.data() - octets_.data());
+    if (id == HeaderId::other && !all_of(name, kToken)) {
+      fail(out_, Fault::bad_header, offset);
       return;
     }
-    if (out_.field_count == kMaxFields) {
-      fail(out_, Fault::too_many_headers, name.offset);
+    const std::uint8_t number = out_.field_count;
+    if (number == kMaxFields) {
+      fail(out_, Fault::too_many_headers, offset);
       return;
     }
-    HeaderField& field = out_.fields[out_.field_count];
-    field = {name, value, id, kNoField};
-    const bool repeated = id != HeaderId::other && chain(id);
-    ++out_.field_count;
+    const HeaderField field{place(name), place(value), id, kNoField};
+    out_.fields[number] = field;
+    const bool repeated = id != HeaderId::other && chain(id, number);
+    out_.field_count = static_cast<std::uint8_t>(number + 1);
     if (kHasScalar[static_cast<std::size_t>(id)]) read_scalar_field(octets_, field, repeated, depth_, out_);
   }
 
-  // Links the field about to be counted to the last one of its kind. True when there was one.
-  bool chain(HeaderId id) {
+  // As span_of(), which makes nothing of what is empty.
+  [[nodiscard]] Span place(std::string_view part) const {
+    return {static_cast<std::uint16_t>(part.data() - octets_.data()), static_cast<std::uint16_t>(part.size())};
+  }
+
+  // Links field `number` to the last one of its kind. True when there was one.
+  bool chain(HeaderId id, std::uint8_t number) {
     const auto i = static_cast<std::size_t>(id);
     const bool repeated = out_.first[i] != kNoField;
-    if (repeated) {
-      out_.fields[last_[i]].next_same = out_.field_count;
-    } else {
-      out_.first[i] = out_.field_count;
-    }
-    last_[i] = out_.field_count;
+    (repeated ? out_.fields[last_[i]].next_same : out_.first[i]) = number;
+    last_[i] = number;
     return repeated;
   }
 
