@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -15,27 +14,40 @@ namespace detail {
 
 namespace {
 
-// The bits of `used` octets, and all that are behind them.
-LineBits ended(LineBits bits, std::size_t used) {
-  const std::uint64_t behind = ~std::uint64_t{0} << used;
-  return {bits.control | behind, bits.colon | behind, bits.blank | behind};
+// The bits of 64 octets.
+struct Block {
+  std::uint64_t control;
+  std::uint64_t colon;
+  std::uint64_t blank;
+};
+
+void put(const Block& block, LineBits& out) {
+  *out.control++ = block.control;
+  *out.colon++ = block.colon;
+  *out.blank++ = block.blank;
 }
 
-LineBits bits_one_by_one(const char* text, std::size_t size) {
-  LineBits bits{};
+// The last block, of which `used` octets are text.
+void put_last(const Block& block, std::size_t used, LineBits out) {
+  const std::uint64_t behind = ~std::uint64_t{0} << used;
+  put({block.control | behind, block.colon | behind, block.blank | behind}, out);
+}
+
+Block one_by_one(const char* text, std::size_t size) {
+  Block block{};
   for (std::size_t i = 0; i < size; ++i) {
     const auto code = static_cast<unsigned char>(text[i]);
     const std::uint64_t bit = std::uint64_t{1} << i;
-    if (code < 0x20 && code != '\t') bits.control |= bit;
-    if (code == ':') bits.colon |= bit;
-    if (code == ' ' || code == '\t') bits.blank |= bit;
+    if (code < 0x20 && code != '\t') block.control |= bit;
+    if (code == ':') block.colon |= bit;
+    if (code == ' ' || code == '\t') block.blank |= bit;
   }
-  return bits;
+  return block;
 }
 
-void map_portable(const char* text, std::size_t size, LineBits* out) {
-  for (; size >= 64; size -= 64, text += 64) *out++ = bits_one_by_one(text, 64);
-  *out = ended(bits_one_by_one(text, size), size);
+void map_portable(const char* text, std::size_t size, LineBits out) {
+  for (; size >= 64; size -= 64, text += 64) put(one_by_one(text, 64), out);
+  put_last(one_by_one(text, size), size, out);
 }
 
 bool always() {
@@ -44,28 +56,28 @@ bool always() {
 
 #if defined(__x86_64__)
 
-LineBits bits_sse2(const char* text) {
+Block block_sse2(const char* text) {
   const __m128i limit = _mm_set1_epi8(0x1f);
-  LineBits bits{};
+  Block block{};
   for (unsigned i = 0; i < 64; i += 16) {
     const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + i));
     const __m128i tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
     const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, limit), v);
-    const auto put = [i](std::uint64_t& to, __m128i octets) {
+    const auto add = [i](std::uint64_t& to, __m128i octets) {
       to |= std::uint64_t{static_cast<unsigned>(_mm_movemask_epi8(octets))} << i;
     };
-    put(bits.control, _mm_andnot_si128(tab, low));
-    put(bits.colon, _mm_cmpeq_epi8(v, _mm_set1_epi8(':')));
-    put(bits.blank, _mm_or_si128(tab, _mm_cmpeq_epi8(v, _mm_set1_epi8(' '))));
+    add(block.control, _mm_andnot_si128(tab, low));
+    add(block.colon, _mm_cmpeq_epi8(v, _mm_set1_epi8(':')));
+    add(block.blank, _mm_or_si128(tab, _mm_cmpeq_epi8(v, _mm_set1_epi8(' '))));
   }
-  return bits;
+  return block;
 }
 
-void map_sse2(const char* text, std::size_t size, LineBits* out) {
-  for (; size >= 64; size -= 64, text += 64) *out++ = bits_sse2(text);
+void map_sse2(const char* text, std::size_t size, LineBits out) {
+  for (; size >= 64; size -= 64, text += 64) put(block_sse2(text), out);
   char last[64] = {};
-  std::memcpy(last, text, size);
-  *out = ended(bits_sse2(last), size);
+  std::copy_n(text, size, last);
+  put_last(block_sse2(last), size, out);
 }
 
 #define SALLYPORT_AVX2 __attribute__((target("avx2")))
@@ -75,7 +87,7 @@ SALLYPORT_AVX2 inline std::uint64_t mask_of(__m256i low, __m256i high) {
          std::uint64_t{static_cast<unsigned>(_mm256_movemask_epi8(high))} << 32;
 }
 
-SALLYPORT_AVX2 inline LineBits bits_avx2(const char* text) {
+SALLYPORT_AVX2 inline Block block_avx2(const char* text) {
   const __m256i limit = _mm256_set1_epi8(0x1f);
   const __m256i a = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text));
   const __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text + 32));
@@ -92,26 +104,26 @@ SALLYPORT_AVX2 inline LineBits bits_avx2(const char* text) {
                   _mm256_or_si256(tab_b, _mm256_cmpeq_epi8(b, space)))};
 }
 
-SALLYPORT_AVX2 void map_avx2(const char* text, std::size_t size, LineBits* out) {
-  for (; size >= 64; size -= 64, text += 64) *out++ = bits_avx2(text);
+SALLYPORT_AVX2 void map_avx2(const char* text, std::size_t size, LineBits out) {
+  for (; size >= 64; size -= 64, text += 64) put(block_avx2(text), out);
   char last[64] = {};
-  std::memcpy(last, text, size);
-  *out = ended(bits_avx2(last), size);
+  std::copy_n(text, size, last);
+  put_last(block_avx2(last), size, out);
 }
 
 #define SALLYPORT_AVX512 __attribute__((target("avx512bw,avx512vl")))
 
-SALLYPORT_AVX512 inline LineBits bits_avx512(__m512i v) {
+SALLYPORT_AVX512 inline Block block_avx512(__m512i v) {
   const std::uint64_t tab = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\t'));
   return {_mm512_cmplt_epu8_mask(v, _mm512_set1_epi8(0x20)) & ~tab,
           _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(':')),
           _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(' ')) | tab};
 }
 
-SALLYPORT_AVX512 void map_avx512(const char* text, std::size_t size, LineBits* out) {
-  for (; size >= 64; size -= 64, text += 64) *out++ = bits_avx512(_mm512_loadu_si512(text));
+SALLYPORT_AVX512 void map_avx512(const char* text, std::size_t size, LineBits out) {
+  for (; size >= 64; size -= 64, text += 64) put(block_avx512(_mm512_loadu_si512(text)), out);
   const __mmask64 used = ~(~std::uint64_t{0} << size);  // what is masked out is not read
-  *out = ended(bits_avx512(_mm512_maskz_loadu_epi8(used, text)), size);
+  put_last(block_avx512(_mm512_maskz_loadu_epi8(used, text)), size, out);
 }
 
 #undef SALLYPORT_AVX2
@@ -137,12 +149,12 @@ constexpr std::array kKernels{LineKernel{"portable", always, map_portable}};
 
 #endif
 
-void choose_and_map(const char* text, std::size_t size, LineBits* out);
+void choose_and_map(const char* text, std::size_t size, LineBits out);
 
 constinit std::atomic<MapLines> chosen{&choose_and_map};
 
 // The first call of each thread that comes before the choice is made; all choose the same.
-void choose_and_map(const char* text, std::size_t size, LineBits* out) {
+void choose_and_map(const char* text, std::size_t size, LineBits out) {
   const auto found =
       std::ranges::find_if(kKernels, [](const LineKernel& kernel) { return kernel.runs_here(); });
   chosen.store(found->map, std::memory_order_relaxed);
@@ -155,7 +167,7 @@ std::span<const LineKernel> line_kernels() {
   return kKernels;
 }
 
-void map_lines(const char* text, std::size_t size, LineBits* out) {
+void map_lines(const char* text, std::size_t size, LineBits out) {
   chosen.load(std::memory_order_relaxed)(text, size, out);
 }
 
@@ -165,7 +177,8 @@ void LineMap::map_up_to(std::size_t block) {
   while (mapped_ <= block) {
     const std::size_t begin = mapped_ * 64;
     const std::size_t left = text_.size() - begin;
-    detail::map_lines(text_.data() + begin, std::min(left, kChunkBytes), blocks_.data() + mapped_);
+    detail::map_lines(text_.data() + begin, std::min(left, kChunkBytes),
+                      {control_.data() + mapped_, colon_.data() + mapped_, blank_.data() + mapped_});
     mapped_ += left < kChunkBytes ? left / 64 + 1 : kChunkBytes / 64;
   }
 }

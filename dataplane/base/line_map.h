@@ -16,17 +16,18 @@
 
 namespace sallyport {
 
-// Bit i is octet i of 64. Behind the end of the text all bits are set: every search ends there.
-struct LineBits {
-  std::uint64_t control;  // below 0x20 and not HTAB
-  std::uint64_t colon;
-  std::uint64_t blank;  // SP or HTAB
-};
-
 namespace detail {
 
-// Maps `size` octets to size / 64 + 1 elements of `out`.
-using MapLines = void (*)(const char* text, std::size_t size, LineBits* out);
+// Where a kernel puts its bits: element i has those of octets [64 i, 64 i + 64), lowest first. Behind the end
+// of the text all bits are set: every search ends there.
+struct LineBits {
+  std::uint64_t* control;  // below 0x20 and not HTAB
+  std::uint64_t* colon;
+  std::uint64_t* blank;  // SP or HTAB
+};
+
+// Maps `size` octets to size / 64 + 1 elements of each.
+using MapLines = void (*)(const char* text, std::size_t size, LineBits out);
 
 struct LineKernel {
   std::string_view name;
@@ -37,7 +38,7 @@ struct LineKernel {
 [[nodiscard]] std::span<const LineKernel> line_kernels();
 
 // By the fastest that runs here.
-void map_lines(const char* text, std::size_t size, LineBits* out);
+void map_lines(const char* text, std::size_t size, LineBits out);
 
 }  // namespace detail
 
@@ -49,40 +50,32 @@ class LineMap {
   explicit LineMap(std::string_view text) : text_(text) {}
 
   // The first such octet at or behind `from` (at most the text's size); the text's size when there is none.
-  [[nodiscard]] std::size_t control(std::size_t from) {
-    return first(from, [](const LineBits& bits) { return bits.control; });
-  }
-  [[nodiscard]] std::size_t colon(std::size_t from) {
-    return first(from, [](const LineBits& bits) { return bits.colon; });
-  }
-  [[nodiscard]] std::size_t blank(std::size_t from) {
-    return first(from, [](const LineBits& bits) { return bits.blank; });
-  }
+  [[nodiscard]] std::size_t control(std::size_t from) { return first(control_, from); }
+  [[nodiscard]] std::size_t colon(std::size_t from) { return first(colon_, from); }
+  [[nodiscard]] std::size_t blank(std::size_t from) { return first(blank_, from); }
 
  private:
-  static constexpr std::size_t kChunkBytes = 256;  // mapped at once
+  static constexpr std::size_t kChunkBytes = 1024;  // mapped at once
+  using Bits = std::array<std::uint64_t, kMaxBytes / 64 + 1>;
 
-  template <typename Member>
-  [[nodiscard]] std::size_t first(std::size_t from, Member member) {
+  [[nodiscard]] std::size_t first(const Bits& bits, std::size_t from) {
     std::size_t block = from / 64;
     if (block >= mapped_) map_up_to(block);
-    const std::uint64_t bits = member(blocks_[block]) >> from % 64;
-    if (bits != 0) return from + static_cast<std::size_t>(std::countr_zero(bits));
-    return first_in_later(block + 1, member);
-  }
-  template <typename Member>
-  [[nodiscard]] std::size_t first_in_later(std::size_t block, Member member) {
-    for (;; ++block) {
-      if (block >= mapped_) map_up_to(block);
-      const std::uint64_t bits = member(blocks_[block]);
-      if (bits != 0) return block * 64 + static_cast<std::size_t>(std::countr_zero(bits));
-    }
+    std::uint64_t found = bits[block] >> from % 64;
+    if (found != 0) return from + static_cast<std::size_t>(std::countr_zero(found));
+    do {
+      if (++block >= mapped_) map_up_to(block);
+      found = bits[block];
+    } while (found == 0);
+    return block * 64 + static_cast<std::size_t>(std::countr_zero(found));
   }
   void map_up_to(std::size_t block);
 
   std::string_view text_;
-  std::size_t mapped_ = 0;  // blocks that are
-  std::array<LineBits, kMaxBytes / 64 + kChunkBytes / 64 + 1> blocks_;
+  std::size_t mapped_ = 0;  // blocks of 64 that are
+  Bits control_;
+  Bits colon_;
+  Bits blank_;
 };
 
 }  // namespace sallyport

@@ -32,7 +32,8 @@ class LineScanner {
   [[nodiscard]] Line read(std::size_t begin, bool folds) {
     const std::size_t at = map_.control(begin);
     // The most common: another line follows, and it starts with a name.
-    if (text_.size() - at > 2 && is_crlf(at) && static_cast<unsigned char>(text_[at + 2]) > ' ') return {at, at + 2};
+    if (text_.size() - at > 2 && is_crlf(at) && static_cast<unsigned char>(text_[at + 2]) > ' ')
+      return {at, at + 2};
     return read_on(begin, at, folds);
   }
   // Where the first ':' of [begin, end) stands; `end` when there is none.

@@ -3,6 +3,7 @@
 
 #include "dataplane/sip/chars.h"
 #include "dataplane/sip/line_scanner.h"
+#include "dataplane/sip/name_table.h"
 #include "dataplane/sip/scalar_fields.h"
 #include "dataplane/sip/start_line.h"
 #include "dataplane/sip/structured_fields.h"
@@ -90,6 +91,26 @@ class Scanner {
   [[nodiscard]] bool lws_at(std::size_t at) const { return is(octets_[at], kLws); }
   [[nodiscard]] bool blank_at(std::size_t at) const { return octets_[at] == ' ' || octets_[at] == '\t'; }
 
+  struct Name {
+    std::size_t end;    // of the name
+    std::size_t colon;  // at the line's end: there is none
+    HeaderId id;
+  };
+  [[nodiscard]] Name read_name(std::size_t begin, const Line& line) {
+#if defined(__SSSE3__)
+    if (octets_.size() - begin >= 16) {
+      const auto found = detail::name_at_colon(octets_.data() + begin);
+      const std::size_t colon = begin + found.size;
+      if (found.size < 16 && colon < line.end && found.size != 0 && !blank_at(colon - 1))
+        return {colon, colon, found.id};
+    }
+#endif
+    const std::size_t colon = lines_.colon(begin, line.end);
+    std::size_t end = colon;
+    while (end != begin && blank_at(end - 1)) --end;
+    return {end, colon, header_from({octets_.data() + begin, end - begin})};
+  }
+
   void field_line() {
     const std::size_t begin = next_;
     const Line line = lines_.read(begin, true);
@@ -99,22 +120,19 @@ class Scanner {
       return;
     }
     if (next_ == kNowhere) return;  // the message ends within this line: too_short
-    const std::size_t colon = lines_.colon(begin, line.end);
-    std::size_t name_end = colon;
-    while (name_end != begin && blank_at(name_end - 1)) --name_end;
-    if (colon == line.end || name_end == begin) {
+    const Name name = read_name(begin, line);
+    if (name.colon == line.end || name.end == begin) {
       fail(out_, Fault::bad_header, begin);
       return;
     }
-    std::size_t value = colon + 1;
+    std::size_t value = name.colon + 1;
     std::size_t value_end = line.end;
     while (value != value_end && lws_at(value)) ++value;
     while (value != value_end && lws_at(value_end - 1)) --value_end;
-    add({octets_.data() + begin, name_end - begin}, {octets_.data() + value, value_end - value});
+    add(name.id, {octets_.data() + begin, name.end - begin}, {octets_.data() + value, value_end - value});
   }
 
-  void add(std::string_view name, std::string_view value) {
-    const HeaderId id = header_from(name);
+  void add(HeaderId id, std::string_view name, std::string_view value) {
     const std::size_t offset = static_cast<std::size_t>(name.data() - octets_.data());
     if (id == HeaderId::other && !all_of(name, kToken)) {
       fail(out_, Fault::bad_header, offset);
@@ -134,7 +152,8 @@ class Scanner {
 
   // As span_of(), which makes nothing of what is empty.
   [[nodiscard]] Span place(std::string_view part) const {
-    return {static_cast<std::uint16_t>(part.data() - octets_.data()), static_cast<std::uint16_t>(part.size())};
+    return {static_cast<std::uint16_t>(part.data() - octets_.data()),
+            static_cast<std::uint16_t>(part.size())};
   }
 
   // Links field `number` to the last one of its kind. True when there was one.

@@ -38,6 +38,20 @@ TEST(HeaderNames, A_name_with_one_character_more_less_or_changed_is_another) {
   }
 }
 
+TEST(HeaderNames, The_start_of_a_name_is_not_the_name) {
+  for (std::size_t i = 1; i < static_cast<std::size_t>(HeaderId::kCount); ++i) {
+    const std::string name(header_name(static_cast<HeaderId>(i)));
+    for (std::size_t length = 2; length < name.size(); ++length) {
+      const HeaderId id = header_from(name.substr(0, length));
+      EXPECT_TRUE(id == HeaderId::other || header_name(id) == name.substr(0, length))
+          << name << ' ' << length;
+    }
+    EXPECT_EQ(header_from(name + std::string(1, '\0')), HeaderId::other) << name;
+    EXPECT_EQ(header_from(name + std::string(30, ' ')), HeaderId::other) << name;
+  }
+  EXPECT_EQ(header_from(""), HeaderId::other);
+}
+
 TEST(HeaderNames, Every_compact_form_is_found_in_both_cases) {
   const struct {
     char compact;
