@@ -32,6 +32,7 @@ def played(_door, watches, management, tmp_path_factory, request):
     runs = {key: sipp_lab.prepared(*key, folder, clips) for key in wanted}
     with contextlib.closing(dns.NameServer(netns.CARRIER, NAME_SERVER, zone=sipp_lab.zone(indexes), ttl=60)):
         _door(sipp_lab.configure(indexes))
+        sipp_lab.greet(indexes)
         sipp_lab.play_all(runs.values())
     rest = _rest()
     seen = {}

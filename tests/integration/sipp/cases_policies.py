@@ -62,7 +62,7 @@ CASES = [
          policy={"refer": "follow"}, fields=TO_SECOND, shows=PROGRESS),
     Case("REFER followed to a busy target: the call goes on", OTHER,
          UP + "~500 >REFER(refer) <202/REFER <NOTIFY(trying) >200/NOTIFY <NOTIFY(failed) >200/NOTIFY ~300 talk" + END,
-         UP_FAR + "~700 talk" + END_FAR, "<INVITE >486 <ACK", policy={"refer": "follow"}, fields=TO_SECOND, shows=PROGRESS),
+         UP_FAR + "~700 talk" + END_FAR, "<INVITE ~200 >486 <ACK", policy={"refer": "follow"}, fields=TO_SECOND, shows=PROGRESS),
 
     Case("Request-URI, To, From, P-Asserted-Identity and Diversion, each in the form of who reads it", NUMBERS,
          BUSY.format("identities"), BUSY_FAR.format("numbers"), policy={"trusted": True}, also=PLAN,
