@@ -41,7 +41,8 @@ def _question(query):
 
 
 class NameServer:
-    """`zone`: {name: ["SRV 10 0 5060 sip.test", ...]}; a name that is not there is NXDOMAIN. `asked`: (way, type, name)."""
+    """`zone`: {name: ["SRV 10 0 5060 sip.test", ...]}; a name that is not there is NXDOMAIN, and a no
+    holds for as long as an answer. `asked`: (way, type, name)."""
 
     def __init__(self, ns, address, port=53, zone=None, ttl=1):
         self.zone, self.ttl, self.silent, self.asked = dict(zone or {}), ttl, False, []
@@ -94,7 +95,10 @@ class NameServer:
         answers = [_name(name) + struct.pack("!2HIH", number, 1, self.ttl, len(data)) + data
                    for have, text in found if have == kind for data in [_data(kind, text)]]
         flags = 0x8180 if name in self.zone else 0x8183
-        return query[:2] + struct.pack("!5H", flags, 1, len(answers), 0, 0) + question + b"".join(answers)
+        # RFC 2308 3: a no bears the SOA, whose TTL and minimum say for how long it holds.
+        soa = b"" if answers else b"\0" + struct.pack("!2HIH", 6, 1, self.ttl, 22) + b"\0\0" + struct.pack("!5I", 1, 1, 1, 1, self.ttl)
+        counts = struct.pack("!5H", flags, 1, len(answers), bool(soa), 0)
+        return query[:2] + counts + question + b"".join(answers) + soa
 
     def close(self):
         self.wake.send(b"x")
