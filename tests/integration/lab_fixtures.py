@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lab for tests. `lab`: the namespaces, for a whole module. `door`: Sallyport running in it, with the lab's
-configuration or a changed one; a test that leaves it dead or complaining fails."""
+"""The lab for tests. `lab`: the namespaces, for a whole run. `door`: Sallyport running in it, with the lab's configuration or a
+changed one, for a module at most; a test that leaves it dead or complaining fails."""
 import copy
 import functools
 import os
@@ -19,18 +19,32 @@ NAME_SERVER = "203.0.113.53"  # in the carrier's host, on the management link
 KEEP = pathlib.Path(os.environ.get("LAB_KEEP", "/tmp/sallyport-tests-kept"))
 
 
+@pytest.fixture(scope="session")
+def _lab():
+    one = netns.Lab()
+    yield one
+    one.down()
+
+
 @pytest.fixture(scope="module")
-def lab():
+def lab(_lab):
     if os.geteuid() != 0:
         pytest.skip("the lab needs root")
     if not netns.BINARY.exists():
         pytest.fail(f"there is no {netns.BINARY}: build it first (tests/run does)")
-    one = netns.Lab()
-    one.net()
-    try:
-        yield one
-    finally:
-        one.down()
+    if not _lab.mine:
+        _lab.net()
+    return _lab
+
+
+@pytest.fixture
+def own(_lab):
+    """For tests that bring a lab up themselves: there is none, and none is left."""
+    if os.geteuid() != 0:
+        pytest.skip("the lab needs root")
+    _lab.down()
+    yield _lab
+    _lab.down()
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +100,9 @@ class Door:
 
 @pytest.fixture(scope="module")
 def _door(lab, tmp_path_factory):
-    return Door(lab, tmp_path_factory.mktemp("door"))
+    one = Door(lab, tmp_path_factory.mktemp("door"))
+    yield one
+    one.stop()
 
 
 @pytest.fixture

@@ -15,9 +15,7 @@ NAMES = ["behind the NAT", "busy (486)", "CANCEL (487)", "private media refused"
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("calls,seed", [(40, 11), (10, 12)])
-def test_demo(tmp_path, calls, seed):
-    if os.geteuid() != 0:
-        pytest.skip("the lab needs root")
+def test_demo(own, tmp_path, calls, seed):
     if not netns.BINARY.exists():
         pytest.fail(f"there is no {netns.BINARY}")
     out = tmp_path / "demo.json"

@@ -21,16 +21,6 @@ def hugepages():
     return pathlib.Path("/proc/sys/vm/nr_hugepages").read_text()
 
 
-@pytest.fixture
-def own():
-    if os.geteuid() != 0:
-        pytest.skip("the lab needs root")
-    one = netns.Lab()
-    one.down()
-    yield one
-    one.down()
-
-
 def test_up_and_down_leaves_nothing(own):
     before = hugepages()
     for _ in range(2):
