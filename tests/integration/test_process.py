@@ -117,12 +117,14 @@ def test_version_and_show(door, tmp_path):
         assert done.returncode == 0 and done.stdout.strip()[:1] in "[{", (what, done.stdout, done.stderr)
 
 
+def long_drain(config):
+    config["controlplane"]["drain"] = "60s"
+
+
 def test_sigterm_at_rest_ends_at_once_and_clean(door):
-    lab = door()
-    begun = time.monotonic()
+    lab = door(long_drain)
     os.kill(lab.pid, signal.SIGTERM)
-    assert gone(lab, 5), "still there 5 s after SIGTERM with no call"
-    assert time.monotonic() - begun < 5
+    assert gone(lab, 20), "it waits though there is no call"
     left = [name for name in netns.run(netns.SBC, ["ls", "/sys/class/net"]).stdout.split() if name not in ("lo", "access0", "core0")]
     assert left == [], f"taps left: {left}"
     door.stop()
@@ -132,20 +134,21 @@ def test_sigterm_drains_then_ends_what_is_left_with_bye(door, ends, number):
     lab = door(lambda c: c["controlplane"].update(drain="3s"))
     pub, carrier = ends.pub(), ends.carrier()
     near, far, *_ = set_up(pub, carrier, number)
-    begun = time.monotonic()
     os.kill(lab.pid, signal.SIGTERM)
     time.sleep(0.5)
-    refused = pub.invite(number + "1").refused()
-    assert refused.code == 503
-    near.hear_bye(timeout=6)
+    assert pub.invite(number + "1").refused().code == 503
+    # New calls are refused, and this one goes on; only then comes its end.
+    near.send("INFO")
+    carrier.reply(carrier.expect("INFO", call_id=far.call_id), 200, "OK")
+    pub.expect(200, call_id=near.call_id)
+    near.hear_bye(timeout=8)
     far.hear_bye(timeout=3)
-    assert 2 < time.monotonic() - begun < 7
-    assert gone(lab, 6)
+    assert gone(lab, 8)
     door.stop()
 
 
 def test_a_second_sigterm_ends_at_once(door, ends, number):
-    lab = door(lambda c: c["controlplane"].update(drain="60s"))
+    lab = door(long_drain)
     pub, carrier = ends.pub(), ends.carrier()
     near, far, *_ = set_up(pub, carrier, number)
     waiting = pub.invite(number + "2")
