@@ -129,7 +129,10 @@ std::string spliced(std::string_view text, std::string_view part, std::string_vi
   return std::string(text.substr(0, start)).append(with).append(text.substr(start + part.size()));
 }
 
-std::string tel_uri(const sip::Uri& uri, std::string_view number, std::string_view country) {
+std::string tel_uri(const sip::Uri& uri, std::string number, std::string_view country) {
+  // Behind a prefix it is a local number: no '+' stands within one (RFC 3966 3).
+  if (const std::size_t plus = number.rfind('+'); plus != std::string::npos && plus != 0)
+    number.erase(plus, 1);
   std::string out =
       std::string(uri.scheme_text) + ":" + escaped(number, uri.scheme) + other_params(uri.parameters);
   if (!number.starts_with('+') && !country.empty()) out.append(";phone-context=+").append(country);
@@ -156,7 +159,9 @@ std::string phone_context(const sip::Uri& uri) {
   while (!params.empty()) {
     const std::string_view param = next_param(params);
     if (!is_phone_context(param)) continue;
-    const std::string_view value = param.substr(std::min(param.find('=') + 1, param.size()));
+    const std::size_t equals = param.find('=');
+    if (equals == std::string_view::npos) return {};
+    const std::string_view value = param.substr(equals + 1);
     std::string context = sip::unescape(sip::trim(value));
     if (context.starts_with('+')) std::erase_if(context, is_separator);
     return context;

@@ -170,7 +170,7 @@ TEST_F(NumberPathTest, Leaves_local_numbers_of_another_context_alone) {
 
 TEST_F(NumberPathTest, Takes_its_own_context_with_separators_and_escapes) {
   for (const char* uri :
-       {"tel:0207;phone-context=+44", "tel:0207;phone-context=+4-4", "tel:0207; PHONE-CONTEXT = +44"}) {
+       {"tel:0207;phone-context=+44", "tel:0207;phone-context=+4-4", "tel:0207;PHONE-CONTEXT=+44"}) {
     EXPECT_EQ(in().uri(Party::called, uri), "tel:+44207") << uri;
     EXPECT_FALSE(in().passes_over(Party::called, uri)) << uri;
   }

@@ -158,7 +158,7 @@ TEST_F(RouterTest, The_dry_run_says_that_a_number_of_another_context_is_left_alo
   EXPECT_EQ(text_of("office", "tel:02079460000;phone-context=+44"),
             "number 02079460000 becomes +442079460000 (numbers.in, rule 1)\n"
             "route 1 (line 6): from any, user any, in order\n"
-            "  1. a sip:192.0.2.10 (up) as 77#+442079460000\n"
+            "  1. a sip:192.0.2.10 (up) as 77#442079460000\n"
             "  2. b sip:192.0.2.11 (up) as +442079460000\n");
 }
 
