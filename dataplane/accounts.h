@@ -46,6 +46,11 @@ class Accounts {
     if (of.ingress != kOwnPacket) counters_.ports[of.ingress].sip.add(of.weight);
     rte_pktmbuf_free(packet);
   }
+  // No end: it goes on at another worker.
+  void handed_over(rte_mbuf* packet) {
+    const PacketMeta& of = meta(packet);
+    if (of.ingress != kOwnPacket) counters_.ports[of.ingress].handed_over.add(of.weight);
+  }
   void to_kernel(rte_mbuf* packet) {
     const PacketMeta& of = meta(packet);
     if (of.ingress != kOwnPacket) counters_.ports[of.ingress].kernel.add(of.weight);

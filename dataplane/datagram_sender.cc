@@ -20,6 +20,17 @@ std::uint16_t full_checksum(const Egress& egress, std::span<const std::uint8_t> 
   return udp_on_wire(static_cast<std::uint16_t>(~fold(sum)));
 }
 
+// The device adds the rest to the sum of the pseudo-header, which is what it finds in the field; it has to
+// know where the headers are.
+std::uint16_t left_to_device(rte_mbuf* frame, const Egress& egress, std::uint16_t udp_bytes) {
+  frame->l2_len = egress.link_bytes() & 0x7f;
+  frame->l3_len = egress.ip_bytes() & 0x1ff;
+  frame->ol_flags |=
+      RTE_MBUF_F_TX_UDP_CKSUM | (egress.family == Family::v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+  return fold(sum_of(egress.source.data(), 16) + sum_of(egress.destination.data(), 16) +
+              pseudo_tail_sum(udp_bytes, kUdp));
+}
+
 // Copies octets [offset, offset + bytes) of the UDP datagram whose header is `udp` and whose payload follows.
 void copy_piece(std::uint8_t* to, const std::array<std::uint8_t, kUdpBytes>& udp,
                 std::span<const std::uint8_t> payload, std::size_t offset, std::size_t bytes) {
@@ -67,9 +78,13 @@ bool DatagramSender::send(const Egress& egress, std::span<const std::uint8_t> pa
       rte_pktmbuf_alloc_bulk(port.pool, frames.data(), static_cast<unsigned>(count)) != 0) {
     return false;
   }
+  if (!checksum && port.sends_checksums && !fragment) {
+    checksum = left_to_device(frames[0], egress, static_cast<std::uint16_t>(udp_bytes));
+  } else if (!checksum) {
+    checksum = full_checksum(egress, payload);
+  }
   std::array<std::uint8_t, kUdpBytes> udp;
-  write_udp(udp.data(), egress, static_cast<std::uint16_t>(udp_bytes),
-            checksum.value_or(full_checksum(egress, payload)));
+  write_udp(udp.data(), egress, static_cast<std::uint16_t>(udp_bytes), *checksum);
   HeaderFields fields{
       .source_mac = &port.mac, .fragment = fragment, .dont_fragment = false, .id = ++next_id_};
   for (std::size_t i = 0; i < count; ++i) {

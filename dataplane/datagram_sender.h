@@ -20,10 +20,10 @@ class DatagramSender {
  public:
   DatagramSender(const std::vector<WorkerPort>& ports, TxQueues& tx, unsigned worker);
 
-  // `egress` is resolved. `checksum`: as on the wire, instead of a computed one. The first frame carries
-  // `notes`; the others weigh nothing. No packet is larger than `path_mtu`, and routers may cut what is IPv4:
-  // without DF a narrow path loses no datagram (RFC 3261 18.1.1 leaves that to the network). False: no
-  // buffers, nothing was sent.
+  // `egress` is resolved. `checksum`: as on the wire, instead of one that we, or the device, compute. The
+  // first frame carries `notes`; the others weigh nothing. No packet is larger than `path_mtu`, and routers
+  // may cut what is IPv4: without DF a narrow path loses no datagram (RFC 3261 18.1.1 leaves that to the
+  // network). False: no buffers, nothing was sent.
   [[nodiscard]] bool send(const Egress& egress, std::span<const std::uint8_t> payload,
                           std::optional<std::uint16_t> checksum, const PacketMeta& notes,
                           std::uint16_t path_mtu = PathMtus::kUnknown);

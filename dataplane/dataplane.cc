@@ -18,7 +18,9 @@
 #include "dataplane/flow_table.h"
 #include "dataplane/kernel_gate.h"
 #include "dataplane/layout.h"
+#include "dataplane/media_steering.h"
 #include "dataplane/port.h"
+#include "dataplane/receive_interrupts.h"
 #include "dataplane/worker.h"
 
 namespace sallyport::dp {
@@ -50,6 +52,7 @@ struct WorkerSeat {
   WorkerCounters counters;
   ShardDoorbell bell;
   std::unique_ptr<KernelGate> gate;
+  std::unique_ptr<ReceiveInterrupts> interrupts;
   PacketRing handoff;
   std::unique_ptr<Worker> worker;
   bool running = false;
@@ -87,6 +90,7 @@ class RunningDataplane final : public Dataplane {
   [[nodiscard]] std::vector<CoreLoad> load() const override;
   [[nodiscard]] std::vector<NicLoss> nic_losses() const override;
   [[nodiscard]] std::vector<PoolLevel> pools() const override;
+  [[nodiscard]] std::vector<PortState> ports() const override;
   [[nodiscard]] KernelWayCounts kernel_way() const override;
   [[nodiscard]] std::vector<FlowRow> flows(std::size_t limit) const override;
   [[nodiscard]] std::string memory_in_use() const override { return hugepages_ ? "hugepages" : "ordinary"; }
@@ -104,6 +108,11 @@ class RunningDataplane final : public Dataplane {
   [[nodiscard]] std::expected<void, std::string> start_memory();
   [[nodiscard]] std::expected<void, std::string> open_ports();
   [[nodiscard]] std::expected<std::unique_ptr<Port>, std::string> open_port(unsigned index);
+  [[nodiscard]] std::expected<void, std::string> steer_ports();
+  void steer_port(std::uint8_t index);
+  [[nodiscard]] int node_of(unsigned worker) const;
+  [[nodiscard]] std::unique_ptr<ReceiveInterrupts> interrupts_of(unsigned id) const;
+  void tell_distant() const;
   [[nodiscard]] std::expected<void, std::string> start_exception();
   [[nodiscard]] std::expected<void, std::string> make_workers();
   [[nodiscard]] std::expected<void, std::string> launch();
@@ -115,6 +124,7 @@ class RunningDataplane final : public Dataplane {
   bool hugepages_ = false;
   std::vector<Device> devices_;
   std::vector<std::unique_ptr<Port>> ports_;
+  std::vector<MediaSteering> steering_;  // by port; media_ points into it
   std::unique_ptr<ExceptionPath> exception_;
   std::unique_ptr<FlowTable> flow_table_;
   std::vector<std::unique_ptr<RecordRing>> commands_;
@@ -136,8 +146,14 @@ RunningDataplane::~RunningDataplane() {
     seat->bell.wake();
     if (seat->running) rte_eal_wait_lcore(seat->lcore);
   }
-  for (auto& seat : seats_) seat->worker.reset();
+  for (auto& seat : seats_) {
+    seat->worker.reset();
+    seat->interrupts.reset();
+  }
   exception_.reset();
+  for (std::size_t i = 0; i < steering_.size(); ++i) {
+    for (rte_flow* rule : steering_[i].rules) ports_[i]->nic().remove_rule(rule);
+  }
   for (auto& port : ports_) port->close();
   ports_.clear();
   if (!cores_at_start_.empty()) run_on(cores_at_start_);
@@ -145,9 +161,9 @@ RunningDataplane::~RunningDataplane() {
 
 std::expected<void, std::string> RunningDataplane::bring_up() {
   using Step = std::expected<void, std::string> (RunningDataplane::*)();
-  constexpr std::array<Step, 5> steps{&RunningDataplane::start_memory, &RunningDataplane::open_ports,
-                                      &RunningDataplane::start_exception, &RunningDataplane::make_workers,
-                                      &RunningDataplane::launch};
+  constexpr std::array<Step, 6> steps{&RunningDataplane::start_memory, &RunningDataplane::open_ports,
+                                      &RunningDataplane::steer_ports,  &RunningDataplane::start_exception,
+                                      &RunningDataplane::make_workers, &RunningDataplane::launch};
   if (auto good = check_options(options_); !good) return good;
   if (auto good = check_cores(); !good) return good;
   for (const Step step : steps) {
@@ -172,7 +188,9 @@ std::expected<void, std::string> RunningDataplane::start_memory() {
   for (unsigned i = 0; i < options_.ports.size(); ++i)
     devices_.push_back(parse_device(options_.ports[i].device, i));
   const auto is_xdp = [](const Device& device) { return device.kind == DeviceKind::af_xdp; };
-  const auto need = memory_needed(static_cast<unsigned>(devices_.size()), workers());
+  std::vector<std::uint16_t> mtus;
+  for (const PortOptions& port : options_.ports) mtus.push_back(port.mtu);
+  const auto need = memory_needed(mtus, workers());
   auto choice =
       choose_memory(options_.memory, std::ranges::any_of(devices_, is_xdp), need, free_hugepage_bytes());
   if (!choice) return std::unexpected(choice.error());
@@ -186,8 +204,8 @@ std::expected<void, std::string> RunningDataplane::start_memory() {
   eal.cores = options_.cores;
   eal.main_cores = cores_left(cores_at_start_, options_.cores);
   eal.hugepages = choice->hugepages;
-  // Ordinary memory comes in pages of 4 KiB, and no mbuf may lie across two: one a page. It is taken from the kernel
-  // page by page as it is used, so the rest costs nothing.
+  // Ordinary memory comes in pages of 4 KiB, and no mbuf may lie across two: one a page. It is taken from the
+  // kernel page by page as it is used, so the rest costs nothing.
   eal.megabytes = static_cast<unsigned>((choice->hugepages ? need : 3 * need) >> 20);
   eal.extra = options_.eal_extra;
   for (const Device& device : devices_) {
@@ -203,12 +221,14 @@ std::expected<void, std::string> RunningDataplane::start_memory() {
 std::expected<std::unique_ptr<Port>, std::string> RunningDataplane::open_port(unsigned index) {
   const std::string& name = options_.ports[index].name;
   if (auto good = Port::check(name, devices_[index], workers()); !good) return std::unexpected(good.error());
-  auto port = Port::open(name, devices_[index], workers());
+  const PortWish wish{
+      .queues = workers(), .mtu = options_.ports[index].mtu, .interrupts = options_.idle == Idle::adaptive};
+  auto port = Port::open(name, devices_[index], wish);
   const bool may_fall_back =
       options_.memory == Memory::automatic && devices_[index].kind == DeviceKind::af_xdp;
   if (port || !may_fall_back || devices_[index].interface.empty()) return port;
   const Device instead = as_af_packet(devices_[index], index);
-  auto second = Port::open(name, instead, workers());
+  auto second = Port::open(name, instead, wish);
   if (!second) return port;  // AF_XDP's own error says more
   say(port.error() + ": falling back from AF_XDP to AF_PACKET");
   devices_[index] = instead;
@@ -222,6 +242,28 @@ std::expected<void, std::string> RunningDataplane::open_ports() {
     ports_.push_back(std::move(*port));
   }
   return {};
+}
+
+// Whose a media port is has to be known before the first call, and follows from what the devices do.
+std::expected<void, std::string> RunningDataplane::steer_ports() {
+  steering_.reserve(ports_.size());
+  for (std::uint8_t i = 0; i < ports_.size(); ++i) steer_port(i);
+  return {};
+}
+
+void RunningDataplane::steer_port(std::uint8_t index) {
+  SteeredMedia media{.port = ports_[index]->name(), .workers = workers(), .shards = options_.shards};
+  std::vector<MediaRange*> of_port;
+  for (MediaRange& range : media_) {
+    const RealmOptions& realm = options_.realms[range.realm];
+    if (realm.port != index) continue;
+    of_port.push_back(&range);
+    media.ranges.push_back(range);
+    media.vlans.push_back(realm.vlan);
+  }
+  const MediaSteering& steering = steering_.emplace_back(steer_media(ports_[index]->nic(), media));
+  for (std::size_t i = 0; i < steering.owners.size(); ++i) of_port[i]->owners = steering.owners[i].data();
+  for (const std::string& notice : steering.notices) say(notice);
 }
 
 std::expected<void, std::string> RunningDataplane::start_exception() {
@@ -248,13 +290,39 @@ std::expected<void, std::string> RunningDataplane::start_exception() {
   return {};
 }
 
+int RunningDataplane::node_of(unsigned worker) const {
+  return static_cast<int>(rte_lcore_to_socket_id(seats_[worker]->lcore));
+}
+
+// A port's buffers lie on its own NUMA node; a worker on another one pays for each packet.
+void RunningDataplane::tell_distant() const {
+  for (unsigned id = 0; id < workers(); ++id) {
+    for (const auto& port : ports_) {
+      if (!is_distant(node_of(id), port->socket())) continue;
+      say("core " + std::to_string(seats_[id]->core) + " is on NUMA node " + std::to_string(node_of(id)) +
+          ", port " + port->name() + " on node " + std::to_string(port->socket()) +
+          ": choose cores of the port's node in dataplane.cores");
+    }
+  }
+}
+
+// nullptr where one port has no interrupts, or nobody wants them.
+std::unique_ptr<ReceiveInterrupts> RunningDataplane::interrupts_of(unsigned id) const {
+  std::vector<EthDevice*> devices;
+  for (const auto& port : ports_) {
+    if (!port->interrupts()) return nullptr;
+    devices.push_back(&port->nic());
+  }
+  return ReceiveInterrupts::of(std::move(devices), static_cast<std::uint16_t>(id));
+}
+
 WorkerContext RunningDataplane::context_of(unsigned id) const {
   WorkerContext context;
   context.id = id;
   context.workers = workers();
   context.shards = options_.shards;
   context.core = options_.cores[id];
-  context.socket = static_cast<int>(rte_lcore_to_socket_id(seats_[id]->lcore));
+  context.socket = node_of(id);
   context.idle = options_.idle;
   for (const auto& port : ports_) {
     WorkerPort one;
@@ -263,6 +331,7 @@ WorkerContext RunningDataplane::context_of(unsigned id) const {
     one.mac = port->mac();
     one.mtu = port->mtu();
     one.pool = port->pool();
+    one.sends_checksums = port->sends_checksums();
     context.ports.push_back(one);
   }
   context.realms = options_.realms;
@@ -274,6 +343,7 @@ WorkerContext RunningDataplane::context_of(unsigned id) const {
     context.doorbells.push_back(doorbells_[shard].get());
   }
   context.own_bell = &seats_[id]->bell;
+  context.interrupts = seats_[id]->interrupts.get();
   context.handoff_in = seats_[id]->handoff.get();
   for (const auto& seat : seats_) context.handoff_to.push_back(seat->handoff.get());
   context.gate = seats_[id]->gate.get();
@@ -302,11 +372,14 @@ std::expected<void, std::string> RunningDataplane::make_workers() try {
                                               KernelRates{}, workers());
     if (workers() > 1) {
       const std::string name = "sp_handoff_" + std::to_string(id);
-      seat->handoff.reset(rte_ring_create(name.c_str(), kHandoffPackets, SOCKET_ID_ANY, RING_F_SC_DEQ));
+      const int node = static_cast<int>(rte_lcore_to_socket_id(lcore));
+      seat->handoff.reset(rte_ring_create(name.c_str(), kHandoffPackets, node, RING_F_SC_DEQ));
       if (!seat->handoff) return no_memory("the rings between workers");
     }
+    seat->interrupts = interrupts_of(id);
     seats_.push_back(std::move(seat));
   }
+  tell_distant();
   for (unsigned id = 0; id < workers(); ++id) seats_[id]->worker = std::make_unique<Worker>(context_of(id));
   load_marks_.resize(workers());
   return {};
@@ -341,7 +414,7 @@ std::vector<CoreLoad> RunningDataplane::load() const {
       return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
     };
     load_.push_back({seats_[id]->core, ratio(mark.busy - last.busy, mark.total - last.total),
-                     ratio(mark.busy - last.busy, mark.packets - last.packets)});
+                     ratio(mark.busy - last.busy, mark.packets - last.packets), node_of(id)});
     last = mark;
   }
   return load_;
@@ -360,6 +433,22 @@ std::vector<PoolLevel> RunningDataplane::pools() const {
     levels.push_back({port->name(), port->pool()->size - free, free});
   }
   return levels;
+}
+
+std::vector<PortState> RunningDataplane::ports() const {
+  std::vector<PortState> states;
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    const Port& port = *ports_[i];
+    states.push_back({.port = port.name(),
+                      .steering = steering_[i].by,
+                      .rules = static_cast<unsigned>(steering_[i].rules.size()),
+                      .mtu = port.mtu(),
+                      .node = port.socket(),
+                      .receives_checksums = port.receives_checksums(),
+                      .sends_checksums = port.sends_checksums(),
+                      .interrupts = seats_.front()->interrupts != nullptr});
+  }
+  return states;
 }
 
 KernelWayCounts RunningDataplane::kernel_way() const {

@@ -4,10 +4,12 @@
 // DPDK type is seen here.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dataplane/api/contract.h"
@@ -18,10 +20,18 @@ namespace sallyport::dp {
 
 enum class Memory : std::uint8_t { automatic, hugepages, ordinary };
 enum class Idle : std::uint8_t { adaptive, busy };
+// How a port's media comes to the worker that owns its flow; see media_steering.h.
+enum class Steering : std::uint8_t { one_worker, none, hash, destination_hash, flow_rules };
+inline constexpr std::array<std::string_view, 5> kSteeringNames{"one_worker", "none", "hash", "destination_hash",
+                                                                "flow_rules"};
+[[nodiscard]] constexpr std::string_view steering_name(Steering by) {
+  return kSteeringNames[static_cast<std::size_t>(by)];
+}
 
 struct PortOptions {
   std::string name;    // the configuration's, also the metrics label
   std::string device;  // a PCI address or a vdev, "net_af_xdp,iface=access0"
+  std::uint16_t mtu = 0;  // of IP; 0: the device's, at most 1500
 };
 
 struct RealmOptions {
@@ -64,7 +74,7 @@ class ShardDoorbell {
   void wake();  // any thread
   // Shard only. Announce, look at the rings once more, then wait (at most timeout_ns), then say that one is awake.
   void prepare_sleep();
-  void wait(Nanoseconds timeout_ns);
+  void wait(Nanoseconds timeout_ns, int also = -1);  // also: a descriptor that ends the wait when it is readable
   void cancel_sleep();
 
  private:
@@ -76,6 +86,7 @@ struct CoreLoad {
   unsigned core = 0;
   double busy_ratio = 0;          // of cycles, over the last second or so
   double cycles_per_packet = 0;
+  int node = -1;                  // NUMA; -1: not known
 };
 
 struct NicLoss {
@@ -88,6 +99,17 @@ struct PoolLevel {               // packet buffers
   std::string port;
   unsigned used = 0;
   unsigned free = 0;
+};
+
+struct PortState {               // how a port works, as the device has it
+  std::string port;
+  Steering steering = Steering::one_worker;
+  unsigned rules = 0;            // flow rules that the device has taken
+  std::uint16_t mtu = 0;
+  int node = -1;                 // NUMA, of its packet buffers; -1: not known
+  bool receives_checksums = false;  // the device verifies IP's and UDP's
+  bool sends_checksums = false;     // and computes UDP's
+  bool interrupts = false;       // idle workers are woken by them
 };
 
 struct KernelWayCounts {          // frames between us and the kernel's taps
@@ -126,6 +148,7 @@ class Dataplane {
   [[nodiscard]] virtual std::vector<CoreLoad> load() const = 0;
   [[nodiscard]] virtual std::vector<NicLoss> nic_losses() const = 0;
   [[nodiscard]] virtual std::vector<PoolLevel> pools() const { return {}; }
+  [[nodiscard]] virtual std::vector<PortState> ports() const { return {}; }
   [[nodiscard]] virtual KernelWayCounts kernel_way() const { return {}; }
   [[nodiscard]] virtual std::vector<FlowRow> flows(std::size_t limit) const = 0;
   // Packets and octets that a port's exception path sent for the kernel are in PortCounters.sent_*.

@@ -31,10 +31,10 @@ void ShardDoorbell::prepare_sleep() {
   sleeping_.exchange(true);
 }
 
-void ShardDoorbell::wait(Nanoseconds timeout_ns) {
-  pollfd waited{fd_, POLLIN, 0};
+void ShardDoorbell::wait(Nanoseconds timeout_ns, int also) {
+  pollfd waited[2]{{fd_, POLLIN, 0}, {also, POLLIN, 0}};  // the kernel passes over a negative one
   const timespec timeout{static_cast<time_t>(timeout_ns / kSecond), static_cast<long>(timeout_ns % kSecond)};
-  if (::ppoll(&waited, 1, timeout_ns < 0 ? nullptr : &timeout, nullptr) > 0) {
+  if (::ppoll(waited, 2, timeout_ns < 0 ? nullptr : &timeout, nullptr) > 0 && waited[0].revents != 0) {
     std::uint64_t count = 0;
     (void)!::read(fd_, &count, sizeof(count));
   }

@@ -26,7 +26,7 @@
 
 namespace sallyport::dp {
 
-inline constexpr std::size_t kMaxFrameBytes = 2048;
+inline constexpr std::size_t kMaxFrameBytes = 9216 + 64;  // the largest MTU of a port, and its headers
 
 struct ExceptionPort {
   std::string name;  // the configuration's

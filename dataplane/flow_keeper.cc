@@ -22,7 +22,7 @@ constexpr std::size_t kScanAhead = 4;             // whose memory is on its way 
     for (std::uint32_t port = range.first; port <= range.last; ++port) {
       const auto p = static_cast<std::uint16_t>(port);
       owned[range.slot_of(p)] =
-          MediaRange::owner_worker(range.pair_of(p), context.shards, context.workers) == context.id;
+          range.owner(range.pair_of(p), context.shards, context.workers).worker == context.id;
     }
   }
   return owned;

@@ -48,7 +48,7 @@ class FlowKeeper {
   }
   [[nodiscard]] bool owns(std::uint32_t slot) const;
   [[nodiscard]] unsigned owner_of(const MediaRange& range, std::uint16_t port) const {
-    return MediaRange::owner_worker(range.pair_of(port), context_.shards, context_.workers);
+    return range.owner(range.pair_of(port), context_.shards, context_.workers).worker;
   }
 
   // The worker of any slot.

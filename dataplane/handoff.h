@@ -26,6 +26,7 @@ class Handoff {
     if (worker >= context_.handoff_to.size() || context_.handoff_to[worker] == nullptr)
       return accounts_.drop(packet, DropReason::handoff_full);
     meta(packet).slot = slot;
+    accounts_.handed_over(packet);
     Batch& batch = batches_[worker];
     batch.packets[batch.count++] = packet;
     waiting_ |= std::uint32_t{1} << worker;

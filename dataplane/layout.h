@@ -17,6 +17,12 @@ namespace sallyport::dp {
 // Where the kernel listens for SIP over TCP and TLS.
 [[nodiscard]] std::vector<Endpoint> tcp_listeners(const std::vector<RealmOptions>& realms);
 
+// Whether a worker's NUMA node is another one than its port's; -1: a node that is not known, and of no
+// matter.
+[[nodiscard]] constexpr bool is_distant(int worker_node, int port_node) {
+  return worker_node >= 0 && port_node >= 0 && worker_node != port_node;
+}
+
 // The first thing that is wrong with the options, as one sentence.
 [[nodiscard]] std::expected<void, std::string> check_options(const DataplaneOptions& options);
 

@@ -142,6 +142,7 @@ DropReason view_any_packet(std::span<const std::uint8_t> head, std::size_t total
 
 bool udp_checksum_right(const PacketView& view) {
   if (view.udp_checksum == 0) return view.family == Family::v4;
+  if (view.udp_verified) return true;
   const auto udp_bytes = static_cast<std::uint16_t>(view.payload_bytes + kUdpBytes);
   const std::uint64_t sum = sum_of(view.source_bytes(), 2 * view.address_bytes()) +
                             pseudo_tail_sum(udp_bytes, kUdp) + sum_of(view.data + view.l4, udp_bytes);

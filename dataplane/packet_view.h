@@ -46,6 +46,7 @@ struct PacketView {
   std::uint16_t payload = 0;  // offset
   std::uint16_t payload_bytes = 0;
   std::uint16_t udp_checksum = 0;  // as on the wire, not swapped
+  bool udp_verified = false;       // the device has found it right
 
   [[nodiscard]] const std::uint8_t* source_bytes() const {
     return data + l3 + (family == Family::v4 ? 12 : 8);
@@ -104,7 +105,7 @@ struct PacketView {
 }
 
 // The whole UDP datagram lies behind the headers (one segment): true when its checksum is right, or absent in
-// IPv4.
+// IPv4. What the device has verified is not added up again.
 [[nodiscard]] bool udp_checksum_right(const PacketView& view);
 
 }  // namespace sallyport::dp

@@ -20,14 +20,17 @@
 #include <cstring>
 
 #include "dataplane/eal.h"
+#include "dataplane/media_steering.h"
 #include "dataplane/netlink.h"
 
 namespace sallyport::dp {
 namespace {
 
 constexpr std::uint16_t kDescriptors = 2048;
-constexpr std::uint16_t kLargestMtu = 1500;                       // one frame is one mbuf of 2 KiB
-constexpr unsigned kMbufBytes = RTE_MBUF_DEFAULT_BUF_SIZE + 192;  // data room, mbuf and the pool's own header
+constexpr std::uint16_t kUsualMtu = 1500;    // what is used of a device's MTU unless more is asked for
+constexpr unsigned kMbufOverhead = 192;      // the mbuf and the pool's own header
+constexpr unsigned kLinkBytes = 14 + 4 + 4;  // Ethernet, VLAN, FCS
+constexpr std::uint64_t kReceiveChecksums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
 
 bool is_pci_address(const std::string& text) {
   // [domain:]bus:device.function, all hexadecimal.
@@ -115,9 +118,33 @@ unsigned pool_size(unsigned workers) {
   return workers * (3u * kDescriptors + 2048u) - 1u;
 }
 
-std::uint64_t memory_needed(unsigned ports, unsigned workers) {
+// Devices fill buffers of whole KiB.
+unsigned buffer_bytes(std::uint16_t mtu) {
+  constexpr unsigned kKiB = 1024;
+  const unsigned frame = std::max(mtu, kUsualMtu) + kLinkBytes;
+  return std::max(2 * kKiB, (frame + kKiB - 1) / kKiB * kKiB) + RTE_PKTMBUF_HEADROOM;
+}
+
+rte_eth_conf device_conf(const rte_eth_dev_info& info, const PortWish& wish) {
+  rte_eth_conf conf{};
+  if (wish.queues > 1 && spreading_fields(info) != 0) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf.rss_hf = spreading_fields(info);
+  }
+  conf.rxmode.mtu = wish.mtu;
+  conf.rxmode.offloads = kReceiveChecksums & info.rx_offload_capa;
+  // A device may still want to cut what is large; workers read chains as well.
+  if (wish.mtu > kUsualMtu) conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER & info.rx_offload_capa;
+  conf.txmode.offloads = RTE_ETH_TX_OFFLOAD_UDP_CKSUM & info.tx_offload_capa;
+  conf.intr_conf.rxq = wish.interrupts ? 1 : 0;
+  return conf;
+}
+
+std::uint64_t memory_needed(std::span<const std::uint16_t> mtus, unsigned workers) {
   constexpr std::uint64_t kMiB = 1024 * 1024;
-  const std::uint64_t pools = std::uint64_t{ports} * pool_size(workers) * kMbufBytes;
+  std::uint64_t pools = 0;
+  for (const std::uint16_t mtu : mtus)
+    pools += std::uint64_t{pool_size(workers)} * (buffer_bytes(mtu) + kMbufOverhead);
   return (pools + pools / 16 + 24 * kMiB + workers * 2 * kMiB + 2 * kMiB - 1) / (2 * kMiB) * (2 * kMiB);
 }
 
@@ -126,13 +153,27 @@ std::unexpected<std::string> Port::fault(const std::string& what) const {
 }
 
 std::expected<std::unique_ptr<Port>, std::string> Port::open(const std::string& name, const Device& device,
-                                                             unsigned queues) {
+                                                             const PortWish& wish) {
   std::unique_ptr<Port> port(new Port(name, device));
-  if (auto done = port->attach(queues); !done) return std::unexpected(done.error());
-  if (auto done = port->configure(queues); !done) return std::unexpected(done.error());
-  if (auto done = port->set_up_queues(queues); !done) return std::unexpected(done.error());
-  if (auto done = port->start(); !done) return std::unexpected(done.error());
+  if (auto done = port->attach(wish.queues); !done) return std::unexpected(done.error());
+  // Drivers of the kernel's sockets and of files have no interrupts, and may not be set up a second time.
+  PortWish asked = wish;
+  asked.interrupts = wish.interrupts && (device.kind == DeviceKind::pci || device.kind == DeviceKind::other);
+  auto done = port->set_up(asked);
+  if (!done && asked.interrupts) {  // some start only without (a kernel driver that gives one vector)
+    asked.interrupts = false;
+    done = port->set_up(asked);
+  }
+  if (!done) return std::unexpected(done.error());
   return port;
+}
+
+std::expected<void, std::string> Port::set_up(const PortWish& wish) {
+  if (auto done = configure(wish); !done) return done;
+  if (auto done = make_pool(wish); !done) return done;
+  if (auto done = set_up_queues(wish.queues); !done) return done;
+  interrupts_ = wish.interrupts;
+  return start();
 }
 
 std::expected<void, std::string> Port::check(const std::string& name, const Device& device, unsigned queues) {
@@ -183,41 +224,60 @@ std::expected<void, std::string> Port::attach(unsigned queues) {
   return {};
 }
 
-std::expected<void, std::string> Port::configure(unsigned queues) {
+std::expected<void, std::string> Port::configure(const PortWish& wish) {
+  if (!nic_) nic_ = eth_device(id_);
   rte_eth_dev_info info{};
-  if (const int error = rte_eth_dev_info_get(id_, &info); error != 0)
-    return fault("no information" + reason(error));
-  if (info.max_rx_queues < queues || info.max_tx_queues < queues) {
-    return fault(std::to_string(queues) + " cores are configured, each needs a queue, and the device " +
+  if (const int error = nic_->info(info); error != 0) return fault("no information" + reason(error));
+  if (info.max_rx_queues < wish.queues || info.max_tx_queues < wish.queues) {
+    return fault(std::to_string(wish.queues) + " cores are configured, each needs a queue, and the device " +
                  device_.name + " has " + std::to_string(std::min(info.max_rx_queues, info.max_tx_queues)) +
                  ": configure fewer cores, or give it more queues");
   }
-  rte_eth_conf conf{};
-  if (queues > 1 && info.flow_type_rss_offloads != 0) {
-    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-    conf.rx_adv_conf.rss_conf.rss_hf = (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP) & info.flow_type_rss_offloads;
+  if (wish.mtu != 0 && wish.mtu > info.max_mtu) {
+    return fault("the device " + device_.name + " takes an mtu of at most " + std::to_string(info.max_mtu) +
+                 ", not " + std::to_string(wish.mtu));
   }
-  const auto count = static_cast<std::uint16_t>(queues);
-  if (const int error = rte_eth_dev_configure(id_, count, count, &conf); error != 0) {
-    return fault("the device refused " + std::to_string(queues) + " queues" + reason(error));
-  }
+  const rte_eth_conf conf = device_conf(info, wish);
+  if (const int error = nic_->configure(static_cast<std::uint16_t>(wish.queues), conf); error != 0)
+    return fault("the device refused " + std::to_string(wish.queues) + " queues" + reason(error));
+  receives_checksums_ = (conf.rxmode.offloads & kReceiveChecksums) == kReceiveChecksums;
+  sends_checksums_ = conf.txmode.offloads != 0;
   socket_ = rte_eth_dev_socket_id(id_);
-  std::uint16_t mtu = 0;
-  if (rte_eth_dev_get_mtu(id_, &mtu) == 0 && mtu != 0) mtu_ = std::min(mtu, kLargestMtu);
   rte_ether_addr address{};
   if (rte_eth_macaddr_get(id_, &address) == 0) std::copy_n(address.addr_bytes, mac_.size(), mac_.begin());
+  return set_mtu(wish.mtu);
+}
+
+std::expected<void, std::string> Port::set_mtu(std::uint16_t wish) {
+  std::uint16_t mtu = 0;
+  const bool known = rte_eth_dev_get_mtu(id_, &mtu) == 0 && mtu != 0;
+  if (wish == 0) {
+    if (known) mtu_ = std::min(mtu, kUsualMtu);
+    return {};
+  }
+  // Devices of the kernel have their own until they are told.
+  const int error = rte_eth_dev_set_mtu(id_, wish);
+  if (error != 0 && !(known && mtu == wish)) {
+    return fault("the device " + device_.name + " does not take an mtu of " + std::to_string(wish) +
+                 reason(error) + ": choose a smaller one, or raise the interface's");
+  }
+  mtu_ = wish;
   return {};
 }
 
-std::expected<void, std::string> Port::set_up_queues(unsigned queues) {
+std::expected<void, std::string> Port::make_pool(const PortWish& wish) {
+  if (pool_ != nullptr) return {};
   const std::string pool_name = "sp_" + std::to_string(id_);
-  pool_ = rte_pktmbuf_pool_create(pool_name.c_str(), pool_size(queues), 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
-                                  socket_);
-  if (pool_ == nullptr) {
-    const char* const hint = rte_eal_has_hugepages() != 0 ? "): free or reserve more hugepages, or configure fewer cores"
-                                                          : "): free memory, or configure fewer cores";
-    return fault(std::string("no memory for its packets (") + rte_strerror(rte_errno) + hint);
-  }
+  pool_ = rte_pktmbuf_pool_create(pool_name.c_str(), pool_size(wish.queues), 256, 0,
+                                  static_cast<std::uint16_t>(buffer_bytes(wish.mtu)), socket_);
+  if (pool_ != nullptr) return {};
+  const char* const hint = rte_eal_has_hugepages() != 0
+                               ? "): free or reserve more hugepages, or configure fewer cores"
+                               : "): free memory, or configure fewer cores";
+  return fault(std::string("no memory for its packets (") + rte_strerror(rte_errno) + hint);
+}
+
+std::expected<void, std::string> Port::set_up_queues(unsigned queues) {
   std::uint16_t rx = kDescriptors;
   std::uint16_t tx = kDescriptors;
   rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx, &tx);

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Theory of operation. A port is one DPDK device with a queue pair and nothing shared for each worker, and a
-// packet pool of its own on its NUMA node. Errors are sentences that say what to do. A port is added to EAL
-// when it is opened and taken out when it is closed, so a failed start leaves nothing.
+// packet pool of its own on its NUMA node, whose buffers hold the largest frame in one piece. What the device
+// has to help (checksums, receive interrupts) is used, what it has not is done without. Errors are sentences
+// that say what to do. A port is added to EAL when it is opened and taken out when it is closed, so a failed
+// start leaves nothing.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "dataplane/dataplane.h"
+#include "dataplane/eth_device.h"
 
 struct rte_mempool;
 
@@ -42,8 +46,20 @@ struct Device {
 
 // mbufs that one port needs. What AF_XDP keeps in its fill ring is in it.
 [[nodiscard]] unsigned pool_size(unsigned workers);
-// Of a whole dataplane, in bytes, pools and EAL's own.
-[[nodiscard]] std::uint64_t memory_needed(unsigned ports, unsigned workers);
+// Octets of one, headroom included: what a frame with `mtu` octets of IP fits in. 0: the usual 1500.
+[[nodiscard]] unsigned buffer_bytes(std::uint16_t mtu);
+// Of a whole dataplane whose ports have these MTUs, in bytes, pools and EAL's own.
+[[nodiscard]] std::uint64_t memory_needed(std::span<const std::uint16_t> mtus, unsigned workers);
+
+// What a port is asked to be.
+struct PortWish {
+  unsigned queues = 1;
+  std::uint16_t mtu = 0;    // 0: the device's, at most 1500
+  bool interrupts = false;  // for idle workers, where the device has them
+};
+
+// What we ask of a device that says of itself `info`.
+[[nodiscard]] rte_eth_conf device_conf(const rte_eth_dev_info& info, const PortWish& wish);
 
 class Port {
  public:
@@ -53,7 +69,7 @@ class Port {
   // EAL runs. Configured and started, nobody polls it yet.
   [[nodiscard]] static std::expected<std::unique_ptr<Port>, std::string> open(const std::string& name,
                                                                               const Device& device,
-                                                                              unsigned queues);
+                                                                              const PortWish& wish);
   ~Port();  // closes, then frees the pool: close every port first, they hold each other's packets
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
@@ -66,13 +82,22 @@ class Port {
   [[nodiscard]] int socket() const { return socket_; }
   [[nodiscard]] rte_mempool* pool() const { return pool_; }
   [[nodiscard]] const std::array<std::uint8_t, 6>& mac() const { return mac_; }
+  [[nodiscard]] EthDevice& nic() const { return *nic_; }
+  // What the device verifies of what comes, and computes of what goes.
+  [[nodiscard]] bool receives_checksums() const { return receives_checksums_; }
+  [[nodiscard]] bool sends_checksums() const { return sends_checksums_; }
+  // It was started with receive interrupts; whether it has them shows when one is asked for.
+  [[nodiscard]] bool interrupts() const { return interrupts_; }
   // What was lost before us, by cause.
   void add_losses(std::vector<NicLoss>& out) const;
 
  private:
   Port(std::string name, Device device) : name_(std::move(name)), device_(std::move(device)) {}
   [[nodiscard]] std::expected<void, std::string> attach(unsigned queues);
-  [[nodiscard]] std::expected<void, std::string> configure(unsigned queues);
+  [[nodiscard]] std::expected<void, std::string> set_up(const PortWish& wish);
+  [[nodiscard]] std::expected<void, std::string> configure(const PortWish& wish);
+  [[nodiscard]] std::expected<void, std::string> set_mtu(std::uint16_t wish);
+  [[nodiscard]] std::expected<void, std::string> make_pool(const PortWish& wish);
   [[nodiscard]] std::expected<void, std::string> set_up_queues(unsigned queues);
   [[nodiscard]] std::expected<void, std::string> start();
   [[nodiscard]] std::unexpected<std::string> fault(const std::string& what) const;
@@ -86,6 +111,10 @@ class Port {
   bool created_ = false;   // by us
   std::array<std::uint8_t, 6> mac_{};
   rte_mempool* pool_ = nullptr;
+  std::unique_ptr<EthDevice> nic_;
+  bool receives_checksums_ = false;
+  bool sends_checksums_ = false;
+  bool interrupts_ = false;
 };
 
 }  // namespace sallyport::dp

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "dataplane/verified.h"
 #include "dataplane/worker.h"
 
 namespace sallyport::dp {
@@ -155,7 +156,8 @@ void Turn::look(rte_mbuf* packet, std::uint8_t port, Step& step) {
   step.slot = kNoSlot;
   if (packet->nb_segs != 1) return;
   const std::span head{rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len};
-  const DropReason reason = view_packet(head, packet->pkt_len, meta(packet).reassembled, step.view);
+  const DropReason reason = view_packet(head, packet->pkt_len, ip_verified(packet), step.view);
+  step.view.udp_verified = udp_verified(packet);
   step.what = reason == kPass ? classify(step.view, port, locals_) : Classified{.reason = reason};
   if (step.what.is != PacketClass::media) return;
   step.slot = step.what.local->media.slot_of(step.view.destination_port);
@@ -254,7 +256,6 @@ void Turn::arrive_alone(rte_mbuf* packet, std::uint32_t slot, Nanoseconds now_ns
 // A chain is made contiguous: in its own first mbuf where that has room, else as a copy in the scratch
 // buffer.
 DropReason Turn::view_whole(rte_mbuf* packet, PacketView& view) {
-  const bool trusted = meta(packet).reassembled;
   std::span<const std::uint8_t> octets;
   if (packet->nb_segs == 1 || rte_pktmbuf_linearize(packet) == 0) {
     octets = {rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len};
@@ -263,7 +264,9 @@ DropReason Turn::view_whole(rte_mbuf* packet, PacketView& view) {
     octets = {static_cast<const std::uint8_t*>(rte_pktmbuf_read(packet, 0, packet->pkt_len, scratch_.data())),
               packet->pkt_len};
   }
-  return view_packet(octets, octets.size(), trusted, view);
+  const DropReason reason = view_packet(octets, octets.size(), ip_verified(packet), view);
+  view.udp_verified = udp_verified(packet);
+  return reason;
 }
 
 }  // namespace sallyport::dp

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <thread>
 
+#include "dataplane/receive_interrupts.h"
 #include "dataplane/turn.h"
 
 namespace sallyport::dp {
@@ -54,9 +55,14 @@ class Worker::Impl {
       std::this_thread::sleep_for(std::chrono::nanoseconds(time));
       return;
     }
+    ReceiveInterrupts* interrupts = expecting ? nullptr : context_.interrupts;
+    const bool armed = interrupts != nullptr && interrupts->arm();
     context_.own_bell->prepare_sleep();
-    if (!turn_.has_commands()) context_.own_bell->wait(time);
+    // A packet that came before its queue was armed rings nobody.
+    const bool came = armed && turn_.take(monotonic_now_ns()) != 0;
+    if (!came && !turn_.has_commands()) context_.own_bell->wait(time, armed ? interrupts->descriptor() : -1);
     context_.own_bell->cancel_sleep();
+    if (armed) interrupts->disarm();
   }
 
   WorkerContext context_;

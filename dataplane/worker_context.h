@@ -23,6 +23,7 @@ namespace sallyport::dp {
 class FlowTable;
 class KernelGate;
 class NextHopTable;
+class ReceiveInterrupts;
 
 // One queue of one port, as this worker sees it. The index in WorkerContext::ports is the configuration's
 // port index, the same in PortCounters, RealmOptions::port and PacketMeta.
@@ -30,8 +31,9 @@ struct WorkerPort {
   std::uint16_t dpdk_port = 0;
   std::uint16_t queue = 0;  // rx and tx
   std::array<std::uint8_t, 6> mac{};
-  std::uint16_t mtu = 1500;     // of IP, without the Ethernet header
-  rte_mempool* pool = nullptr;  // for what we send by this port
+  std::uint16_t mtu = 1500;      // of IP, without the Ethernet header
+  rte_mempool* pool = nullptr;   // for what we send by this port
+  bool sends_checksums = false;  // the device computes UDP's of what it sends
 };
 
 struct WorkerContext {
@@ -49,11 +51,12 @@ struct WorkerContext {
   std::vector<RealmOptions> realms;
   std::vector<MediaRange> media;  // the same for all workers
 
-  FlowTable* flows = nullptr;             // one for all workers; a slot is touched by its owner only
-  std::vector<RecordRing*> commands;      // by shard: we consume
-  std::vector<RecordRing*> events;        // by shard: we produce
-  std::vector<ShardDoorbell*> doorbells;  // by shard
-  ShardDoorbell* own_bell = nullptr;      // Dataplane::kick wakes it; null: the idle sleep is a plain one
+  FlowTable* flows = nullptr;               // one for all workers; a slot is touched by its owner only
+  std::vector<RecordRing*> commands;        // by shard: we consume
+  std::vector<RecordRing*> events;          // by shard: we produce
+  std::vector<ShardDoorbell*> doorbells;    // by shard
+  ShardDoorbell* own_bell = nullptr;        // Dataplane::kick wakes it; null: the idle sleep is a plain one
+  ReceiveInterrupts* interrupts = nullptr;  // of this worker's queues; null: a device has none
 
   // Packets whose owner is another worker. Multi-producer, single-consumer rings of mbufs.
   rte_ring* handoff_in = nullptr;

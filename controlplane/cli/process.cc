@@ -20,7 +20,8 @@ dp::DataplaneOptions dataplane_options(const config::Config& config, const steer
   options.cores = config.dataplane.cores;
   options.idle = config.dataplane.idle == config::Idle::busy ? dp::Idle::busy : dp::Idle::adaptive;
   options.memory = static_cast<dp::Memory>(config.dataplane.memory);
-  for (const config::Port& port : config.dataplane.ports) options.ports.push_back({port.name, port.device});
+  for (const config::Port& port : config.dataplane.ports)
+    options.ports.push_back({port.name, port.device, port.mtu});
   for (const config::Realm& realm : config.realms) {
     dp::RealmOptions& to = options.realms.emplace_back();
     to.name = realm.name;
@@ -76,6 +77,16 @@ std::expected<void, std::string> Process::bring_up() {
   dataplane_ = std::move(*dataplane);
   ops::log_info("ports are up", {{"workers", std::to_string(dataplane_->workers())},
                                  {"memory", dataplane_->memory_in_use()}});
+  for (const dp::PortState& port : dataplane_->ports()) {
+    ops::log_info("port", {{"port", port.port},
+                           {"steering", std::string(dp::steering_name(port.steering))},
+                           {"rules", std::to_string(port.rules)},
+                           {"mtu", std::to_string(port.mtu)},
+                           {"node", std::to_string(port.node)},
+                           {"checks_received", port.receives_checksums ? "device" : "software"},
+                           {"checks_sent", port.sends_checksums ? "device" : "software"},
+                           {"interrupts", port.interrupts ? "yes" : "no"}});
+  }
   open_ports_ = std::make_unique<media::OpenPorts>(dataplane_->media());
   if (const auto stream = start_stream(); !stream) return stream;
   start_shards();

@@ -36,6 +36,7 @@ enum class Memory : std::uint8_t { automatic, hugepages, ordinary };
 struct Port {
   std::string name;    // also the metrics label
   std::string device;  // a PCI address or a DPDK vdev with its arguments
+  std::uint16_t mtu = 0;  // of IP; 0: the device's, at most 1500
   Place at;
 };
 

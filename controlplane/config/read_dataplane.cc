@@ -12,6 +12,8 @@ constexpr unsigned kMaxCore = 1023;
 constexpr std::size_t kMaxWorkers = 32;  // dp::kMaxWorkers, kMaxPorts, kMaxShards: the contract's sizes
 constexpr std::size_t kMaxPorts = 8;
 constexpr unsigned kMaxShards = 64;
+constexpr unsigned kLeastMtu = 1280;  // IPv6 has none below (RFC 8200 5)
+constexpr unsigned kLargestMtu = 9216;
 
 constexpr std::array<std::pair<std::string_view, Idle>, 2> kIdle{
     {{"adaptive", Idle::adaptive}, {"busy", Idle::busy}}};
@@ -41,7 +43,7 @@ std::vector<Place> read_cores(MapReader& reader, std::vector<unsigned>& cores) {
 
 void read_port(const Value::Named& named, Draft& draft) {
   auto& ports = draft.config.dataplane.ports;
-  Port port{named.name, "", named.at};
+  Port port{.name = named.name, .at = named.at};
   MapReader reader(named.value);
   const auto device = reader.need("device");
   if (device) {
@@ -54,6 +56,7 @@ void read_port(const Value::Named& named, Draft& draft) {
       device->fault("port '{}' has this device already", other->name);
     }
   }
+  reader.number("mtu", port.mtu, kLeastMtu, kLargestMtu);
   reader.finish();
   ports.push_back(std::move(port));
 }

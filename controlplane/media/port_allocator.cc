@@ -28,8 +28,8 @@ PortAllocator::PortAllocator(std::span<const dp::MediaRange> layout, const Setti
     const auto pairs = static_cast<std::uint32_t>((range.last - range.first + 1) / 2);
     state.generations.assign(pairs, 0);
     for (std::uint32_t pair = 0; pair < pairs; ++pair) {
-      if (dp::MediaRange::owner_shard(pair, setting.shards) != setting.shard) continue;
-      state.pools[dp::MediaRange::owner_worker(pair, setting.shards, setting.workers)].free.push_back(pair);
+      const dp::PairOwner owner = range.owner(pair, setting.shards, setting.workers);
+      if (owner.shard == setting.shard) state.pools[owner.worker].free.push_back(pair);
     }
     ranges_.push_back(std::move(state));
   }

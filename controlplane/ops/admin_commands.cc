@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "controlplane/ops/ask_shards.h"
+#include "controlplane/ops/over_workers.h"
 
 namespace sallyport::ops {
 namespace {
@@ -153,6 +154,27 @@ json flow_of(const dp::FlowRow& row, const Labels& labels) {
           {"reported_lost", row.counters.reported_lost}};
 }
 
+// How each port is steered, and what its device does for us.
+json ports_of(const dp::Dataplane& dataplane) {
+  json rows = json::array();
+  for (std::size_t p = 0; const dp::PortState& port : dataplane.ports()) {
+    rows.push_back({{"port", port.port},
+                    {"steering", dp::steering_name(port.steering)},
+                    {"rules", port.rules},
+                    {"handed_over", over_workers(dataplane,
+                                                 [p](const dp::WorkerCounters& w) -> const dp::Counter& {
+                                                   return w.ports[p].handed_over;
+                                                 })},
+                    {"mtu", port.mtu},
+                    {"node", port.node >= 0 ? json(port.node) : json(nullptr)},
+                    {"checks_received", port.receives_checksums},
+                    {"checks_sent", port.sends_checksums},
+                    {"interrupts", port.interrupts}});
+    ++p;
+  }
+  return rows;
+}
+
 }  // namespace
 
 AdminCommands::AdminCommands(AdminSources sources) : sources_(std::move(sources)) {}
@@ -290,11 +312,13 @@ json AdminCommands::show_workers() {
     const dp::WorkerCounters& counters = dataplane.counters(w);
     json row{{"worker", w}, {"packets", counters.packets.get()}, {"latches", counters.latches.get()}};
     row["core"] = w < load.size() ? json(load[w].core) : json(nullptr);
+    row["node"] = w < load.size() && load[w].node >= 0 ? json(load[w].node) : json(nullptr);
     row["busy_ratio"] = w < load.size() ? json(load[w].busy_ratio) : json(nullptr);
     row["cycles_per_packet"] = w < load.size() ? json(load[w].cycles_per_packet) : json(nullptr);
     rows.push_back(std::move(row));
   }
-  return {{"workers", std::move(rows)}, {"memory", dataplane.memory_in_use()}};
+  return {
+      {"workers", std::move(rows)}, {"ports", ports_of(dataplane)}, {"memory", dataplane.memory_in_use()}};
 }
 
 json AdminCommands::show_drops() {

@@ -92,6 +92,12 @@ constexpr auto kCatalogue = std::to_array<MetricInfo>({
     {"dataplane_unsent_total", Counter, "port",
      "Packets of our own or of the kernel that did not leave: refused by the port, or without a way."},
     {"dataplane_nic_missed_total", Counter, "port, cause", "Packets that the NIC lost before us."},
+    {"dataplane_steering", Gauge, "port, by",
+     "How a port's media comes to the core that owns its flow; always 1 (one_worker, flow_rules, "
+     "destination_hash, hash, none)."},
+    {"dataplane_steering_rules", Gauge, "port", "Flow rules that the device took to steer media."},
+    {"dataplane_handed_over_total", Counter, "port",
+     "Received packets that another core than their own met and handed on."},
     {"dataplane_kernel_frames_total", Counter, "outcome",
      "Frames between us and the kernel's taps, by what became of them; those `to_kernel_refused` and "
      "`no_tap` are in delivered(kernel) too."},

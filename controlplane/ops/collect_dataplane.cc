@@ -50,6 +50,17 @@ void collect_nic(const dp::Dataplane& dataplane, MetricFamilies& out) {
   out.push_back(missed.take());
 }
 
+void collect_steering(const dp::Dataplane& dataplane, MetricFamilies& out) {
+  Family steering("dataplane_steering");
+  Family rules("dataplane_steering_rules");
+  for (const dp::PortState& port : dataplane.ports()) {
+    steering.gauge({{"port", port.port}, {"by", dp::steering_name(port.steering)}}, 1);
+    rules.gauge({{"port", port.port}}, port.rules);
+  }
+  out.push_back(steering.take());
+  out.push_back(rules.take());
+}
+
 void collect_kernel_way(const dp::Dataplane& dataplane, MetricFamilies& out) {
   const dp::KernelWayCounts counts = dataplane.kernel_way();
   Family frames("dataplane_kernel_frames_total");
@@ -71,6 +82,7 @@ struct PortFamilies {
   Family delivered{"dataplane_delivered_total"};
   Family drops{"dataplane_drops_total"};
   Family unsent{"dataplane_unsent_total"};
+  Family handed_over{"dataplane_handed_over_total"};
 
   void add(const dp::Dataplane& dataplane, std::size_t index, std::string_view port) {
     const auto sum = [&](dp::Counter dp::PortCounters::* member) {
@@ -86,6 +98,7 @@ struct PortFamilies {
     delivered.counter({{"port", port}, {"path", "sip"}}, sum(&dp::PortCounters::sip));
     delivered.counter({{"port", port}, {"path", "kernel"}}, sum(&dp::PortCounters::kernel));
     unsent.counter({{"port", port}}, sum(&dp::PortCounters::unsent));
+    handed_over.counter({{"port", port}}, sum(&dp::PortCounters::handed_over));
     for (std::size_t r = 0; r < dp::kDropReasons; ++r) {
       const auto of_reason = [&](const dp::WorkerCounters& w) -> const dp::Counter& {
         return w.ports[index].drops[r];
@@ -131,11 +144,12 @@ void collect_ports(const Labels& labels, const Sources& sources, MetricFamilies&
   if (sources.dataplane == nullptr) return;
   PortFamilies families;
   for (std::size_t i = 0; i < labels.ports.size(); ++i) families.add(*sources.dataplane, i, labels.ports[i]);
-  for (Family* family :
-       {&families.packets, &families.bytes, &families.delivered, &families.drops, &families.unsent}) {
+  for (Family* family : {&families.packets, &families.bytes, &families.delivered, &families.drops,
+                         &families.unsent, &families.handed_over}) {
     out.push_back(family->take());
   }
   collect_nic(*sources.dataplane, out);
+  collect_steering(*sources.dataplane, out);
   collect_kernel_way(*sources.dataplane, out);
   collect_load(*sources.dataplane, out);
   collect_pools(*sources.dataplane, out);

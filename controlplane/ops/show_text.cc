@@ -99,7 +99,10 @@ std::string show_text(std::string_view what, const json& answer) {
   }
   if (what == "workers") {
     return table_of(answer.at("workers"),
-                    {"worker", "core", "busy_ratio", "cycles_per_packet", "packets", "latches"}) +
+                    {"worker", "core", "node", "busy_ratio", "cycles_per_packet", "packets", "latches"}) +
+           "\n" +
+           table_of(answer.at("ports"), {"port", "steering", "rules", "handed_over", "mtu", "node",
+                                         "checks_received", "checks_sent", "interrupts"}) +
            "memory: " + cell(answer.at("memory")) + "\n";
   }
   if (what == "drops") {

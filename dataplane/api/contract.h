@@ -163,6 +163,13 @@ struct SipUnreachable {
 
 // ---- media layout --------------------------------------------------------------------------------------------
 
+// Whose a pair of ports is.
+struct PairOwner {
+  std::uint8_t shard = 0;
+  std::uint8_t worker = 0;
+  friend bool operator==(const PairOwner&, const PairOwner&) = default;
+};
+
 // One media address of one realm. Ports first to last (first even) have slots slot_base ...
 struct MediaRange {
   std::uint16_t realm = 0;
@@ -170,20 +177,20 @@ struct MediaRange {
   std::uint16_t first = 0;
   std::uint16_t last = 0;
   std::uint32_t slot_base = 0;
+  // By pair, where the device steers ports to queues and so decides whose they are; the dataplane's, for as long as
+  // it lives. Null: dealt in turn.
+  const PairOwner* owners = nullptr;
 
   [[nodiscard]] constexpr bool holds(std::uint16_t port) const { return port >= first && port <= last; }
   [[nodiscard]] constexpr std::uint32_t slot_of(std::uint16_t port) const { return slot_base + (port - first); }
   [[nodiscard]] constexpr std::uint16_t port_of(std::uint32_t slot) const {
     return static_cast<std::uint16_t>(first + (slot - slot_base));
   }
-  // Ports are dealt in even and odd pairs: pair p belongs to shard p % shards, and of that shard's pairs in turn
-  // to the workers. So no port has two writers and no lock is needed.
-  [[nodiscard]] static constexpr std::uint32_t owner_shard(std::uint32_t pair, std::uint32_t shards) {
-    return pair % shards;
-  }
-  [[nodiscard]] static constexpr std::uint32_t owner_worker(std::uint32_t pair, std::uint32_t shards,
-                                                            std::uint32_t workers) {
-    return pair / shards % workers;
+  // Ports are dealt in even and odd pairs. In turn, pair p belongs to shard p % shards, and of that shard's pairs in
+  // turn to the workers. So no port has two writers and no lock is needed.
+  [[nodiscard]] constexpr PairOwner owner(std::uint32_t pair, std::uint32_t shards, std::uint32_t workers) const {
+    if (owners != nullptr) return owners[pair];
+    return {static_cast<std::uint8_t>(pair % shards), static_cast<std::uint8_t>(pair / shards % workers)};
   }
   [[nodiscard]] constexpr std::uint32_t pair_of(std::uint16_t port) const { return (port - first) / 2u; }
 };
@@ -211,6 +218,7 @@ struct alignas(64) PortCounters {
   Counter sip;
   Counter kernel;
   std::array<Counter, kDropReasons> drops;
+  Counter handed_over;      // received by one worker for another: what the device's steering did not bring to its owner
   Counter unsent;           // of ours or of the kernel's, not received here: refused by the egress or never resolved
 };
 

@@ -122,6 +122,8 @@ DATAPLANE = ("Dataplane cores", [
           unit="bps"),
     lines("Lost at the NIC", (f"sum by (port, cause) (rate(sallyport_dataplane_nic_missed_total{{{I}}}{RATE}))", "{{port}} {{cause}}"), unit="pps"),
     lines("Not accepted by the port", (f"sum by (port) (rate(sallyport_dataplane_unsent_total{{{I}}}{RATE}))", "{{port}}"), unit="pps"),
+    lines("Handed to another core a second", (f"sum by (port) (rate(sallyport_dataplane_handed_over_total{{{I}}}{RATE}))", "{{port}}"), unit="pps",
+          about="Media that the device did not bring to its core."),
     lines("Packet buffers in use", (f"max by (port) (sallyport:pool_used:ratio{{{I}}})", "{{port}}"), **ratio()),
     lines("Rings in use", (f"max by (ring, shard) (sallyport_ring_used_ratio{{{I}}})", "{{ring}} {{shard}}"), **ratio()),
     lines("Rings that were full", (f"sum by (ring) (increase(sallyport_ring_full_total{{{I}}}[5m]))", "{{ring}}")),

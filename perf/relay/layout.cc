@@ -93,7 +93,7 @@ std::uint32_t Layout::slot(std::uint32_t call, std::uint16_t realm) const {
 
 std::uint32_t Layout::worker(std::uint32_t call, std::uint32_t workers) const {
   const dp::MediaRange& range = media_[call / kPairsPerAddress];
-  return dp::MediaRange::owner_worker(range.pair_of(side(call, 0).local.port), 1, workers);
+  return range.owner(range.pair_of(side(call, 0).local.port), 1, workers).worker;
 }
 
 // As a call of G.711 with telephone-event has it: types, police, idle timeout and strict source are all on.

@@ -127,6 +127,64 @@ TEST(Device, queues_are_asked_of_the_drivers_that_want_to_be_told) {
   EXPECT_EQ(arguments_for(parse_device("net_null", 0), 2), "");
 }
 
+rte_eth_dev_info all_able() {
+  rte_eth_dev_info info{};
+  info.flow_type_rss_offloads = RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_L4_DST_ONLY;
+  info.rx_offload_capa =
+      RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_SCATTER;
+  info.tx_offload_capa = RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+  return info;
+}
+
+TEST(Device, is_asked_for_what_it_has_and_we_use) {
+  const rte_eth_conf conf = device_conf(all_able(), {.queues = 2, .interrupts = true});
+  EXPECT_EQ(conf.rxmode.mq_mode, RTE_ETH_MQ_RX_RSS);
+  EXPECT_EQ(conf.rx_adv_conf.rss_conf.rss_hf, RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_IPV4)
+      << "of source and destination at first";
+  EXPECT_EQ(conf.rxmode.offloads, RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM);
+  EXPECT_EQ(conf.txmode.offloads, RTE_ETH_TX_OFFLOAD_UDP_CKSUM);
+  EXPECT_EQ(conf.intr_conf.rxq, 1u);
+  EXPECT_EQ(conf.rxmode.mtu, 0u) << "the device's own";
+}
+
+TEST(Device, is_asked_for_no_more_than_it_has) {
+  const rte_eth_conf conf = device_conf({}, {.queues = 2, .mtu = 9000});
+  EXPECT_EQ(conf.rxmode.mq_mode, RTE_ETH_MQ_RX_NONE);
+  EXPECT_EQ(conf.rxmode.offloads | conf.txmode.offloads, 0u);
+  EXPECT_EQ(conf.intr_conf.rxq, 0u);
+  EXPECT_EQ(device_conf(all_able(), {.queues = 1}).rxmode.mq_mode, RTE_ETH_MQ_RX_NONE) << "one queue";
+}
+
+TEST(Device, may_cut_jumbo_frames_where_it_can) {
+  const rte_eth_conf conf = device_conf(all_able(), {.mtu = 9000});
+  EXPECT_NE(conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_SCATTER, 0u);
+  EXPECT_EQ(conf.rxmode.mtu, 9000u);
+}
+
+TEST(Buffers, hold_the_largest_frame_in_whole_KiB) {
+  EXPECT_EQ(buffer_bytes(0), 2176u);
+  EXPECT_EQ(buffer_bytes(1500), 2176u);
+  EXPECT_EQ(buffer_bytes(2026), 2176u);
+  EXPECT_EQ(buffer_bytes(2027), 3200u);
+  EXPECT_EQ(buffer_bytes(9000), 9344u);
+  EXPECT_EQ(buffer_bytes(9216), 10368u);
+}
+
+TEST(Buffers, of_jumbo_frames_are_in_the_memory_that_is_asked_for) {
+  const std::uint16_t usual[] = {0, 0}, jumbo[] = {9000, 0};
+  const std::uint64_t more = memory_needed(jumbo, 2) - memory_needed(usual, 2);
+  const std::uint64_t exact = std::uint64_t{pool_size(2)} * (9344 - 2176);
+  EXPECT_GE(more, exact);
+  EXPECT_LE(more, exact + exact / 8);
+}
+
+TEST(Placement, is_distant_between_two_nodes_that_are_known) {
+  EXPECT_TRUE(is_distant(1, 0));
+  EXPECT_FALSE(is_distant(1, 1));
+  EXPECT_FALSE(is_distant(1, -1)) << "a device of the kernel's has none";
+  EXPECT_FALSE(is_distant(-1, 0));
+}
+
 TEST(Device, the_fallback_keeps_the_interface) {
   const Device device = as_af_packet(parse_device("net_af_xdp,iface=access0,start_queue=1", 0), 0);
   EXPECT_EQ(device.name, "net_af_packet0");

@@ -127,7 +127,8 @@ void Rig::make_workers() {
                                .queue = static_cast<std::uint16_t>(i),
                                .mac = {2, 0, 0, 0, 0, static_cast<std::uint8_t>(context.ports.size() + 1)},
                                .mtu = options.mtu,
-                               .pool = pool_});
+                               .pool = pool_,
+                               .sends_checksums = options.device_checksums});
     }
     context.realms = realms;
     context.media = media;
@@ -163,12 +164,29 @@ Rig::~Rig() {
   rte_mempool_free(pool_);
 }
 
-void Rig::put(std::uint8_t port, const Bytes& frame, unsigned queue) {
+void Rig::put_in_pieces(std::uint8_t port, const Bytes& frame, std::size_t piece, unsigned queue) {
+  rte_mbuf* whole = nullptr;
+  for (std::size_t at = 0; at < frame.size(); at += piece) {
+    rte_mbuf* part = rte_pktmbuf_alloc(pool_);
+    must(part != nullptr, "no mbuf");
+    const std::size_t bytes = std::min(piece, frame.size() - at);
+    std::memcpy(rte_pktmbuf_append(part, static_cast<std::uint16_t>(bytes)), &frame[at], bytes);
+    if (whole == nullptr) {
+      whole = part;
+    } else {
+      must(rte_pktmbuf_chain(whole, part) == 0, "too many pieces");
+    }
+  }
+  must(rte_ring_enqueue(wires_[port]->in[queue], whole) == 0, "wire full");
+}
+
+void Rig::put(std::uint8_t port, const Bytes& frame, unsigned queue, std::uint64_t flags) {
   rte_mbuf* packet = rte_pktmbuf_alloc(pool_);
   must(packet != nullptr, "no mbuf");
   char* at = rte_pktmbuf_append(packet, static_cast<std::uint16_t>(frame.size()));
   must(at != nullptr, "frame too large for an mbuf");
   std::memcpy(at, frame.data(), frame.size());
+  packet->ol_flags |= flags;
   must(rte_ring_enqueue(wires_[port]->in[queue], packet) == 0, "wire full");
 }
 
@@ -189,6 +207,7 @@ unsigned Rig::turn_for(Nanoseconds time) {
 
 std::vector<Bytes> Rig::sent(std::uint8_t port) {
   std::vector<Bytes> out;
+  asked.clear();
   for (rte_ring* ring : wires_[port]->out) {
     rte_mbuf* packet = nullptr;
     while (rte_ring_dequeue(ring, reinterpret_cast<void**>(&packet)) == 0) {
@@ -196,6 +215,8 @@ std::vector<Bytes> Rig::sent(std::uint8_t port) {
       EXPECT_EQ(packet->pkt_len, packet->data_len);
       const auto* at = rte_pktmbuf_mtod(packet, const std::uint8_t*);
       out.emplace_back(at, at + packet->data_len);
+      asked.push_back(
+          {packet->ol_flags, static_cast<unsigned>(packet->l2_len), static_cast<unsigned>(packet->l3_len)});
       rte_pktmbuf_free(packet);
     }
   }
@@ -207,7 +228,7 @@ void Rig::install(const FlowSpec& spec) {
     for (const MediaRange& range : media) {
       if (spec.self.slot < range.slot_base || spec.self.slot - range.slot_base > kLast - kFirst) continue;
       const std::uint32_t pair = range.pair_of(range.port_of(spec.self.slot));
-      if (MediaRange::owner_worker(pair, options.shards, options.workers) != worker) continue;
+      if (range.owner(pair, options.shards, options.workers).worker != worker) continue;
       must(command_rings[worker * options.shards + spec.owner.shard]->push(
                static_cast<std::uint16_t>(Command::flow_install), FlowInstall{spec}),
            "command ring full");

@@ -31,6 +31,7 @@ struct RigOptions {
   unsigned tx_ring = 1024;
   bool neighbours = true;  // every destination has the MAC kPeerMac
   std::uint32_t sip_police_pps = 0;
+  bool device_checksums = false;  // the devices compute UDP's of what is sent
 };
 
 // Addresses: access 198.51.100.1 and 2001:db8:1::1, core 192.0.2.1 and 2001:db8:2::1; SIP 5060, media 20000
@@ -45,7 +46,10 @@ class Rig {
   Rig(const Rig&) = delete;
   Rig& operator=(const Rig&) = delete;
 
-  void put(std::uint8_t port, const Bytes& frame, unsigned queue = 0);
+  // `flags`: what the device says of it, RTE_MBUF_F_RX_...
+  void put(std::uint8_t port, const Bytes& frame, unsigned queue = 0, std::uint64_t flags = 0);
+  // In a chain of mbufs of `piece` octets each.
+  void put_in_pieces(std::uint8_t port, const Bytes& frame, std::size_t piece, unsigned queue = 0);
   unsigned turn();                             // every worker once
   unsigned turn_for(Nanoseconds time);         // in steps of 10 ms
   std::vector<Bytes> sent(std::uint8_t port);  // since the last call, all queues
@@ -74,6 +78,11 @@ class Rig {
     }
     return out;
   }
+  struct Asked {  // of the device, with a frame that was sent
+    std::uint64_t flags = 0;
+    unsigned l2_bytes = 0, l3_bytes = 0;
+  };
+  std::vector<Asked> asked;         // with each frame that sent() returned last
   std::vector<std::string> octets;  // of the SIP messages that events() returned
 
   // A flow of access (or core) at `local`, paired with `pair`.

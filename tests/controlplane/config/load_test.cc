@@ -229,6 +229,17 @@ TEST(Load, Anchors_and_aliases_work) {
   EXPECT_EQ(c.peers[1].limits.ring_ns, 5 * kSecond);
 }
 
+TEST(Load, A_port_has_the_device_s_mtu_or_one_of_its_own) {
+  const auto port = [](const std::string& more) {
+    return "dataplane: {ports: {p: {device: net_null" + more +
+           "}}}\nrealms: {r: {port: p, addresses: [192.0.2.1/24]}}";
+  };
+  EXPECT_EQ(good(port("")).dataplane.ports[0].mtu, 0);
+  EXPECT_EQ(good(port(", mtu: 9000")).dataplane.ports[0].mtu, 9000);
+  EXPECT_NE(faults_of(port(", mtu: 1279")), "");
+  EXPECT_NE(faults_of(port(", mtu: 9217")), "");
+}
+
 TEST(Load, The_limits_of_the_contract_are_the_loader_s) {
   const auto listed = [](std::size_t n, const char* entry) {
     std::string text;

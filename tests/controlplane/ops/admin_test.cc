@@ -177,6 +177,7 @@ TEST(AdminCommands, show_flows_workers_and_drops_read_the_dataplane) {
   bench.dataplane.worker(1).ports[0].received_packets.add(10);
   bench.dataplane.worker(1).ports[0].relayed.add(8);
   bench.dataplane.worker(0).ports[0].drops[3].add(1);
+  bench.dataplane.worker(0).ports[1].handed_over.add(5);
 
   const json flows = bench.show("flows");
   EXPECT_EQ(flows["flows"][0]["local"], "192.0.2.1:20000");
@@ -186,6 +187,10 @@ TEST(AdminCommands, show_flows_workers_and_drops_read_the_dataplane) {
   const json workers = bench.show("workers");
   EXPECT_EQ(workers["workers"][1]["core"], 3);
   EXPECT_EQ(workers["memory"], "ordinary");
+  EXPECT_EQ(workers["ports"][0]["steering"], "flow_rules");
+  EXPECT_EQ(workers["ports"][0]["rules"], 40);
+  EXPECT_EQ(workers["ports"][1]["handed_over"], 5);
+  EXPECT_EQ(workers["ports"][1]["node"], nullptr);
   const json drops = bench.show("drops");
   EXPECT_EQ(drops["law"][0]["received"], 10);
   EXPECT_EQ(drops["law"][0]["unaccounted"], 1);

@@ -45,6 +45,10 @@ class FakeDataplane : public dp::Dataplane {
             .probes = 27};
   }
   [[nodiscard]] std::vector<dp::PoolLevel> pools() const override { return {{"access", 2100, 6091}}; }
+  [[nodiscard]] std::vector<dp::PortState> ports() const override {
+    return {{.port = "access", .steering = dp::Steering::flow_rules, .rules = 40, .mtu = 1500, .node = 0},
+            {.port = "core", .steering = dp::Steering::hash, .mtu = 9000, .interrupts = true}};
+  }
   void add_media_range(const dp::MediaRange& range) { media_.push_back(range); }
   std::vector<dp::FlowRow> flow_rows;
 

@@ -242,13 +242,18 @@ TEST(Metrics, shards_peers_pools_ports_and_cores_have_levels) {
   bench.dataplane.worker(1).total_cycles.set(1000);
   bench.dataplane.worker(0).latches.set(5);
   bench.dataplane.worker(0).ports[1].unsent.add(2);
+  bench.dataplane.worker(0).ports[1].handed_over.add(3);
+  bench.dataplane.worker(1).ports[1].handed_over.add(4);
   const std::string text = bench.text();
   for (const char* line :
        {"shard_lag_seconds{shard=\"1\"} 0.004", "shard_answering{shard=\"0\"} 1",
         "shard_answering{shard=\"1\"} 0", "peer_up{peer=\"office\"} 1", "peer_up{peer=\"carrier-a\"} 0",
         "dataplane_pool_packets{port=\"access\",state=\"free\"} 6091", "media_ports{realm=\"core\"} 102",
         "dataplane_cycles_total{core=\"3\",state=\"idle\"} 700", "media_latches_total{core=\"1\"} 5",
-        "dataplane_unsent_total{port=\"core\"} 2", "calls_limit 50000"}) {
+        "dataplane_unsent_total{port=\"core\"} 2", "dataplane_handed_over_total{port=\"core\"} 7",
+        "dataplane_steering{port=\"access\",by=\"flow_rules\"} 1",
+        "dataplane_steering_rules{port=\"access\"} 40", "dataplane_steering{port=\"core\",by=\"hash\"} 1",
+        "calls_limit 50000"}) {
     EXPECT_THAT(text, HasSubstr("sallyport_" + std::string(line) + "\n"));
   }
 }

@@ -48,11 +48,19 @@ TEST(MediaRanges, Pairs_are_dealt_evenly_and_each_shard_has_ports_of_every_worke
   constexpr std::uint32_t kWorkers = 2;
   unsigned pairs[kShards][kWorkers] = {};
   for (std::uint32_t pair = 0; pair < 6000; ++pair) {
-    ++pairs[MediaRange::owner_shard(pair, kShards)][MediaRange::owner_worker(pair, kShards, kWorkers)];
+    const PairOwner owner = MediaRange{}.owner(pair, kShards, kWorkers);
+    ++pairs[owner.shard][owner.worker];
   }
   for (const auto& of_shard : pairs) {
     for (const unsigned n : of_shard) EXPECT_EQ(n, 1000u);
   }
+}
+
+TEST(MediaRanges, Pairs_belong_to_whom_the_device_steers_them_where_it_does) {
+  const PairOwner owners[] = {{1, 0}, {0, 2}};
+  const MediaRange range{.first = 20000, .last = 20003, .owners = owners};
+  EXPECT_EQ(range.owner(0, 3, 3), (PairOwner{1, 0}));
+  EXPECT_EQ(range.owner(1, 3, 3), (PairOwner{0, 2}));
 }
 
 TEST(Counters, Add_and_set) {
