@@ -196,9 +196,12 @@ sdp::PolicyInput CallManager::policy_for(const Leg& leg, const sip::MessageView&
   if (message.is_request()) {
     if (const auto via = message.top_via()) input.via = sdp::host_address(via->host);
   }
-  if (const auto contact = message.contact()) {
-    if (const auto uri = sip::parse_uri(contact->uri)) input.contact = sdp::host_address(uri->host);
-  }
+  // A message that needs no Contact (PRACK, ACK) is of the one whose Contact its dialog keeps.
+  const auto contact = message.contact();
+  const std::string_view target = contact      ? contact->uri
+                                  : leg.dialog ? leg.dialog->remote_target()
+                                               : std::string_view{};
+  if (const auto uri = sip::parse_uri(target)) input.contact = sdp::host_address(uri->host);
   input.is_open_media_port = [&board = services_.open_ports](const Endpoint& at) {
     return board.is_open(at);
   };

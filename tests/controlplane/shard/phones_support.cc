@@ -30,19 +30,23 @@ void Phones::send(Phone& phone, std::string_view text) {
   bench.receive(phone.realm, phone.address(), text);
 }
 
-Sent Phones::call(std::string_view body, std::string_view more) {
+void Phones::place(std::string_view body, std::string_view more) {
   const std::string ours = caller.realm == "access" ? "198.51.100.1" : "192.0.2.1";
   caller.call_id = "call@" + caller.ip;
   caller.local = "<sip:caller@" + caller.ip + ">;tag=" + caller.tag;
   caller.remote = "<sip:4930123@" + ours + ">";
   caller.target = "sip:4930123@" + ours;
   caller.cseq = 1;
-  const std::string head = "INVITE " + caller.target + " SIP/2.0\r\nVia: SIP/2.0/UDP " + caller.address() +
+  const std::string head = "INVITE " + caller.target + " SIP/2.0\r\nVia: SIP/2.0/UDP " + caller.via() +
                            ";branch=z9hG4bKinvite\r\nFrom: " + caller.local + "\r\nTo: " + caller.remote +
                            "\r\nCall-ID: " + caller.call_id +
                            "\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\nContact: " + caller.contact() + "\r\n";
   caller.invite = with_body(head, more, body);
   send(caller, caller.invite);
+}
+
+Sent Phones::call(std::string_view body, std::string_view more) {
+  place(body, more);
   (void)expect(caller, "SIP/2.0 100");
   callee.incoming = expect(callee, "INVITE ");
   callee.call_id = callee.incoming.header("Call-ID");
@@ -71,11 +75,13 @@ void Phones::end() {
 std::string Phones::request(Phone& phone, std::string_view method, std::string_view body,
                             std::string_view more) {
   const unsigned cseq = method == "ACK" ? phone.cseq : ++phone.cseq;
-  const std::string head =
-      std::string(method) + " " + phone.target + " SIP/2.0\r\nVia: SIP/2.0/UDP " + phone.address() +
-      ";branch=z9hG4bKin" + std::to_string(++branches_) + "\r\nFrom: " + phone.local +
-      "\r\nTo: " + phone.remote + "\r\nCall-ID: " + phone.call_id + "\r\nCSeq: " + std::to_string(cseq) +
-      " " + std::string(method) + "\r\nMax-Forwards: 70\r\nContact: " + phone.contact() + "\r\n";
+  const bool needs_no_contact = phone.terse && (method == "ACK" || method == "PRACK");
+  const std::string contact = needs_no_contact ? "" : "Contact: " + phone.contact() + "\r\n";
+  const std::string head = std::string(method) + " " + phone.target + " SIP/2.0\r\nVia: SIP/2.0/UDP " +
+                           phone.via() + ";branch=z9hG4bKin" + std::to_string(++branches_) +
+                           "\r\nFrom: " + phone.local + "\r\nTo: " + phone.remote +
+                           "\r\nCall-ID: " + phone.call_id + "\r\nCSeq: " + std::to_string(cseq) + " " +
+                           std::string(method) + "\r\nMax-Forwards: 70\r\n" + contact;
   std::string text = with_body(head, more, body);
   send(phone, text);
   return text;

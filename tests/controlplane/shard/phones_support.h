@@ -27,8 +27,15 @@ struct Phone {
   std::string invite;  // the caller's, as sent
   Sent incoming;       // the callee's
 
+  std::string contact_ip;  // what it takes for its address, in Contact; empty: ip
+  std::string via_ip;      // the same, in Via
+  bool terse = false;      // no Contact in PRACK and ACK, which need none
+
   [[nodiscard]] std::string address() const { return ip + ":5060"; }
-  [[nodiscard]] std::string contact() const { return "<sip:" + address() + ">"; }
+  [[nodiscard]] std::string contact() const {
+    return "<sip:" + (contact_ip.empty() ? ip : contact_ip) + ":5060>";
+  }
+  [[nodiscard]] std::string via() const { return (via_ip.empty() ? ip : via_ip) + ":5060"; }
   [[nodiscard]] std::string sdp(std::string_view more = {}) const { return shard::sdp(ip, media_port, more); }
 };
 
@@ -37,7 +44,9 @@ class Phones {
   // `from_carrier`: the carrier calls the office, else the office calls the carrier.
   explicit Phones(bool from_carrier, std::string_view yaml = Bench::default_config());
 
-  // The caller's INVITE, up to the INVITE at the callee.
+  // The caller's INVITE alone.
+  void place(std::string_view body, std::string_view more = {});
+  // The same, up to the INVITE at the callee.
   Sent call(std::string_view body, std::string_view more = {});
   // A call that is up: 200 with SDP, ACK.
   void establish(std::string_view invite_more = {}, std::string_view answer_more = {});
