@@ -39,19 +39,32 @@ bool MediaSession::open(std::size_t stream, Nanoseconds now_ns) {
   if (streams_.size() <= stream) streams_.resize(stream + 1);
   Stream& s = streams_[stream];
   if (s.open) return true;
-  const auto a = ports_.allocate(legs_[0].realm, legs_[0].family, worker_, now_ns);
-  if (!a) return false;
-  const auto b = ports_.allocate(legs_[1].realm, legs_[1].family, worker_, now_ns);
-  if (!b) {
-    ports_.release(*a, now_ns);
-    return false;
-  }
-  s.sides = {Side{.ports = *a, .remote = {}, .latched = {}, .dirty = true},
-             Side{.ports = *b, .remote = {}, .latched = {}, .dirty = true}};
+  const auto ports = take_ports(now_ns);
+  if (!ports) return false;
+  s.sides = {Side{.ports = (*ports)[0], .remote = {}, .latched = {}, .dirty = true},
+             Side{.ports = (*ports)[1], .remote = {}, .latched = {}, .dirty = true}};
   s.open = true;
   s.installed = false;
   ++open_streams_;
   return true;
+}
+
+// Of one worker, which carries all flows of the session: the first stream takes another one where the
+// session's own has no ports left.
+std::optional<std::array<PortPair, 2>> MediaSession::take_ports(Nanoseconds now_ns) {
+  const bool may_move = open_streams_ == 0 && leaving_.empty();
+  const std::uint32_t tries = may_move ? ports_.workers() : 1;
+  for (std::uint32_t tried = 0; tried < tries; ++tried) {
+    const auto worker = static_cast<std::uint8_t>((worker_ + tried) % ports_.workers());
+    const auto a = ports_.allocate(legs_[0].realm, legs_[0].family, worker, now_ns);
+    if (!a) continue;
+    if (const auto b = ports_.allocate(legs_[1].realm, legs_[1].family, worker, now_ns)) {
+      worker_ = worker;
+      return {{*a, *b}};
+    }
+    ports_.give_back(*a);
+  }
+  return std::nullopt;
 }
 
 bool MediaSession::is_open(std::size_t stream) const {

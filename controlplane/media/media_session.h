@@ -161,6 +161,7 @@ class MediaSession {
   [[nodiscard]] std::uint32_t report_silence_after_ms(Leg leg) const;
   [[nodiscard]] Side* side_of(const dp::FlowRef& rtp, const dp::FlowOwner& owner);
   void remove_side(std::size_t stream, Leg leg);
+  [[nodiscard]] std::optional<std::array<PortPair, 2>> take_ports(Nanoseconds now_ns);
 
   PortAllocator& ports_;
   FlowCommandSink& sink_;

@@ -71,7 +71,8 @@ PortPair PortAllocator::make_pair(std::uint16_t range_index, std::uint8_t worker
   return {range_index, worker, pair, {state.range.address, port}, {slot, generation}, {slot + 1, generation}};
 }
 
-void PortAllocator::release(const PortPair& pair, Nanoseconds now_ns) {
+// Nobody has it any more; it lies in no pool yet.
+PortAllocator::Pool& PortAllocator::end_use(const PortPair& pair) {
   RangeState& state = ranges_[pair.range];
   assert(state.generations[pair.pair] == pair.rtp.generation);
   ++state.generations[pair.pair];
@@ -79,7 +80,15 @@ void PortAllocator::release(const PortPair& pair, Nanoseconds now_ns) {
     setting_.board->set(pair.rtp.slot, false);
     setting_.board->set(pair.rtcp.slot, false);
   }
-  state.pools[pair.worker].cooling.push_back({pair.pair, now_ns + setting_.cool_down_ns});
+  return state.pools[pair.worker];
+}
+
+void PortAllocator::release(const PortPair& pair, Nanoseconds now_ns) {
+  end_use(pair).cooling.push_back({pair.pair, now_ns + setting_.cool_down_ns});
+}
+
+void PortAllocator::give_back(const PortPair& pair) {
+  end_use(pair).free.push_back(pair.pair);
 }
 
 void PortAllocator::thaw(Pool& pool, Nanoseconds now_ns) {

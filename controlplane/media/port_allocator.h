@@ -64,6 +64,9 @@ class PortAllocator {
                                                  Nanoseconds now_ns);
   // After the worker has confirmed that both slots are empty (or they were never installed).
   void release(const PortPair& pair, Nanoseconds now_ns);
+  // One that nobody was told of: it need not cool down.
+  void give_back(const PortPair& pair);
+  [[nodiscard]] std::uint32_t workers() const { return setting_.workers; }
 
   // Whether (address, port) is a port of ours that is in use by this shard's calls, and its slot.
   [[nodiscard]] std::optional<dp::FlowRef> in_use(const Endpoint& local) const;
@@ -92,6 +95,7 @@ class PortAllocator {
     std::vector<std::uint32_t> generations;  // by pair; odd: in use
   };
   void thaw(Pool& pool, Nanoseconds now_ns);
+  Pool& end_use(const PortPair& pair);
   [[nodiscard]] PortPair make_pair(std::uint16_t range, std::uint8_t worker, std::uint32_t pair);
 
   std::vector<RangeState> ranges_;

@@ -249,6 +249,35 @@ TEST_F(MediaSessionTest, Refuses_a_stream_when_one_realm_has_no_port_and_takes_n
   EXPECT_EQ(ports.level(0).used, 4u);
 }
 
+TEST(MediaSession, Goes_to_another_worker_when_its_own_has_no_ports_but_only_as_a_whole) {
+  const std::vector<dp::MediaRange> layout{{0, *IpAddress::parse("192.0.2.1"), 20000, 20007, 0},
+                                           {1, *IpAddress::parse("198.51.100.1"), 30000, 30003, 8}};
+  PortAllocator ports{layout,
+                      {.workers = 2}};  // pairs 0 and 2 of worker 0, 1 and 3 of worker 1; then one each
+  RecordingSink sink;
+  LegMedia a, b;
+  a.family = b.family = Family::v4;
+  b.realm = 1;
+  MediaSession first{ports, sink, {}, 0}, second{ports, sink, {}, 0}, third{ports, sink, {}, 0};
+  for (MediaSession* session : {&first, &second, &third}) {
+    session->set_leg(Leg::a, a);
+    session->set_leg(Leg::b, b);
+  }
+  ASSERT_TRUE(first.open(0, 0));
+  EXPECT_EQ(first.worker(), 0);
+  EXPECT_FALSE(first.open(1, 0)) << "its flows are on worker 0";
+  ASSERT_TRUE(second.open(0, 0));
+  EXPECT_EQ(second.worker(), 1);
+  EXPECT_FALSE(third.open(0, 0));
+  EXPECT_EQ(ports.level(0).cooling, 0u) << "what was tried in vain need not cool down";
+  EXPECT_EQ(ports.level(0).used, 2u);
+  for (MediaSession* session : {&first, &second}) session->close_all();
+  for (const auto& remove : sink.of<dp::FlowRemove>()) {
+    for (MediaSession* session : {&first, &second}) session->on_removed({remove.flow, {}, {}}, 0);
+  }
+  EXPECT_EQ(ports.level(0).cooling, 2u);
+}
+
 TEST_F(MediaSessionTest, Closes_a_stream_that_was_never_committed_by_the_same_road) {
   ASSERT_TRUE(session.open(0, 0));
   session.close(0);
