@@ -261,12 +261,14 @@ std::expected<OfferAnswer::ForkAnswer, MediaError> OfferAnswer::fork_offer(Leg f
                                                                            const sdp::PolicyInput& policy) {
   if (state_ == State::idle) return std::unexpected(MediaError{MediaFault::state, "no first offer"});
   Offer offer{std::make_unique<sdp::Description>(), {}, from, false};
+  StreamActions stood = judged_[index(from)];
   const auto verdict = read(from, *offer.description, body, policy);
   if (!verdict) return std::unexpected(verdict.error());
   sdp::Description answer;
   const bool fit = state_ == State::stable && answer.assign(said_[index(other(from))]).has_value() &&
                    fits(*offer.description, answer);
   if (!fit) {
+    judged_[index(from)] = std::move(stood);
     auto text = inactive_answer(*offer.description, from);
     if (!text) return std::unexpected(text.error());
     return ForkAnswer{std::move(*text), false};
