@@ -622,7 +622,6 @@ TEST_F(ForkOffers, What_does_not_fit_is_answered_inactive_and_changes_nothing) {
   const std::string other_96 = "a=rtpmap:96 G726-32/8000\r\n";
   offer(Leg::b, sdp_of(kB, {{.port = 6000, .more = opus, .formats = "8 96"}}));
   answer(Leg::a, sdp_of(kA, {{.port = 4000, .more = opus, .formats = "8 96"}}));
-  const std::string told = engine.told(Leg::b);
   const std::vector<std::vector<Line>> cases{
       {{.port = 6100}},                                       // one codec is missing
       {{.port = 6100, .more = other_96, .formats = "8 96"}},  // its number means another
@@ -630,6 +629,7 @@ TEST_F(ForkOffers, What_does_not_fit_is_answered_inactive_and_changes_nothing) {
       {{.port = 6100, .more = opus, .proto = "RTP/SAVP", .formats = "8 96"}},
       {{.port = 6100, .more = opus, .formats = "8 96"}, {.port = 6102}}};  // a stream more
   for (const auto& lines : cases) {
+    const std::string told = engine.told(Leg::b);
     const auto answered = another(sdp_of(kB, lines));
     SCOPED_TRACE(answered.text);
     EXPECT_FALSE(answered.active);
