@@ -106,7 +106,7 @@ class Phone:
         self.ns, self.address, self.door, self.name = ns, address, self.end.door, name
         self.secret = ua.token()
         self.call_id, self.tag = f"{self.secret}i@{address}", f"{self.secret}t"
-        self.local = self.remote = self.target = ""
+        self.local = self.remote = self.target = self.identity = ""  # identity: the URI of From, where it is not the usual one
         self.cseq, self.version, self.said, self.inbox, self.invites, self.made = 0, 0, "", [], [], []
         self.invite = self.to = None
         self.routes = []
@@ -169,20 +169,20 @@ class Phone:
                    f"Call-ID: {self.call_id}", f"CSeq: {final.cseq[0]} ACK", "Max-Forwards: 70"]
         return self._send(f"ACK {self.target} SIP/2.0", headers, "")
 
-    def call(self, number, body=None, more=(), cseq=1):
-        """The INVITE that begins it, or one that begins it anew."""
-        self.local = f"<sip:lab@{self.address}>;tag={self.tag}"
-        self.remote, self.target, self.cseq = f"<sip:{number}@{self.door}>", f"sip:{number}@{self.door}:5060", cseq
+    def call(self, number, body=None, more=(), cseq=1, uri=None):
+        """The INVITE that begins it, or one that begins it anew. uri: of the request and of To, instead of the number's."""
+        self.local = f"<{self.identity or f'sip:lab@{self.address}'}>;tag={self.tag}"
+        self.remote, self.target, self.cseq = f"<{uri or f'sip:{number}@{self.door}'}>", uri or f"sip:{number}@{self.door}:5060", cseq
         route = ", ".join(self.record_route())
         self.invite = self.request("INVITE", self.sdp() if body is None else body, (f"Record-Route: {route}", *more), cseq=cseq)
         return self.invite
 
-    def cancel(self, invite=None):
+    def cancel(self, invite=None, more=()):
         """CANCEL of that INVITE, as it was sent."""
         head = (invite or self.invite).partition("\r\n\r\n")[0].replace("INVITE", "CANCEL").split("\r\n")
         kept = [h for h in head[1:] if re.match(r"(?i)via|from|to|call-id|cseq|max-forwards|route", h)]
         vias = [h for h in kept if h.startswith("Via")]
-        self._send(head[0], vias[:1] + [h for h in kept if not h.startswith("Via")], "")
+        self._send(head[0], vias[:1] + [h for h in kept if not h.startswith("Via")], "", more)
 
     def reply(self, request, status, body="", more=(), tag=None):
         to = request.get("to")

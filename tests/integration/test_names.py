@@ -12,7 +12,7 @@ from sides import BOTH, beside, each_peer
 from test_stream import refuse
 
 from harness import dns, metrics, netns, stream
-from harness.netns import CARRIER, SBC
+from harness.netns import CARRIER
 
 WHOLE, MOVES, SILENT, CLOSED, WEIGHTS, TCP, V6, STALE, OURS = (f"+490{case}" for case in range(1, 10))
 

@@ -7,6 +7,7 @@ import urllib.parse
 import pytest
 from lab_fixtures import set_up, talk
 from phones import ask
+from sides import TO_CARRIER
 
 from harness import netns, ua
 from harness.netns import ACCESS4, ACCESS6, CARRIER, CARRIER_A, CARRIER_B, CORE4, PUB, PUB4, PUB6
@@ -81,11 +82,11 @@ def hang_up(one, other):
     one.endpoint.expect(200, call_id=one.call_id)
 
 
-@pytest.fixture(params=["office", "carrier"])
-def sides(request, ends):
+@pytest.fixture
+def sides(direction, ends):
     """(who asks, the other side)."""
     pub, carrier = ends.pub(), ends.carrier()
-    return (pub, carrier) if request.param == "office" else (carrier, pub)
+    return (pub, carrier) if direction == TO_CARRIER else (carrier, pub)
 
 
 # ---- one request after the other
@@ -200,11 +201,11 @@ def homes():
     return {call["id"]: call["shard"] for call in ask(command="show", what="calls")["calls"]}
 
 
-@pytest.fixture(params=["office", "carrier"])
-def parties(request, ends):
+@pytest.fixture
+def parties(direction, ends):
     """(the transferor, who is transferred, the target, the target's media host)."""
     pub, carrier = ends.pub(), ends.carrier()
-    if request.param == "office":
+    if direction == TO_CARRIER:
         return pub, carrier, ends.carrier(address=CARRIER_B), (CARRIER, CARRIER_B), (CARRIER, CARRIER_A)
     return carrier, pub, ends.pub(address=PUB6, door=ACCESS6), (PUB, PUB6), (PUB, PUB4)
 
@@ -281,18 +282,19 @@ def test_an_attended_transfer_joins_calls_wherever_they_live(door, ends, parties
     hang_up(callee, far)
 
 
-@pytest.mark.case("INVITE with Replaces takes the place of a leg; early-only: 486", "Transfers across shards")
+@pytest.mark.case("INVITE with Replaces takes the place of a leg; early-only: 486", "Transfers across shards", directions="both")
 @pytest.mark.parametrize("attempt", range(2))
-def test_an_invite_with_replaces_takes_the_place_of_a_leg(door, ends, number, attempt):
+def test_an_invite_with_replaces_takes_the_place_of_a_leg(door, ends, sides, number, attempt):
     door(follow)
-    pub, carrier, newcomer = ends.pub(), ends.carrier(), ends.pub(port=5070)
-    a, b = ends.media(PUB, PUB4), ends.media(CARRIER, CARRIER_A)
-    near, far, *_ = set_up(pub, carrier, number, callee_media=b.port)
+    one, other = sides
+    newcomer = (ends.carrier if one.ns == CARRIER else ends.pub)(port=5070)
+    a, b = ends.media(one.ns, one.address), ends.media(other.ns, other.address)
+    near, far, *_ = set_up(one, other, number, callee_media=b.port)
     tags = [re.search(r"tag=([^;>\s]+)", value).group(1) for value in (near.remote, near.local)]
     replaces = f"Replaces: {near.call_id};to-tag={tags[0]};from-tag={tags[1]}"
-    refused = newcomer.invite(number, ua.sdp(PUB4, a.port), extra=[replaces + ";early-only", "Require: replaces"])
+    refused = newcomer.invite(number, ua.sdp(one.address, a.port), extra=[replaces + ";early-only", "Require: replaces"])
     assert refused.refused().code == 486
-    call = newcomer.invite(number, ua.sdp(PUB4, a.port), extra=[replaces, "Require: replaces"])
+    call = newcomer.invite(number, ua.sdp(one.address, a.port), extra=[replaces, "Require: replaces"])
     to_b = rejoin(far, b.port)
     final, fresh = call.established()
     near.hear_bye()
