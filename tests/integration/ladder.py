@@ -178,6 +178,14 @@ def streams(body):
     return re.findall(r"^m=(\w+) ", body, re.M)
 
 
+def description(message):
+    """The session description, alone or as a part of the body."""
+    if not message.get("content-type").lower().startswith("multipart/"):
+        return message.body
+    start = max(message.body.find("v=0\r\n"), 0)
+    return message.body[start:message.body.find("\r\n--", start)]
+
+
 def versions(messages):
     """Our o= is one for the leg; a new description has the next version (RFC 3264 8), and a version names one description only:
     what is said again after an offer was refused keeps the version that it had."""
@@ -186,7 +194,7 @@ def versions(messages):
         found = re.search(r"^o=(\S+) (\d+) (\d+) (IN IP[46] \S+)\r?$", m.body, re.M) if ours(m) else None
         if not found:
             continue
-        version, body = int(found.group(3)), m.body.replace(found.group(0), "")
+        version, body = int(found.group(3)), description(m).strip().replace(found.group(0).strip(), "")
         if m.src not in found.group(4):
             faults.append(f"{name(m)}: o= shows {found.group(4)}")
         if origin not in (None, found.group(1, 2, 4)):

@@ -101,6 +101,16 @@ def test_a_description_that_has_not_changed_keeps_its_version():
     assert ladder.versions(found)
 
 
+def test_other_parts_of_a_body_do_not_change_the_description():
+    def sent(cseq, part, version, port=30000):
+        parts = f"--b\r\nContent-Type: text/plain\r\n\r\n{part}\r\n--b\r\nContent-Type: application/sdp\r\n\r\n{sdp(version, port=port)}\r\n--b--\r\n"
+        return message(f"INVITE sip:c@{HOST} SIP/2.0", "<", f"{cseq} INVITE", f"c{cseq}", more=["Content-Type: multipart/mixed;boundary=b"],
+                       body=parts)
+    assert ladder.versions([sent(2, "a", 1), sent(3, "b", 1)]) == []
+    assert ladder.versions([sent(2, "a", 1), sent(3, "a", 1, port=5002)])
+    assert ladder.versions([sent(2, "a", 1), sent(3, "b", 2)])
+
+
 def caller():
     """The other leg: who calls, at 198.51.100.20."""
     invite = ("INVITE sip:n@y SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.20:5060;branch=z9hG4bKnear\r\nFrom: <sip:a@x>;tag=near-tag\r\n"

@@ -11,7 +11,6 @@ from harness import metrics, netns
 
 REFUSED, REFUSED_FAR = ">INVITE <100 <{} >ACK", "<INVITE >{} <ACK"
 MULTIPART = ("Content-Type: multipart/mixed;boundary=b", "MIME-Version: 1.0")
-ISUP = "--b\r\nContent-Type: application/isup;version=itu-t92+\r\nContent-Disposition: signal;handling=optional\r\n\r\n01 00 49\r\n"
 
 
 def both(**values):
@@ -35,7 +34,7 @@ def refuse(phones, status="486 Busy Here", more=()):
 # Two configurations, since each is a start of the process.
 def trusted_peers(config):
     both(trusted=True, codecs={"allow": ["PCMA", "PCMU", "telephone-event"], "order": ["PCMA"]},
-         headers={"pass": ["X-Account"], "remove": ["Subject"], "set": {"X-Trunk": "t1"}})(config)
+         headers={"pass": ["X-Account"], "remove": ["Subject"], "set": {"X-Trunk": "t1", "X-New": {"from": "X-Old"}}})(config)
     plan = {"country": 44, "national": "0", "international": "00"}
     config["peers"]["office"]["numbers"] = {"plan": plan, "in": {"form": "e164"}, "out": {"form": "national"}}
     config["peers"]["carrier-a"]["numbers"] = {"in": [{"match": "44*", "prefix": "+"}],
@@ -47,25 +46,59 @@ untrusted_peers = both(trusted=False, response_map={"receive": "carrier-in"})
 
 # ---- numbers
 
+# What each side dials and says, and what the other reads: (called, caller, who diverted). The office writes national numbers, the
+# carrier bare international ones, and wants a tech prefix before what it is to call ('#' escaped in a SIP URI).
+NATIONAL = "02071230000", "02075550001", "02076660002"
+BARE = "442071230000", "442075550001", "442076660002"
+PREFIXED = "77%23442071230000", *BARE[1:]
+
+
+def spoken(direction):
+    return (NATIONAL, PREFIXED) if direction == TO_CARRIER else (BARE, NATIONAL)
+
+
+def numbered(phones, asserted, diverted, uri=None):
+    """An INVITE with these identities, as the callee has it."""
+    caller = phones.caller
+    caller.call(phones.number, None, (f"P-Asserted-Identity: {asserted}", f"Diversion: {diverted};reason=user-busy",
+                                      f"History-Info: {diverted};index=1"), uri=uri)
+    caller.expect("100")
+    return phones.callee.expect("INVITE")
+
+
 @pytest.mark.config(change=trusted_peers)
-@pytest.mark.case("Request-URI, To, From, P-Asserted-Identity and Diversion, each in the form of who reads it", "Numbers")
-def test_numbers(phones, direction):
-    caller, national = phones.caller, direction == TO_CARRIER
-    dialled, him, fwd = ("02071230000", "02075550001", "02076660002") if national else (
-        "442071230000", "442075550001", "442076660002")
-    phones.number = dialled
-    host = caller.address
-    invite = phones.ring(None, (f"P-Asserted-Identity: <sip:{him}@{host}>", f"Diversion: <sip:{fwd}@{host}>;reason=user-busy"))
-    ours = phones.callee.door
-    if national:
-        seen = ("77%23442071230000", "442075550001", "442076660002")
-        assert invite.user in (seen[0], "77#442071230000")
-    else:
-        seen = ("02071230000", "02075550001", "02076660002")
-        assert invite.user == seen[0]
-    assert re.search(r"sip:(77(%23|#))?0?(44)?2071230000@", invite.get("to")), invite.get("to")
-    assert re.search(rf"sip:(77(%23|#))?{seen[1]}@{re.escape(ours)}", invite.get("p-asserted-identity"))
-    assert re.search(rf"sip:(77(%23|#))?{seen[2]}@{re.escape(ours)}", invite.get("diversion"))
+@pytest.mark.case("Request-URI, To, From, P-Asserted-Identity, Diversion and History-Info, each in the form of who reads it", "Numbers")
+@pytest.mark.parametrize("phone", ["", ";user=phone"], ids=["", "user=phone"])
+def test_numbers(phones, direction, phone):
+    said, heard = spoken(direction)
+    caller, callee = phones.caller, phones.callee
+    phones.number = said[0]
+    caller.identity = f"sip:{said[1]}@{caller.address}{phone}"
+    invite = numbered(phones, f"<sip:{said[1]}@{caller.address}{phone}>", f"<sip:{said[2]}@{caller.address}{phone}>",
+                      f"sip:{said[0]}@{caller.door}:5060{phone}")
+    assert invite.start == f"INVITE sip:{heard[0]}@{callee.address}{phone} SIP/2.0"
+    assert invite.get("to") == f"<sip:{heard[0]}@{callee.address}{phone}>"
+    assert re.fullmatch(rf"<sip:{heard[1]}@{callee.door}{phone}>;tag=\w+", invite.get("from"))
+    assert invite.all("p-asserted-identity") == [f"<sip:{heard[1]}@{callee.door}{phone}>"]
+    assert invite.all("diversion") == [f"<sip:{heard[2]}@{callee.door}{phone}>;reason=user-busy"]
+    assert invite.all("history-info") == [f"<sip:{heard[2]}@{callee.door}{phone}>;index=1"]
+    refuse(phones)
+
+
+@pytest.mark.config(change=trusted_peers)
+@pytest.mark.case("tel URIs: visual separators go, called as SIP URIs with user=phone, identities stay tel", "Numbers")
+def test_tel(phones, direction):
+    caller, callee = phones.caller, phones.callee
+    _, heard = spoken(direction)
+    # RFC 3966 5.1.5: a local number has a context; the office's plan has one for the numbers that it reads.
+    context = "" if direction == TO_CARRIER else ";phone-context=+44"
+    phones.number, caller.identity = heard[0], "tel:+44-20-7555-0001"
+    invite = numbered(phones, "<tel:+44-20-7555-0001>", "<tel:+442076660002>", "tel:+44-20-7123-0000")
+    assert invite.start == f"INVITE sip:{heard[0]}@{callee.address};user=phone SIP/2.0"
+    assert invite.get("to") == f"<sip:{heard[0]}@{callee.address};user=phone>"
+    assert re.fullmatch(rf"<tel:{heard[1]}{re.escape(context)}>;tag=\w+", invite.get("from"))
+    assert invite.all("p-asserted-identity") == [f"<tel:{heard[1]}{context}>"]
+    assert invite.all("diversion") == [f"<tel:{heard[2]}{context}>;reason=user-busy"]
     refuse(phones)
 
 
@@ -110,11 +143,11 @@ def test_no_codec_left(phones):
 # ---- header fields and identities
 
 @pytest.mark.config(change=trusted_peers)
-@pytest.mark.case("pass, remove, set; what is on no list stays on its side", "Header policy")
+@pytest.mark.case("pass, remove, set, rename; what is on no list stays on its side", "Header policy")
 def test_headers(phones):
-    invite = phones.ring(None, ("X-Account: 7", "X-Other: 8", "Subject: talk", "Organization: secret"))
-    assert invite.get("x-account") == "7" and invite.get("x-trunk") == "t1"
-    assert not any(invite.get(name) for name in ("x-other", "subject", "organization"))
+    invite = phones.ring(None, ("X-Account: 7", "X-Other: 8", "Subject: talk", "Organization: secret", "X-Old: a;b=1", "X-Old: c"))
+    assert invite.all("x-account") == ["7"] and invite.all("x-trunk") == ["t1"] and invite.all("x-new") == ["a;b=1", "c"]
+    assert not any(invite.get(name) for name in ("x-other", "subject", "organization", "x-old"))
     refuse(phones)
 
 
@@ -122,11 +155,12 @@ def test_headers(phones):
 @pytest.mark.case("between trusted peers identities pass, at our own host", "Header policy")
 def test_trusted(phones):
     host = phones.caller.address
-    invite = phones.ring(None, ("Privacy: id", f"P-Asserted-Identity: <sip:+44123@{host}>", f"Diversion: <sip:+44124@{host}>;reason=no-answer",
-                                f"History-Info: <sip:+44124@{host}>;index=1"))
-    for name in ("p-asserted-identity", "diversion"):
-        assert f"@{phones.callee.door}" in invite.get(name), name
-    assert invite.get("privacy") == "id" and host not in invite.get("history-info")
+    invite = phones.ring(None, ("Privacy: id", f"P-Asserted-Identity: <sip:alice@{host}>", f"Diversion: <sip:bob@{host}>;reason=no-answer",
+                                f"History-Info: <sip:bob@{host}>;index=1"))
+    for name, value in (("p-asserted-identity", "<sip:alice@{}>"), ("diversion", "<sip:bob@{}>;reason=no-answer"),
+                        ("history-info", "<sip:bob@{}>;index=1")):
+        assert invite.all(name) == [value.format(phones.callee.door)]
+    assert invite.get("privacy") == "id"
     refuse(phones)
 
 
@@ -134,24 +168,117 @@ def test_trusted(phones):
 @pytest.mark.case("outside the trust domain no identity passes, and who hides is anonymous", "Header policy")
 def test_untrusted(phones):
     host = phones.caller.address
-    invite = phones.ring(None, ("Privacy: id", f"P-Asserted-Identity: <sip:+44123@{host}>", f"Diversion: <sip:+44124@{host}>"))
+    invite = phones.ring(None, ("Privacy: id", f"P-Asserted-Identity: <sip:+44123@{host}>", f"Diversion: <sip:+44124@{host}>",
+                                f"History-Info: <sip:+44124@{host}>;index=1"))
     assert "anonymous@anonymous.invalid" in invite.get("from")
-    assert not invite.get("p-asserted-identity") and not invite.get("diversion")
+    assert not any(invite.get(name) for name in ("p-asserted-identity", "diversion", "history-info"))
     refuse(phones)
 
 
+# ---- bodies
+
+PIDF_LO = """<?xml version="1.0" encoding="UTF-8"?>\r
+<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="pres:alice@example.com"><tuple id="a"><status>\r
+<gp:geopriv xmlns:gp="urn:ietf:params:xml:ns:pidf:geopriv10"/></status></tuple></presence>\r
+"""
+RS_METADATA = """<?xml version="1.0" encoding="UTF-8"?>\r
+<recording xmlns="urn:ietf:params:xml:ns:recording:1"><datamode>complete</datamode></recording>\r
+"""
+ISUP = "01 00 49 00 00 03 02 00 07"
+PARTS = {"application/isup;version=itu-t92+": ISUP, "application/pidf+xml": PIDF_LO, "application/rs-metadata+xml": RS_METADATA}
+
+
+class Multipart:
+    """Bodies with these parts around a session description; each has parts of its own."""
+
+    def __init__(self):
+        self.count = 0
+
+    def around(self, sdp, *kinds):
+        """The body, and what stands before and behind the description."""
+        self.count += 1
+        parts = [f"--b\r\nContent-Type: {kind}\r\nContent-ID: <{self.count}@example.com>\r\n\r\n{PARTS[kind]}\r\n" for kind in kinds]
+        before = "".join(parts[:-1]) + "--b\r\nContent-Type: application/sdp\r\n\r\n"
+        after = f"\r\n{parts[-1]}--b--\r\n"
+        return before + sdp + after, before, after
+
+
+def whole(message, before, after, *secrets):
+    """The parts came octet for octet, with another description between them."""
+    assert message.get("content-type").replace(" ", "") == "multipart/mixed;boundary=b" and message.get("mime-version") == "1.0"
+    assert message.body.startswith(before + "v=0\r\n") and message.body.endswith(after), message.body
+    assert not any(secret in message.body for secret in secrets)
+
+
 @pytest.mark.config(change=untrusted_peers)
-@pytest.mark.case("a multipart body: the SDP rewritten, the other part whole", "Header policy")
-def test_multipart(phones):
-    caller, callee = phones.caller, phones.callee
-    parts = ISUP + "--b\r\nContent-Type: application/sdp\r\n\r\n"
-    invite = phones.ring(parts + caller.sdp() + "\r\n--b--\r\n", MULTIPART)
-    assert "multipart/mixed" in invite.get("content-type") and invite.body.startswith(parts + "v=0\r\n")
-    assert caller.address not in invite.body and invite.body.endswith("--b--\r\n")
-    phones.answer(callee.sdp())
+@pytest.mark.case("multipart bodies of INVITE, 200, re-INVITE and its 200: the SDP rewritten; ISUP, PIDF-LO and rs-metadata whole",
+                  "Header policy")
+def test_multipart(phones, asker):
+    caller, callee, other, make = phones.caller, phones.callee, phones.other(asker), Multipart()
+    isup, pidf, recording = PARTS
+    body, *around = make.around(caller.sdp(), isup, pidf)
+    invite = phones.ring(body, MULTIPART)
+    whole(invite, *around, caller.address)
+    body, *around = make.around(callee.sdp(), recording, isup)
+    whole(phones.answer(body, MULTIPART), *around, callee.address)
     phones.talk()
+    old, asker.rtp = asker.rtp, asker.media()
+    body, *around = make.around(asker.sdp(), pidf, recording, isup)
+    asker.request("INVITE", body, MULTIPART)
+    asker.expect("100")
+    again = other.expect("INVITE")
+    whole(again, *around, asker.address)
+    body, *around = make.around(other.sdp(), isup)
+    other.reply(again, "200 OK", body, MULTIPART)
+    whole(asker.expect("200"), *around, other.address)
+    asker.ack()
+    other.expect("ACK")
+    phones.talk()
+    phones.silent_towards(old, asker, "<200")
     phones.end()
-    phones.judge(UP + END, UP_FAR + END_FAR)
+    near, far = (" >INVITE <100 <200 >ACK", " <INVITE >200 <ACK")[::1 if asker is caller else -1]
+    phones.judge(UP + near + END, UP_FAR + far + END_FAR)
+
+
+# ---- Warning and Reason
+
+@pytest.mark.config(change=untrusted_peers)
+@pytest.mark.case("Warning goes on by its code, in our own name and words", "Header policy")
+def test_warning(phones):
+    callee = phones.callee
+    phones.ring()
+    final = refuse(phones, "488 Not Acceptable Here", (f'Warning: 305 {callee.address} "none of {callee.secret}"',))
+    assert final.all("warning") == [f'305 {phones.caller.door} "Incompatible media format"']
+
+
+@pytest.mark.config(change=untrusted_peers)
+@pytest.mark.case("Reason of BYE crosses (RFC 3326), without what names an address of that side", "Header policy")
+def test_reason_of_bye(phones, asker):
+    phones.up()
+    other = phones.other(asker)
+    asker.request("BYE", more=('Reason: Q.850;cause=16;text="Normal call clearing"', f'Reason: SIP;cause=600;text="gone from {asker.address}"'))
+    asker.expect("200/BYE")
+    bye = other.expect("BYE")
+    assert bye.all("reason") == ['Q.850;cause=16;text="Normal call clearing"', "SIP;cause=600"]
+    other.reply(bye, "200 OK")
+    near, far = (END, END_FAR) if asker is phones.caller else (END_FAR, END)
+    phones.judge(UP + near, UP_FAR + far)
+
+
+@pytest.mark.config(change=untrusted_peers)
+@pytest.mark.case("Reason of CANCEL crosses: who rings sees that another has taken the call", "Header policy")
+def test_reason_of_cancel(phones):
+    caller, callee = phones.caller, phones.callee
+    phones.ringing()
+    caller.cancel(more=('Reason: SIP;cause=200;text="Call completed elsewhere"',))
+    caller.expect("200/CANCEL")
+    caller.ack(final=caller.expect("487"))
+    cancel = callee.expect("CANCEL")
+    assert cancel.all("reason") == ['SIP;cause=200;text="Call completed elsewhere"']
+    callee.reply(cancel, "200 OK")
+    callee.reply(callee.invite, "487 Request Terminated")
+    callee.expect("ACK")
+    phones.judge(">INVITE <100 <180 >CANCEL {<200/CANCEL <487} >ACK", "<INVITE >180 <CANCEL >200/CANCEL >487 <ACK")
 
 
 # ---- response codes
