@@ -37,8 +37,9 @@ void Agent::give_up(const std::string& key) {
   client.done = true;
   Session& session = *client.session;
   const bool offers = client.text.find("m=audio") != std::string::npos;
-  const bool relayed =
-      client.method == "INFO" || client.method == "UPDATE" || (client.method == "PRACK" && offers);
+  static constexpr std::string_view kRelayed[] = {"INFO", "UPDATE", "REFER", "NOTIFY"};
+  const bool relayed = std::ranges::find(kRelayed, client.method) != std::end(kRelayed) ||
+                       (client.method == "PRACK" && offers);
   ++(relayed ? session.unrelayed : session.unanswered);
   if (client.method == "CANCEL") return;
   const bool initial = client.text == session.invite;
@@ -47,7 +48,7 @@ void Agent::give_up(const std::string& key) {
   hang_up(session);
 }
 
-void Agent::call(std::string_view user) {
+void Agent::call(std::string_view user, std::string_view further) {
   Session& session = *sessions_.emplace_back(std::make_unique<Session>());
   session.caller = true;
   session.call_id = fresh("call");
@@ -56,7 +57,7 @@ void Agent::call(std::string_view user) {
   session.cseq = 1 + static_cast<unsigned>(random_() % 100);
   const std::string branch = fresh("z9hG4bK");
   const Described offer = chance(nature.late_offers) ? Described{} : describe();
-  std::string more = abilities(true);
+  std::string more = abilities(true) + std::string(further);
   if (nature.reliable != 0 && chance(20)) more += "Require: 100rel\r\n";
   session.invite =
       with_body("INVITE sip:" + std::string(user) + "@" + door_ + " SIP/2.0\r\nVia: SIP/2.0/UDP " + own_ +
@@ -70,7 +71,7 @@ void Agent::call(std::string_view user) {
 }
 
 Agent::Client& Agent::request(Session& session, std::string_view method, std::string_view body,
-                              std::string_view more) {
+                              std::string_view more, std::string_view type) {
   const std::string branch = fresh("z9hG4bK");
   const std::string text =
       with_body(std::string(method) + " " + session.target + " SIP/2.0\r\nVia: SIP/2.0/UDP " + own_ +
@@ -78,7 +79,7 @@ Agent::Client& Agent::request(Session& session, std::string_view method, std::st
                     "\r\nCall-ID: " + session.call_id + "\r\nCSeq: " + std::to_string(++session.cseq) + " " +
                     std::string(method) + "\r\nMax-Forwards: 70\r\nContact: <sip:x@" + own_ + ">\r\n" +
                     std::string(more),
-                body);
+                body, type);
   return start(session, std::string(method), branch, text);
 }
 
@@ -246,11 +247,58 @@ void Agent::refresh(Session& session) {
 void Agent::act(Session& session) {
   if (session.state != State::up) return;
   if (chance(nature.hangs_up)) return hang_up(session);
+  if (chance(nature.transfers)) return refer(session);
   const auto what = random_() % 5;
   if (what == 0) return (void)request(session, "INFO");
   if (session.asking && !chance(10)) return;
   if (what == 1 && session.peer_updates) return ask(session, "UPDATE", true);
   ask(session, "INVITE", !chance(nature.late_offers));
+}
+
+// ---- transfers
+
+namespace {
+// RFC 3891 3: the dialog as we know it.
+std::string dialog_of(const Agent::Session& session) {
+  return session.call_id + ";to-tag=" + tag_in(session.remote) + ";from-tag=" + tag_in(session.local);
+}
+
+std::string escaped(std::string_view value) {
+  std::string text;
+  for (const char c : value) text += c == ';' ? "%3B" : c == '=' ? "%3D" : std::string(1, c);
+  return text;
+}
+}  // namespace
+
+Agent::Session* Agent::another(const Session* but) {
+  for (const auto& session : sessions_) {
+    if (session.get() != but && session->state == State::up) return session.get();
+  }
+  return nullptr;
+}
+
+// RFC 5589: to somebody new, or to who is at the end of another session.
+void Agent::refer(Session& session) {
+  ++referred_;
+  std::string place = "sip:0555@10.9.8.7";
+  if (const Session* other = another(&session); other != nullptr && chance(70)) {
+    place += "?Replaces=" + escaped(dialog_of(*other));
+  }
+  request(session, "REFER", {}, "Refer-To: <" + place + ">\r\n");
+}
+
+void Agent::notify(Session& session, std::string_view status, std::string_view state) {
+  if (session.state != State::up) return;
+  request(session, "NOTIFY", "SIP/2.0 " + std::string(status) + "\r\n",
+          "Event: refer\r\nSubscription-State: " + std::string(state) + "\r\n",
+          "message/sipfrag;version=2.0");
+}
+
+void Agent::take_over() {
+  if (dead_) return;
+  if (const Session* session = another(nullptr)) {
+    call("0555", "Replaces: " + dialog_of(*session) + (chance(10) ? ";early-only\r\n" : "\r\n"));
+  }
 }
 
 // Before the answer: UPDATE, where the first offer has its answer for good.

@@ -292,6 +292,7 @@ void Agent::on_in_dialog(const std::string& key, Server& server) {
   if (server.method == "BYE") return on_bye(server);
   if (server.method == "PRACK") return on_prack(server);
   if (server.method == "INVITE" || server.method == "UPDATE") return on_offer(key, server);
+  if (server.method == "REFER") return on_refer(server);
   respond(server, chance(90) ? "200 OK" : "405 Method Not Allowed");
 }
 
@@ -302,6 +303,23 @@ void Agent::on_bye(Server& server) {
     if (!other.final) respond(other, "487 Request Terminated");
   }
   end(*server.session, "BYE received");
+}
+
+// It was passed on to us: whoever is named there may be called, and the other side hears how that goes.
+void Agent::on_refer(Server& server) {
+  Session& session = *server.session;
+  if (session.state != State::up || chance(20)) return respond(server, "603 Decline");
+  respond(server, "202 Accepted");
+  notify(session, "100 Trying", "active;expires=60");
+  later(span(0, 5'000), [this, &session] { notify(session, "200 OK", "terminated;reason=noresource"); });
+  if (!chance(nature.follows)) return;
+  std::string place = uri_of(server.request.header("Refer-To"));
+  const auto at = place.find("?Replaces=");
+  std::string replaces = at == std::string::npos ? std::string{} : place.substr(at + 10);
+  for (std::size_t i = 0; (i = replaces.find('%', i)) != std::string::npos; ++i) {
+    replaces.replace(i, 3, 1, static_cast<char>(std::stoi(replaces.substr(i + 1, 2), nullptr, 16)));
+  }
+  call("0555", replaces.empty() ? std::string{} : "Replaces: " + replaces + "\r\n");
 }
 
 void Agent::on_offer(const std::string& key, Server& server) {

@@ -34,8 +34,8 @@ bool lists(const Sent& message, std::string_view header, std::string_view token)
   return message.header(header).find(token) != std::string::npos;
 }
 
-std::string with_body(std::string head, std::string_view body) {
-  if (!body.empty()) head += "Content-Type: application/sdp\r\n";
+std::string with_body(std::string head, std::string_view body, std::string_view type) {
+  if (!body.empty()) head += "Content-Type: " + std::string(type) + "\r\n";
   return head + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Theory of operation. A SIP user agent of the tests, written after the RFCs and apart from the product:
 // transactions that repeat, 2xx that are repeated until their ACK, dialogs, CANCEL, BYE, re-INVITE, UPDATE
-// (RFC 3311), reliable provisional responses (RFC 3262), session timers (RFC 4028), forks. What it does next
-// falls with the dice of its nature. It writes down how each of its sessions ended, what it missed (an ACK
-// that never came, a request that nobody answered), and where it has agreed to have its media. Each thing
-// that it will do is an entry of its agenda.
+// (RFC 3311), reliable provisional responses (RFC 3262), session timers (RFC 4028), forks, REFER (RFC 3515)
+// and INVITE with Replaces (RFC 3891). What it does next falls with the dice of its nature. It writes down
+// how each of its sessions ended, what it missed (an ACK that never came, a request that nobody answered),
+// and where it has agreed to have its media. Each thing that it will do is an entry of its agenda.
 #pragma once
 
 #include <functional>
@@ -38,6 +38,8 @@ struct Nature {
   unsigned timers = 0;       // asks for a session timer, and refreshes
   unsigned acts = 2;         // at most so many in a call
   unsigned hangs_up = 50;    // of its acts
+  unsigned transfers = 0;    // of the others: REFER
+  unsigned follows = 0;      // a REFER that has come, by a call of its own
 };
 
 class Agent {
@@ -81,7 +83,10 @@ class Agent {
   std::function<void(Agent&, const std::string&)> send;  // to Sallyport
   std::function<Nanoseconds()> now;
 
-  void call(std::string_view user);
+  // `more`: further header lines.
+  void call(std::string_view user, std::string_view more = {});
+  // Calls once more, to take the place of one of its own sessions.
+  void take_over();
   void receive(const std::string& text);
   void run();
   [[nodiscard]] Nanoseconds next() const;
@@ -97,6 +102,8 @@ class Agent {
   [[nodiscard]] const std::string& source() const { return source_; }
   [[nodiscard]] const std::string& own() const { return own_; }
   [[nodiscard]] const std::vector<std::unique_ptr<Session>>& sessions() const { return sessions_; }
+  // How many REFERs it has sent.
+  [[nodiscard]] unsigned referred() const { return referred_; }
   // Call-IDs for which the network lied.
   std::set<std::string> excused;
 
@@ -143,7 +150,7 @@ class Agent {
   // ---- client
   Client& start(Session& session, std::string method, std::string branch, std::string text);
   Client& request(Session& session, std::string_view method, std::string_view body = {},
-                  std::string_view more = {});
+                  std::string_view more = {}, std::string_view type = "application/sdp");
   void ask(Session& session, std::string_view method, bool with_offer);
   void resend(const std::string& key, Nanoseconds interval);
   void give_up(const std::string& key);
@@ -159,6 +166,10 @@ class Agent {
   void act_early(Session& session);
   void come_up(Session& session);
   void refresh(Session& session);
+  void refer(Session& session);
+  void notify(Session& session, std::string_view status, std::string_view state);
+  // A session that is up, but for that one; nullptr: there is none.
+  [[nodiscard]] Session* another(const Session* but);
 
   // ---- server
   void on_request(const Sent& request);
@@ -174,6 +185,7 @@ class Agent {
   [[nodiscard]] std::string odd_answer(Server& server, unsigned odd, const std::string& body);
   void on_in_dialog(const std::string& key, Server& server);
   void on_bye(Server& server);
+  void on_refer(Server& server);
   void on_offer(const std::string& key, Server& server);
   void answer_offer(Server& server);
   void respond(Server& server, std::string_view status, std::string_view body = {},
@@ -189,6 +201,7 @@ class Agent {
   std::mt19937_64& random_;
   bool dead_ = false;
   unsigned names_ = 0;
+  unsigned referred_ = 0;
   std::multimap<Nanoseconds, std::function<void()>> agenda_;
   std::vector<std::unique_ptr<Session>> sessions_;
   std::map<std::string, Client> clients_;  // by branch and method
@@ -202,7 +215,8 @@ class Agent {
 [[nodiscard]] std::string tag_in(const std::string& party);
 [[nodiscard]] std::string uri_of(const std::string& contact);
 [[nodiscard]] bool lists(const Sent& message, std::string_view header, std::string_view token);
-[[nodiscard]] std::string with_body(std::string head, std::string_view body);
+[[nodiscard]] std::string with_body(std::string head, std::string_view body,
+                                    std::string_view type = "application/sdp");
 // The port of the first stream; 0: there is none, or it is refused.
 [[nodiscard]] unsigned audio_port(std::string_view sdp);
 

@@ -3,7 +3,8 @@
 // Whatever the seed makes of it: in the end no call, leg, transaction, timer, flow or port is left, each
 // endpoint that lives has had a BYE or a final answer for each of its sessions, an ACK for each 2xx that it
 // sent, and an answer to each request. Whenever nothing is on its way and a call is up, its media goes where
-// both endpoints have agreed to have it.
+// both endpoints have agreed to have it. Calls are transferred too (REFER, passed on or followed, and INVITE
+// with Replaces), between calls of one shard and of two.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -14,7 +15,14 @@
 namespace sallyport::shard {
 namespace {
 
-constexpr unsigned kSeeds = 500;  // SALLYPORT_SEEDS: another number
+// SALLYPORT_SEEDS: another number. A sanitizer's run is a tenth as fast.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr unsigned kSeeds = 500;
+#elif defined(__has_feature)
+constexpr unsigned kSeeds = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ? 500 : 5'000;
+#else
+constexpr unsigned kSeeds = 5'000;
+#endif
 constexpr Nanoseconds kLongest = 900 * kSecond;
 // Longer than any pause between two messages of a transaction: INVITE, doubled from T1 until 64*T1.
 constexpr Nanoseconds kQuiet = 17 * kSecond;
@@ -24,31 +32,47 @@ constexpr std::string_view kYaml = R"(dataplane:
   ports:
     access: {device: "net_null0"}
     core: {device: "net_null1"}
-controlplane: {shards: 1}
+controlplane: {shards: @SHARDS@}
 realms:
   access: {port: access, addresses: ["198.51.100.1/24"], media: {ports: 20000-20099}, nat_keepalive: 10s}
   core: {port: core, addresses: ["192.0.2.1/24"], media: {ports: 30000-30099}, private_media: reject}
 peers:
   office:
     realm: access
+    refer: @REFER@
     match: ["198.51.100.0/24"]
     targets: ["sip:198.51.100.20:5060"]
     limits: {setup: 5s, ring: 20s, duration: 200s}
     session_timer: {expires: 90s}
   carrier-a:
     realm: core
+    refer: @REFER@
     match: ["192.0.2.10"]
     targets: ["sip:192.0.2.10:5060"]
     limits: {setup: 5s, ring: 20s, duration: 200s}
   carrier-b:
     realm: core
+    refer: @REFER@
     match: ["192.0.2.11"]
     targets: ["sip:192.0.2.11:5060"]
     limits: {setup: 5s, ring: 20s, duration: 200s}
 routes:
+  - {from: office, user: "0*", to: [carrier-b]}
   - {from: office, to: [carrier-a, carrier-b]}
   - {from: [carrier-a, carrier-b], to: [office]}
 )";
+
+// The configuration of a world: whether its shards are two, and what it makes of a REFER.
+std::string yaml_of(unsigned shards, std::string_view refer) {
+  std::string yaml(kYaml);
+  const auto put = [&](std::string_view place, std::string_view text) {
+    for (std::size_t at = 0; (at = yaml.find(place)) != std::string::npos;)
+      yaml.replace(at, place.size(), text);
+  };
+  put("@SHARDS@", std::to_string(shards));
+  put("@REFER@", refer);
+  return yaml;
+}
 
 struct Weather {
   unsigned loss = 0;  // percent
@@ -60,8 +84,13 @@ struct Weather {
 
 class World {
  public:
-  explicit World(std::uint64_t seed) : random_(seed), bench_(kYaml) {
-    nat_ = dice(30);
+  explicit World(std::uint64_t seed)
+      : random_(seed),
+        transfers_(dice(40)),
+        shards_(transfers_ && dice(60) ? 2 : 1),
+        follows_(dice(70)),
+        bench_(yaml_of(shards_, follows_ ? "follow" : "pass")) {
+    nat_ = dice(transfers_ ? 10 : 30);
     add("access", nat_ ? "198.51.100.2:40123" : "198.51.100.20:5060",
         nat_ ? "10.20.0.10:5060" : "198.51.100.20:5060");
     add("core", "192.0.2.10:5060", "192.0.2.10:5060");
@@ -70,16 +99,22 @@ class World {
       weather_ = {.loss = pick(15), .twice = pick(20), .garbage = pick(10), .lies = 0, .longest_ms = 30};
     if (dice(30)) weather_.longest_ms = 3000;
     if (dice(10)) weather_.lies = 20;
-    for (const auto& agent : agents_) shape(agent->nature);
+    for (const auto& agent : agents_) shape(agent->nature, nat_ && agent->realm() == "core");
   }
 
   // How often the media of a call that is up was held against what both sides have agreed.
   [[nodiscard]] unsigned compared() const { return compared_; }
+  [[nodiscard]] bool on_two_shards() const { return shards_ == 2; }
+  // Calls that have ended so: "Transferred", "Replaced".
+  [[nodiscard]] unsigned ended(std::string_view reason) const {
+    return static_cast<unsigned>(
+        std::ranges::count(bench_.records.records, reason, &stats::CallRecord::reason));
+  }
 
   void run() {
     const Nanoseconds start = bench_.now();
-    calls_ = 1 + pick(2);
-    for (unsigned i = 0; i < calls_; ++i) {
+    const unsigned calls = 1 + pick(2) + transfers_;
+    for (unsigned i = 0; i < calls; ++i) {
       // Behind his NAT the office cannot be called: its target is the public address.
       const std::size_t caller = nat_ ? 0 : pick(1);
       at(i * span(0, 5'000), [this, caller] { agents_[caller]->call("4930123"); });
@@ -87,6 +122,7 @@ class World {
     if (dice(70)) at(span(10'000, dice(50) ? 50'000 : 180'000), [this] { everybody_hangs_up(); });
     if (dice(15)) at(span(0, 40'000), [this] { agents_[pick(2)]->die(); });
     if (dice(5)) at(span(0, 30'000), [this] { silence_of_media(); });
+    if (transfers_ && !nat_ && dice(50)) at(span(5'000, 40'000), [this] { agents_[pick(2)]->take_over(); });
     while (step()) {
       if (bench_.now() - start > kLongest) {
         ADD_FAILURE() << "no rest after " << kLongest / kSecond << " s";
@@ -102,7 +138,9 @@ class World {
       for (const auto& session : agent->sessions()) judge(*agent, *session);
     }
     if (std::ranges::none_of(agents_, [](const auto& agent) { return agent->dead(); })) {
-      EXPECT_EQ(bench_.records.records.size(), calls_) << "a record for each call";
+      // One for each call: those of the endpoints, and those that a REFER has had us place.
+      EXPECT_GE(bench_.records.records.size(), placed());
+      EXPECT_LE(bench_.records.records.size(), placed() + (follows_ ? referred() : 0));
     }
   }
 
@@ -128,7 +166,29 @@ class World {
     agent.send = [this](Agent& from, const std::string& text) { to_sallyport(from, text); };
   }
 
-  void shape(Nature& nature) {
+  // INVITEs that begin a dialog, of all endpoints.
+  unsigned placed() const {
+    unsigned found = 0;
+    for (const auto& agent : agents_)
+      found += static_cast<unsigned>(
+          std::ranges::count(agent->sessions(), true, [](const auto& s) { return s->caller; }));
+    return found;
+  }
+
+  unsigned referred() const {
+    unsigned found = 0;
+    for (const auto& agent : agents_) found += agent->referred();
+    return found;
+  }
+
+  std::uint64_t calls() {
+    std::uint64_t found = 0;
+    for (unsigned shard = 0; shard < shards_; ++shard) found += bench_.shard(shard).manager().calls();
+    return found;
+  }
+
+  // `nobody`: whoever it might transfer to cannot be called.
+  void shape(Nature& nature, bool nobody) {
     nature.silent = dice(20) ? 50 : 0;
     nature.early = pick(100);
     nature.refuses = dice(30) ? 80 : 10;
@@ -141,6 +201,12 @@ class World {
     nature.timers = dice(25) ? 80 : 0;
     nature.acts = pick(4);
     nature.hangs_up = pick(60);
+    if (!transfers_ || nobody) return;
+    nature.transfers = 60;
+    nature.refuses = 10;
+    nature.acts += 2;
+    nature.hangs_up /= 3;
+    nature.follows = 60;
   }
 
   void note(std::string_view what, std::string_view who, const std::string& text) {
@@ -217,16 +283,19 @@ class World {
     return true;
   }
 
-  // The one session in the state `up` on that side of the only call; nullptr: it cannot be told.
-  const Agent::Session* only_up(bool caller, const Agent** whose) const {
-    const Agent::Session* found = nullptr;
+  struct Up {
+    const Agent* whose;
+    const Agent::Session* session;
+  };
+  // The sessions of all endpoints; none: something is still going on.
+  std::vector<Up> sessions_at_rest() const {
+    std::vector<Up> found;
     for (const auto& agent : agents_) {
-      if (agent->dead() || !agent->quiet()) return nullptr;
+      if (agent->dead() || !agent->quiet()) return {};
       for (const auto& session : agent->sessions()) {
-        if (session->state == Agent::State::over || session->caller != caller) continue;
-        if (found != nullptr || session->state != Agent::State::up) return nullptr;
-        found = session.get();
-        *whose = agent.get();
+        if (session->state == Agent::State::over) continue;
+        if (session->state != Agent::State::up || agent->excused.contains(session->call_id)) return {};
+        found.push_back({agent.get(), session.get()});
       }
     }
     return found;
@@ -234,20 +303,22 @@ class World {
 
   // RFC 3264: both legs have one view of the session, and the flows are set by it.
   void compare_media() {
-    if (compared_at_ == last_message_ || bench_.shard().manager().calls() != 1 || weather_.lies != 0) return;
+    if (compared_at_ == last_message_ || calls() != 1 || weather_.lies != 0) return;
     compared_at_ = last_message_;
-    for (const bool caller : {true, false}) {
-      const Agent* whose = nullptr;
-      const Agent::Session* session = only_up(caller, &whose);
-      if (session == nullptr || session->port == 0 || whose->own() != whose->source() ||
-          whose->excused.contains(session->call_id))
-        continue;
-      for (const auto& [slot, flow] : bench_.flows) {
-        if (flow.kind != dp::FlowKind::rtp || flow.owner.stream != 0 || (flow.owner.leg == 0) != caller)
-          continue;
-        ++compared_;
-        EXPECT_EQ(flow.remote.port, session->port) << whose->source() << " " << session->call_id;
-      }
+    const std::vector<Up> up = sessions_at_rest();
+    if (up.empty()) return;
+    EXPECT_EQ(up.size(), 2u) << "the two legs do not agree that the call is up";
+    for (const auto& [whose, session] : up) {
+      if (session->port == 0 || whose->own() != whose->source()) continue;
+      ++compared_;
+      const std::string host = whose->own().substr(0, whose->own().find(':'));
+      const auto is_there = [&](const auto& entry) {
+        const dp::FlowSpec& flow = entry.second;
+        return flow.kind == dp::FlowKind::rtp && flow.owner.stream == 0 &&
+               flow.remote.port == session->port && flow.remote.address.to_text() == host;
+      };
+      EXPECT_EQ(std::ranges::count_if(bench_.flows, is_there), 1)
+          << host << ":" << session->port << " " << session->call_id;
     }
   }
 
@@ -285,10 +356,12 @@ class World {
   }
 
   std::mt19937_64 random_;
+  bool transfers_;
+  unsigned shards_;
+  bool follows_;
   Bench bench_;
   Weather weather_;
   bool nat_ = false;
-  unsigned calls_ = 0;
   unsigned on_its_way_ = 0;
   Nanoseconds last_message_ = 0;
   Nanoseconds compared_at_ = 0;
@@ -309,6 +382,8 @@ TEST(RandomCalls, Whatever_the_network_does_nothing_is_left_and_both_legs_agree)
   const std::uint64_t first = only != 0 ? only : 1;
   const std::uint64_t last = only != 0 ? only : number_of("SALLYPORT_SEEDS", kSeeds);
   unsigned compared = 0;
+  unsigned transferred = 0;  // in worlds of two shards
+  unsigned replaced = 0;
   unsigned failed = 0;
   for (std::uint64_t seed = first; seed <= last && failed < 5; ++seed) {
     SCOPED_TRACE("SALLYPORT_SEED=" + std::to_string(seed));
@@ -318,11 +393,18 @@ TEST(RandomCalls, Whatever_the_network_does_nothing_is_left_and_both_legs_agree)
     world.judge();
     if (only != 0) world.print();
     compared += world.compared();
+    if (world.on_two_shards()) transferred += world.ended("Transferred");
+    replaced += world.ended("Replaced");
     const int after = ::testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count();
     failed += after != before;
   }
   if (only == 0) {
     EXPECT_GT(compared, last / 10) << "the media was hardly ever looked at";
+    EXPECT_GT(transferred, last / 100) << "hardly a call was transferred";
+    EXPECT_GT(replaced, last / 100) << "hardly a leg was replaced";
+    RecordProperty("compared", static_cast<int>(compared));
+    RecordProperty("transferred", static_cast<int>(transferred));
+    RecordProperty("replaced", static_cast<int>(replaced));
   }
 }
 
