@@ -143,8 +143,12 @@ class Scanner {
       fail(out_, Fault::too_many_headers, offset);
       return;
     }
-    const HeaderField field{place(name), place(value), id, kNoField};
-    out_.fields[number] = field;
+    // Member by member: a copy of the whole would wait for its octets to be stored one by one.
+    HeaderField& field = out_.fields[number];
+    field.name = place(name);
+    field.value = place(value);
+    field.id = id;
+    field.next_same = kNoField;
     const bool repeated = id != HeaderId::other && chain(id, number);
     out_.field_count = static_cast<std::uint8_t>(number + 1);
     if (kHasScalar[static_cast<std::size_t>(id)]) read_scalar_field(octets_, field, repeated, depth_, out_);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
+#include <expected>
+#include <new>
+#include <type_traits>
 
 #include "dataplane/sip/field_values.h"
 #include "dataplane/sip/message_index.h"
@@ -18,9 +21,12 @@ using sip::HeaderId;
 
 constexpr std::size_t kMost = 8;  // of one kind of field
 
+template <typename T>
+using Read = std::expected<T, sip::Fault>;
+
 struct Address {
-  sip::NameAddr name;
-  sip::Uri uri;
+  Read<sip::NameAddr> name;
+  Read<sip::Uri> uri;
 };
 
 struct Addresses {
@@ -30,8 +36,8 @@ struct Addresses {
 
 // Everything that has a structure, read out.
 struct Structured {
-  sip::Uri request_uri;
-  std::array<sip::Via, kMost> vias;
+  Read<sip::Uri> request_uri;
+  std::array<Read<sip::Via>, kMost> vias;
   std::size_t via_count = 0;
   Addresses from, to, contacts, routes, record_routes, asserted;
 };
@@ -40,16 +46,32 @@ sip::MessageIndex index_of;
 Structured structured;
 sdp::Description description;
 
+// A result where it belongs, as a caller's `const auto uri = parse_uri(text)` has it: without a copy.
+template <typename T, typename Parse>
+bool put(Read<T>& where, Parse parse, std::string_view text) {
+  static_assert(std::is_trivially_destructible_v<Read<T>>);
+  return (new (&where) Read<T>(parse(text)))->has_value();
+}
+
+bool read_address(std::string_view value, Addresses& out) {
+  if (out.count == kMost) return false;
+  Address& address = out.all[out.count++];
+  return put(address.name, sip::parse_name_addr, value) &&
+         put(address.uri, sip::parse_uri, address.name->uri);
+}
+
+// From and To have one value: a comma in them separates nothing.
+bool read_single(std::string_view message, HeaderId id, Addresses& out) {
+  out.count = 0;
+  return read_address(index_of.value_of(id, message), out);
+}
+
 bool read_addresses(std::string_view message, HeaderId id, Addresses& out) {
   out.count = 0;
   if (index_of.find(id) == nullptr) return true;
   sip::FieldValues values(index_of, message, id);
   while (const auto value = values.next()) {
-    const auto name = sip::parse_name_addr(*value);
-    if (!name || out.count == kMost) return false;
-    const auto uri = sip::parse_uri(name->uri);
-    if (!uri) return false;
-    out.all[out.count++] = {*name, *uri};
+    if (!read_address(*value, out)) return false;
   }
   return true;
 }
@@ -58,9 +80,8 @@ bool read_vias(std::string_view message) {
   structured.via_count = 0;
   sip::FieldValues values(index_of, message, HeaderId::via);
   while (const auto value = values.next()) {
-    const auto via = sip::parse_via(*value);
-    if (!via || structured.via_count == kMost) return false;
-    structured.vias[structured.via_count++] = *via;
+    if (structured.via_count == kMost) return false;
+    if (!put(structured.vias[structured.via_count++], sip::parse_via, *value)) return false;
   }
   return true;
 }
@@ -81,11 +102,9 @@ bool parse_checked(std::string_view message) {
 // here each is read for its value.
 bool parse_sip(std::string_view message) {
   if (!sip::scan(message, sip::Framing::datagram, index_of)) return false;
-  const auto uri = sip::parse_uri(index_of.request_uri.in(message));
-  if (!uri) return false;
-  structured.request_uri = *uri;
-  const bool good = read_vias(message) && read_addresses(message, HeaderId::from, structured.from) &&
-                    read_addresses(message, HeaderId::to, structured.to) &&
+  if (!put(structured.request_uri, sip::parse_uri, index_of.request_uri.in(message))) return false;
+  const bool good = read_vias(message) && read_single(message, HeaderId::from, structured.from) &&
+                    read_single(message, HeaderId::to, structured.to) &&
                     read_addresses(message, HeaderId::contact, structured.contacts) &&
                     read_addresses(message, HeaderId::route, structured.routes) &&
                     read_addresses(message, HeaderId::record_route, structured.record_routes) &&
@@ -112,9 +131,9 @@ std::string text_of(const sip::Uri& uri) {
 void put(Reading& out, const std::string& name, const Addresses& addresses) {
   for (std::size_t i = 0; i < addresses.count; ++i) {
     const std::string at = name + std::to_string(i);
-    out[at + ".display"] = addresses.all[i].name.display;
-    out[at + ".uri"] = text_of(addresses.all[i].uri);
-    out[at + ".uri_parameters"] = addresses.all[i].uri.parameters;
+    out[at + ".display"] = addresses.all[i].name->display;
+    out[at + ".uri"] = text_of(*addresses.all[i].uri);
+    out[at + ".uri_parameters"] = addresses.all[i].uri->parameters;
   }
 }
 
@@ -139,7 +158,7 @@ Reading read_full(std::string_view message) {
   Reading out;
   if (!parse_full(message)) return out;
   out["method"] = sip::method_name(index_of.method);
-  out["request_uri"] = text_of(structured.request_uri);
+  out["request_uri"] = text_of(*structured.request_uri);
   out["call_id"] = index_of.call_id.in(message);
   out["cseq"] = std::to_string(index_of.cseq) + " " + std::string(index_of.cseq_method_text.in(message));
   out["max_forwards"] = std::to_string(index_of.max_forwards);
@@ -148,7 +167,7 @@ Reading read_full(std::string_view message) {
   out["from_tag"] = index_of.from_tag.in(message);
   out["to_tag"] = index_of.to_tag.in(message);
   for (std::size_t i = 0; i < structured.via_count; ++i) {
-    const sip::Via& via = structured.vias[i];
+    const sip::Via& via = *structured.vias[i];
     out["via" + std::to_string(i)] = std::string(via.transport) + " " + std::string(via.host) + " " +
                                      port_text(via.port) + " " + std::string(via.branch) + " " +
                                      std::string(via.received);
