@@ -80,6 +80,15 @@ constexpr auto kSignatures = [] {
   return signatures;
 }();
 
+// kLettersOnly[i]: whether the i-th may be compared by is_word().
+constexpr auto kLettersOnly = [] {
+  std::array<bool, kKnown.size()> only{};
+  for (std::size_t i = 0; i < kKnown.size(); ++i) {
+    only[i] = kKnown[i].name.size() >= 2 && kKnown[i].name.find('-') == std::string_view::npos;
+  }
+  return only;
+}();
+
 }  // namespace
 
 Attribute identify(std::string_view attribute_name) {
@@ -89,7 +98,8 @@ Attribute identify(std::string_view attribute_name) {
     for (std::size_t i = kStart[length]; i < kStart[length + 1]; ++i) {
       if (kSignatures[i] != wanted) continue;
       const std::string_view known = kKnown[i].name;
-      if (attribute_name == known || equal_nocase(attribute_name, known)) return kKnown[i].attribute;
+      if (kLettersOnly[i] ? is_word(attribute_name, known) : equal_nocase(attribute_name, known))
+        return kKnown[i].attribute;
     }
   }
   return starts_nocase(attribute_name, "ice-") ? Attribute::ice : Attribute::other;

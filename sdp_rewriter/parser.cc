@@ -19,7 +19,22 @@ std::size_t end_of_lines(std::string_view text) {
 
 static_assert(kMaxBytes <= LineMap::kMaxBytes);
 
+bool is_letter(char c) {
+  return static_cast<unsigned char>((c | 0x20) - 'a') < 26;
+}
+
+// For what is rarely longer than three octets.
+bool same_text(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a[i] != b[i]) return false;
+  }
+  return true;
+}
+
 }  // namespace
+
+// All that follows has one caller, or one for each of two things: `inline` lets the compiler see that.
 
 std::expected<void, ParseFault> Parser::run() {
   if (text_.empty()) return std::unexpected(ParseFault{Fault::empty});
@@ -37,34 +52,36 @@ std::expected<void, ParseFault> Parser::run() {
   return {};
 }
 
-Parser::Result Parser::cut(Line& line) {
-  std::size_t stop = map_.control(at_);
-  const auto is_lf = [this](std::size_t at) { return at < end_ && text_[at] == '\n'; };
-  std::size_t end_length = 0;
-  for (;; stop = map_.control(stop + 1)) {
-    if (stop >= end_) {
-      stop = end_;
-      break;
-    }
-    const bool cr = text_[stop] == '\r';
-    if (is_lf(cr ? stop + 1 : stop)) {
-      end_length = cr ? 2 : 1;
-      break;
-    }
-    if (cr || text_[stop] == '\0') return Fault::forbidden_octet;
+// Steps over control characters that do no harm, to the line's end; false where one stands that others might
+// take for an end.
+bool Parser::step_to_line_end(std::size_t& stop) {
+  for (; stop < end_; stop = map_.control(stop + 1)) {
+    if (line_end_at(stop) != 0) return true;
+    if (text_[stop] == '\r' || text_[stop] == '\0') return false;
   }
-  line.text = text_.substr(at_, stop - at_);
-  line.end = text_.substr(stop, end_length);
+  stop = end_;
+  return true;
+}
+
+inline Parser::Result Parser::cut(Line& line) {
+  std::size_t stop = map_.control(at_);
+  std::size_t end_length = line_end_at(stop);
+  if (end_length == 0) {
+    if (!step_to_line_end(stop)) return Fault::forbidden_octet;
+    end_length = line_end_at(stop);
+  }
+  const char* text = text_.data() + at_;
+  const std::size_t length = stop - at_;
   at_ = stop + end_length;
-  if (line.text.size() < 2 || line.text[1] != '=') return Fault::not_a_line;
-  const char type = line.text[0];
-  if ((type < 'a' || type > 'z') && (type < 'A' || type > 'Z')) return Fault::not_a_line;
-  line.type = type;
-  line.value = line.text.substr(2);
+  line.text = {text, length};
+  line.end = {text + length, end_length};
+  if (length < 2 || text[1] != '=' || !is_letter(text[0])) return Fault::not_a_line;
+  line.type = text[0];
+  line.value = {text + 2, length - 2};
   return std::nullopt;
 }
 
-Parser::Result Parser::read(Line& line) {
+inline Parser::Result Parser::read(Line& line) {
   if (line_number_ == 1 && line.type != 'v') return Fault::version;
   switch (line.type) {
     case 'v':
@@ -102,7 +119,7 @@ Parser::Result Parser::read(Line& line) {
   }
 }
 
-Parser::Result Parser::read_session_identity(Line& line) {
+inline Parser::Result Parser::read_session_identity(Line& line) {
   if (!d_.streams_.empty()) return Fault::misplaced_line;
   if (line.type == 'v') {
     line.kind = LineKind::version;
@@ -121,7 +138,7 @@ Parser::Result Parser::read_session_identity(Line& line) {
   return std::nullopt;
 }
 
-Parser::Result Parser::read_media(Line& line) {
+inline Parser::Result Parser::read_media(Line& line) {
   line.kind = LineKind::media;
   if (!has_origin_) return Fault::missing_origin;
   if (d_.streams_.size() == kMaxStreams) return Fault::too_many_streams;
@@ -139,7 +156,7 @@ Parser::Result Parser::read_media(Line& line) {
   return read_formats(stream, words);
 }
 
-Parser::Result Parser::read_port(Stream& stream) {
+inline Parser::Result Parser::read_port(Stream& stream) {
   const std::size_t slash = stream.port_text.find('/');
   const auto port = number<std::uint16_t>(stream.port_text.substr(0, slash));
   if (!port) return Fault::port;
@@ -151,7 +168,7 @@ Parser::Result Parser::read_port(Stream& stream) {
   return std::nullopt;
 }
 
-Parser::Result Parser::read_formats(Stream& stream, Words words) {
+inline Parser::Result Parser::read_formats(Stream& stream, Words words) {
   const std::size_t first = d_.formats_.size();
   for (std::string_view word = words.next(); !word.empty(); word = words.next()) {
     if (d_.formats_.size() - first == kMaxFormats) return Fault::too_many_formats;
@@ -166,7 +183,7 @@ Parser::Result Parser::read_formats(Stream& stream, Words words) {
   return d_.formats_.size() == first ? Result(Fault::media) : std::nullopt;
 }
 
-Parser::Result Parser::read_attribute(Line& line) {
+inline Parser::Result Parser::read_attribute(Line& line) {
   const AttributeText text = split(line.value);
   const Attribute attribute = identify(text.name);
   line.kind = line_kind(attribute, text.value);
@@ -177,7 +194,8 @@ Parser::Result Parser::read_attribute(Line& line) {
   return std::nullopt;
 }
 
-Parser::Result Parser::read_stream_attribute(Stream& stream, Attribute attribute, std::string_view value) {
+inline Parser::Result Parser::read_stream_attribute(Stream& stream, Attribute attribute,
+                                                    std::string_view value) {
   switch (attribute) {
     case Attribute::sendrecv:
     case Attribute::sendonly:
@@ -235,14 +253,14 @@ Parser::Result Parser::read_stream_attribute(Stream& stream, Attribute attribute
 
 // A mapping of a format that the m= does not list, or one that cannot be read, concerns nobody and is left
 // alone.
-void Parser::read_mapping(Words words, bool is_rtpmap) {
+inline void Parser::read_mapping(Words words, bool is_rtpmap) {
   const std::string_view payload_type = words.next();
   if (payload_type.empty()) return;
   const std::string_view mapping = is_rtpmap ? words.next() : words.rest();
   const std::size_t first = begins_[d_.streams_.size() - 1].format;
   for (std::size_t i = first; i < d_.formats_.size(); ++i) {
     Format& format = d_.formats_[i];
-    if (format.text.front() != payload_type.front() || format.text != payload_type) continue;
+    if (!same_text(format.text, payload_type)) continue;
     if (is_rtpmap) {
       apply_rtpmap(format, mapping);
     } else {
@@ -260,7 +278,7 @@ void Parser::read_bandwidth(std::string_view value) {
   if (field.name == "TIAS") bandwidth.tias_bps = amount;
 }
 
-std::optional<ParseFault> Parser::tie() {
+inline std::optional<ParseFault> Parser::tie() {
   if (!has_origin_)
     return ParseFault{Fault::missing_origin, line_number_, static_cast<std::uint32_t>(line_start_)};
   begins_[d_.streams_.size()] = {d_.lines_.size(), d_.connections_.size(), d_.formats_.size()};

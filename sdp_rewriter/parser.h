@@ -40,6 +40,12 @@ class Parser {
   };
 
   [[nodiscard]] Result cut(Line& line);
+  [[nodiscard]] bool step_to_line_end(std::size_t& stop);
+  // Octets of the line end that stands there; 0: none.
+  [[nodiscard]] std::size_t line_end_at(std::size_t at) const {
+    if (end_ - at >= 2 && at < end_ && text_[at] == '\r' && text_[at + 1] == '\n') return 2;
+    return at < end_ && text_[at] == '\n' ? 1 : 0;
+  }
   [[nodiscard]] Result read(Line& line);
   [[nodiscard]] Result read_session_identity(Line& line);
   [[nodiscard]] Result read_media(Line& line);
@@ -61,8 +67,9 @@ class Parser {
   // "NAME" or "NAME:VALUE", as split_attribute() does it without a map.
   [[nodiscard]] AttributeText split(std::string_view text) {
     const std::size_t colon = map_.colon(offset_of(text)) - offset_of(text);
-    if (colon >= text.size()) return {text, text.substr(text.size())};
-    return {text.substr(0, colon), text.substr(colon + 1)};
+    const char* p = text.data();
+    if (colon >= text.size()) return {text, {p + text.size(), 0}};
+    return {{p, colon}, {p + colon + 1, text.size() - colon - 1}};
   }
 
   Description& d_;

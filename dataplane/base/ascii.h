@@ -38,14 +38,12 @@ template <typename Word>
 
 // True when `text` is `known` in any case. `known` has letters only, two or more: then folding makes no other
 // octet equal.
-template <std::size_t N>
-[[nodiscard]] inline bool is_word(std::string_view text, const char (&known)[N]) {
-  static_assert(N > 2);
-  constexpr std::size_t kSize = N - 1;
-  if (text.size() != kSize) return false;
-  if constexpr (kSize >= 8) return detail::same_folded<std::uint64_t>(text.data(), known, kSize);
-  if constexpr (kSize >= 4) return detail::same_folded<std::uint32_t>(text.data(), known, kSize);
-  return detail::same_folded<std::uint16_t>(text.data(), known, kSize);
+[[nodiscard]] inline bool is_word(std::string_view text, std::string_view known) {
+  const std::size_t size = known.size();
+  if (text.size() != size) return false;
+  if (size >= 8) return detail::same_folded<std::uint64_t>(text.data(), known.data(), size);
+  if (size >= 4) return detail::same_folded<std::uint32_t>(text.data(), known.data(), size);
+  return detail::same_folded<std::uint16_t>(text.data(), known.data(), size);
 }
 
 }  // namespace sallyport
