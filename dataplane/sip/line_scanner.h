@@ -30,11 +30,33 @@ class LineScanner {
   // 3261 7.3.1). A bare CR or LF ends no line: two parsers that disagree on that are how messages get
   // smuggled.
   [[nodiscard]] Line read(std::size_t begin, bool folds) {
+    std::size_t at = map_.control(begin);
+    Line line;
+    for (;; at = map_.control(at)) {
+      if (at == text_.size() || (text_[at] == '\r' && text_.size() - at == 1)) {
+        line.end = text_.size();
+        return line;
+      }
+      if (is_line_end(at, folds)) {
+        line.end = at;
+        line.next = at + 2;
+        return line;
+      }
+      if (is_line_end(at, false)) {
+        at += 2;
+        continue;
+      }
+      if (line.bad == kNowhere && !is_escaped(begin, at)) line.bad = at;
+      ++at;
+    }
+  }
+  // Where the line that starts at `begin` ends, if that is at its first control character and another line
+  // follows, with which it does not go on; kNowhere else.
+  [[nodiscard]] std::size_t plain_end(std::size_t begin) {
     const std::size_t at = map_.control(begin);
-    // The most common: another line follows, and it starts with a name.
-    if (text_.size() - at > 2 && is_crlf(at) && static_cast<unsigned char>(text_[at + 2]) > ' ')
-      return {at, at + 2};
-    return read_on(begin, at, folds);
+    if (text_.size() - at <= 2) return kNowhere;
+    const char* end = text_.data() + at;
+    return is_crlf(at) && end[2] != ' ' && end[2] != '\t' ? at : kNowhere;
   }
   // Where the first ':' of [begin, end) stands; `end` when there is none.
   [[nodiscard]] std::size_t colon(std::size_t begin, std::size_t end) {
@@ -55,28 +77,6 @@ class LineScanner {
     while (p != begin && text_[p - 1] == '\\') --p;
     return (at - p) % 2 != 0;
   }
-  // The same from the control character at `at` on, or from the end of the text.
-  [[nodiscard]] Line read_on(std::size_t begin, std::size_t at, bool folds) {
-    Line line;
-    for (;; at = map_.control(at)) {
-      if (at == text_.size() || (text_[at] == '\r' && text_.size() - at == 1)) {
-        line.end = text_.size();
-        return line;
-      }
-      if (is_line_end(at, folds)) {
-        line.end = at;
-        line.next = at + 2;
-        return line;
-      }
-      if (is_line_end(at, false)) {
-        at += 2;
-        continue;
-      }
-      if (line.bad == kNowhere && !is_escaped(begin, at)) line.bad = at;
-      ++at;
-    }
-  }
-
   std::string_view text_;
   LineMap map_;
 };

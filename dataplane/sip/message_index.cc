@@ -71,7 +71,11 @@ class Scanner {
 
   // All field lines up to the empty one. Sets header_octets.
   void fields() {
-    while (next_ != kNowhere && !at_empty_line()) field_line();
+    while (next_ != kNowhere) {
+      if (plain_line(next_)) continue;
+      if (at_empty_line()) break;
+      field_line();
+    }
     if (next_ == kNowhere || next_ == octets_.size()) {
       fail(out_, Fault::too_short, octets_.size());
       out_.header_octets = static_cast<std::uint16_t>(octets_.size());
@@ -91,24 +95,31 @@ class Scanner {
   [[nodiscard]] bool lws_at(std::size_t at) const { return is(octets_[at], kLws); }
   [[nodiscard]] bool blank_at(std::size_t at) const { return octets_[at] == ' ' || octets_[at] == '\t'; }
 
-  struct Name {
-    std::size_t end;    // of the name
-    std::size_t colon;  // at the line's end: there is none
-    HeaderId id;
-  };
-  [[nodiscard]] Name read_name(std::size_t begin, const Line& line) {
+  [[nodiscard]] bool visible_at(std::size_t at) const {
+    return static_cast<unsigned char>(octets_.data()[at]) > ' ';
+  }
+
+  // Nearly every line: a name of less than 16 octets, ':', at most one space, a value without outer white
+  // space and not empty, CR LF, and another line that does not go on with this one. Any other is left to
+  // field_line(), which would read this one alike: then nothing is done and the result is false.
+  [[nodiscard]] bool plain_line(std::size_t begin) {
 #if defined(__SSSE3__)
-    if (octets_.size() - begin >= 16) {
-      const auto found = detail::name_at_colon(octets_.data() + begin);
-      const std::size_t colon = begin + found.size;
-      if (found.size < 16 && colon < line.end && found.size != 0 && !blank_at(colon - 1))
-        return {colon, colon, found.id};
-    }
+    if (octets_.size() - begin < 16) return false;
+    const char* const text = octets_.data();
+    const auto end = lines_.plain_end(begin);
+    if (end == kNowhere) return false;
+    const auto name = detail::name_at_colon(text + begin);
+    const std::size_t colon = begin + name.size;
+    if (name.size - 1 >= 15 || colon >= end || !visible_at(colon - 1)) return false;
+    const std::size_t value = colon + (text[colon + 1] == ' ' ? 2 : 1);
+    if (value >= end || !visible_at(value) || !visible_at(end - 1)) return false;
+    next_ = end + 2;
+    add(name.id, {text + begin, name.size}, {text + value, end - value});
+    return true;
+#else
+    static_cast<void>(begin);
+    return false;
 #endif
-    const std::size_t colon = lines_.colon(begin, line.end);
-    std::size_t end = colon;
-    while (end != begin && blank_at(end - 1)) --end;
-    return {end, colon, header_from({octets_.data() + begin, end - begin})};
   }
 
   void field_line() {
@@ -120,16 +131,19 @@ class Scanner {
       return;
     }
     if (next_ == kNowhere) return;  // the message ends within this line: too_short
-    const Name name = read_name(begin, line);
-    if (name.colon == line.end || name.end == begin) {
+    const std::size_t colon = lines_.colon(begin, line.end);
+    std::size_t name_end = colon;
+    while (name_end != begin && blank_at(name_end - 1)) --name_end;
+    if (colon == line.end || name_end == begin) {
       fail(out_, Fault::bad_header, begin);
       return;
     }
-    std::size_t value = name.colon + 1;
+    std::size_t value = colon + 1;
     std::size_t value_end = line.end;
     while (value != value_end && lws_at(value)) ++value;
     while (value != value_end && lws_at(value_end - 1)) --value_end;
-    add(name.id, {octets_.data() + begin, name.end - begin}, {octets_.data() + value, value_end - value});
+    const std::string_view name{octets_.data() + begin, name_end - begin};
+    add(header_from(name), name, {octets_.data() + value, value_end - value});
   }
 
   void add(HeaderId id, std::string_view name, std::string_view value) {
