@@ -37,20 +37,9 @@ Classified classify_icmp(const PacketView& view, const LocalAddress& local) {
   return {.is = is_icmp_error(view) ? PacketClass::icmp_error : PacketClass::kernel_icmp, .local = &local};
 }
 
-Classified classify_udp(const PacketView& view, const LocalAddress& local) {
-  if (local.sip_udp != 0 && view.destination_port == local.sip_udp)
-    return {.is = PacketClass::sip, .local = &local};
-  if (local.has_media(view.destination_port)) return {.is = PacketClass::media, .local = &local};
-  return dropped(DropReason::no_port);
-}
-
 }  // namespace
 
-Classified classify(const PacketView& view, std::uint8_t port, const LocalTable& locals) {
-  if (view.protocol == kUdp && !view.fragment) {  // nearly all that comes
-    const LocalAddress* local = locals.find(port, view.vlan, view.family, view.destination_bytes());
-    if (local != nullptr) return classify_udp(view, *local);
-  }
+Classified classify_other(const PacketView& view, std::uint8_t port, const LocalTable& locals) {
   if (!locals.has_vlan(port, view.vlan)) return dropped(DropReason::wrong_vlan);
   if (view.ether_type == kEtherArp) return classify_arp(view, port, locals);
   if (is_neighbour_discovery(view)) return {.is = PacketClass::kernel_neighbour};
@@ -58,7 +47,7 @@ Classified classify(const PacketView& view, std::uint8_t port, const LocalTable&
   if (local == nullptr) return dropped(DropReason::not_for_us);
   const bool icmp = view.protocol == (view.family == Family::v4 ? kIcmp : kIcmpv6);
   if (icmp) return classify_icmp(view, *local);
-  if (view.protocol == kUdp) return {.is = PacketClass::fragment, .local = local};  // a whole one: above
+  if (view.protocol == kUdp) return {.is = PacketClass::fragment, .local = local};
   if (view.protocol == kTcp && !view.fragment) return {.is = PacketClass::kernel_tcp, .local = local};
   return dropped(DropReason::protocol);
 }

@@ -27,7 +27,20 @@ struct Classified {
   const LocalAddress* local = nullptr;  // but for kernel_neighbour
 };
 
+// Anything but a whole UDP datagram for an address of ours.
+[[nodiscard]] Classified classify_other(const PacketView& view, std::uint8_t port, const LocalTable& locals);
+
 // `view` has passed view_packet.
-[[nodiscard]] Classified classify(const PacketView& view, std::uint8_t port, const LocalTable& locals);
+[[nodiscard]] inline Classified classify(const PacketView& view, std::uint8_t port,
+                                         const LocalTable& locals) {
+  const bool datagram = view.protocol == kUdp && !view.fragment;
+  const LocalAddress* local =
+      datagram ? locals.find(port, view.vlan, view.family, view.destination_bytes()) : nullptr;
+  if (local == nullptr) return classify_other(view, port, locals);
+  if (local->sip_udp != 0 && view.destination_port == local->sip_udp)
+    return {.is = PacketClass::sip, .local = local};
+  if (local->has_media(view.destination_port)) return {.is = PacketClass::media, .local = local};
+  return {.reason = DropReason::no_port};
+}
 
 }  // namespace sallyport::dp

@@ -64,10 +64,6 @@ FlowKeeper::FlowKeeper(const WorkerContext& context, const LocalTable& locals, N
   for (std::size_t i = kProofs; i > 0; --i) free_proofs_.push_back(static_cast<std::uint16_t>(i - 1));
 }
 
-bool FlowKeeper::owns(std::uint32_t slot) const {
-  return slot < owned_.size() && owned_[slot];
-}
-
 unsigned FlowKeeper::owner_of_slot(std::uint32_t slot) const {
   for (const MediaRange& range : context_.media) {
     if (slot >= range.slot_base && slot - range.slot_base <= std::uint32_t{range.last} - range.first) {

@@ -46,7 +46,7 @@ class FlowKeeper {
     Flow& flow = flows_[slot];
     return flow.state == FlowState::active ? &flow : nullptr;
   }
-  [[nodiscard]] bool owns(std::uint32_t slot) const;
+  [[nodiscard]] bool owns(std::uint32_t slot) const { return slot < owned_.size() && owned_[slot]; }
   [[nodiscard]] unsigned owner_of(const MediaRange& range, std::uint16_t port) const {
     return range.owner(range.pair_of(port), context_.shards, context_.workers).worker;
   }

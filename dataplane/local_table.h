@@ -53,14 +53,14 @@ class LocalTable {
     friend bool operator==(const Key&, const Key&) = default;
   };
   [[nodiscard]] static Key key_of(Family family, const std::uint8_t* bytes) {
-    Key key{.family = family};
-    if (family == Family::v4) {
-      std::memcpy(&key.high, bytes, 4);
-    } else {
-      std::memcpy(&key.high, bytes, 8);
-      std::memcpy(&key.low, bytes + 8, 8);
-    }
-    return key;
+    if (family == Family::v4) return {.high = load<std::uint32_t>(bytes), .family = family};
+    return {.high = load<std::uint64_t>(bytes), .low = load<std::uint64_t>(bytes + 8), .family = family};
+  }
+  template <typename T>
+  [[nodiscard]] static T load(const std::uint8_t* at) {
+    T value;
+    std::memcpy(&value, at, sizeof(value));
+    return value;
   }
   [[nodiscard]] static std::uint64_t hash(const Key& key) {
     return ((key.high ^ std::rotl(key.low, 29)) * 0x9e3779b97f4a7c15u) >> 40;

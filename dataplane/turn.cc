@@ -132,7 +132,8 @@ void Turn::carry_out(const RecordRing::Record& record, unsigned shard, Nanosecon
   }
 }
 
-// Two passes over a burst, so that each packet's flow is on its way while the others' headers are read.
+// Three passes over a burst. The one in the middle is as short as can be: a prefetch that misses the TLB is
+// not done before its page is found, so only what fits into the core at once is looked for at once.
 unsigned Turn::poll_port(std::uint8_t port, Nanoseconds now_ns) {
   std::array<rte_mbuf*, kBurst> burst;
   const WorkerPort& from = context_.ports[port];
@@ -141,6 +142,7 @@ unsigned Turn::poll_port(std::uint8_t port, Nanoseconds now_ns) {
   accounts_.received(port, std::span(burst).first(count));
   for (unsigned i = 0; i < count; ++i) rte_prefetch0(rte_pktmbuf_mtod(burst[i], void*));
   for (unsigned i = 0; i < count; ++i) look(burst[i], port, steps_[i]);
+  for (unsigned i = 0; i < count; ++i) prefetch_flow(steps_[i]);
   for (unsigned i = 0; i < count; ++i) {
     if (burst[i]->nb_segs != 1) {
       process_alone(burst[i], now_ns);
@@ -154,6 +156,7 @@ unsigned Turn::poll_port(std::uint8_t port, Nanoseconds now_ns) {
 
 void Turn::look(rte_mbuf* packet, std::uint8_t port, Step& step) {
   step.slot = kNoSlot;
+  step.is_own = false;
   if (packet->nb_segs != 1) return;
   const std::span head{rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len};
   const DropReason reason = view_packet(head, packet->pkt_len, ip_verified(packet), step.view);
@@ -161,16 +164,16 @@ void Turn::look(rte_mbuf* packet, std::uint8_t port, Step& step) {
   step.what = reason == kPass ? classify(step.view, port, locals_) : Classified{.reason = reason};
   if (step.what.is != PacketClass::media) return;
   step.slot = step.what.local->media.slot_of(step.view.destination_port);
-  if (!keeper_.owns(step.slot)) return;
-  prefetch_flow(step.slot);
-  if (step.view.family == Family::v6) rte_prefetch0(&(*context_.flows)[step.slot].source);
+  step.is_own = keeper_.owns(step.slot);
 }
 
-// What a packet of IPv4 touches.
-void Turn::prefetch_flow(std::uint32_t slot) {
-  const Flow& flow = (*context_.flows)[slot];
+// What a packet touches of its flow.
+void Turn::prefetch_flow(const Step& step) {
+  if (!step.is_own) return;
+  const Flow& flow = (*context_.flows)[step.slot];
   rte_prefetch0(&flow);
   rte_prefetch0(&flow.packets);
+  if (step.view.family == Family::v6) rte_prefetch0(&flow.source);
 }
 
 void Turn::dispatch(rte_mbuf* packet, Step& step, Nanoseconds now_ns) {
@@ -193,7 +196,7 @@ void Turn::dispatch(rte_mbuf* packet, Step& step, Nanoseconds now_ns) {
 }
 
 void Turn::to_media(rte_mbuf* packet, const Step& step, Nanoseconds now_ns) {
-  if (keeper_.owns(step.slot)) return relay_.arrive(packet, step.view, step.slot, now_ns);
+  if (step.is_own) return relay_.arrive(packet, step.view, step.slot, now_ns);
   handoff_.give(keeper_.owner_of(step.what.local->media, step.view.destination_port), packet, step.slot);
 }
 
@@ -223,7 +226,11 @@ unsigned Turn::poll_handoff(Nanoseconds now_ns) {
   }
   for (unsigned i = 0; i < count; ++i) {
     rte_prefetch0(rte_pktmbuf_mtod(burst[i], void*));
-    if (const std::uint32_t slot = meta(burst[i]).slot; slot < context_.flows->size()) prefetch_flow(slot);
+    if (const std::uint32_t slot = meta(burst[i]).slot; slot < context_.flows->size()) {
+      const Flow& flow = (*context_.flows)[slot];
+      rte_prefetch0(&flow);
+      rte_prefetch0(&flow.packets);
+    }
   }
   for (unsigned i = 0; i < count; ++i) {
     if (const std::uint32_t slot = meta(burst[i]).slot; slot < context_.flows->size()) {
@@ -241,8 +248,10 @@ void Turn::process_alone(rte_mbuf* packet, Nanoseconds now_ns) {
   const DropReason reason = view_whole(packet, step.view);
   if (reason != kPass) return accounts_.drop(packet, reason);
   step.what = classify(step.view, meta(packet).ingress, locals_);
-  if (step.what.is == PacketClass::media)
+  if (step.what.is == PacketClass::media) {
     step.slot = step.what.local->media.slot_of(step.view.destination_port);
+    step.is_own = keeper_.owns(step.slot);
+  }
   dispatch(packet, step, now_ns);
 }
 

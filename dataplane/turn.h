@@ -47,7 +47,8 @@ class Turn {
   struct Step {
     PacketView view;
     Classified what;
-    std::uint32_t slot = kNoSlot;
+    std::uint32_t slot = kNoSlot;  // of media
+    bool is_own = false;           // this worker's
   };
 
   unsigned carry_out_commands(Nanoseconds now_ns);
@@ -55,7 +56,7 @@ class Turn {
   unsigned poll_port(std::uint8_t port, Nanoseconds now_ns);
   unsigned poll_handoff(Nanoseconds now_ns);
   void look(rte_mbuf* packet, std::uint8_t port, Step& step);
-  void prefetch_flow(std::uint32_t slot);
+  void prefetch_flow(const Step& step);
   void dispatch(rte_mbuf* packet, Step& step, Nanoseconds now_ns);
   void to_media(rte_mbuf* packet, const Step& step, Nanoseconds now_ns);
   void to_fragments(rte_mbuf* packet, const PacketView& view, Nanoseconds now_ns);

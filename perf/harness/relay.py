@@ -28,8 +28,9 @@ def _free_hugepage_megabytes():
 
 
 def _testpmd_command(paths, flows, mode):
-    megabytes = flows // 400 + 128
+    megabytes = flows // 300 + 256  # as relay_bench
     huge = _free_hugepage_megabytes() >= megabytes
+    megabytes *= 1 if huge else 2
     memory = ["--in-memory"] if huge else ["--no-huge", "--no-shconf"]
     cores = len(paths)
     lcores = "0@1,1@0" if cores == 1 else "0@1,1@0,2@0"  # the last one is the main lcore, which only listens
