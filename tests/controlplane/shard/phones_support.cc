@@ -7,7 +7,7 @@ namespace sallyport::shard {
 
 namespace {
 
-std::string with_body(std::string head, std::string_view more, std::string_view body) {
+std::string with_fields(std::string head, std::string_view more, std::string_view body) {
   head += more;
   const bool typed = more.find("Content-Type:") != std::string_view::npos;
   if (!body.empty() && !typed) head += "Content-Type: application/sdp\r\n";
@@ -41,7 +41,7 @@ void Phones::place(std::string_view body, std::string_view more) {
                            ";branch=z9hG4bKinvite\r\nFrom: " + caller.local + "\r\nTo: " + caller.remote +
                            "\r\nCall-ID: " + caller.call_id +
                            "\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\nContact: " + caller.contact() + "\r\n";
-  caller.invite = with_body(head, more, body);
+  caller.invite = with_fields(head, more, body);
   send(caller, caller.invite);
 }
 
@@ -82,7 +82,7 @@ std::string Phones::request(Phone& phone, std::string_view method, std::string_v
                            "\r\nFrom: " + phone.local + "\r\nTo: " + phone.remote +
                            "\r\nCall-ID: " + phone.call_id + "\r\nCSeq: " + std::to_string(cseq) + " " +
                            std::string(method) + "\r\nMax-Forwards: 70\r\n" + contact;
-  std::string text = with_body(head, more, body);
+  std::string text = with_fields(head, more, body);
   send(phone, text);
   return text;
 }
@@ -101,7 +101,7 @@ void Phones::answer(Phone& phone, const Sent& request, std::string_view status, 
                            "\r\nFrom: " + request.header("From") + "\r\nTo: " + to +
                            "\r\nCall-ID: " + request.header("Call-ID") +
                            "\r\nCSeq: " + request.header("CSeq") + "\r\nContact: " + phone.contact() + "\r\n";
-  send(phone, with_body(head, more, body));
+  send(phone, with_fields(head, more, body));
 }
 
 std::vector<Sent>& Phones::inbox() {
