@@ -152,7 +152,7 @@ def test_a_dead_first_target_fails_over_to_the_next_priority(server, door, ends,
     assert len({message.call_id for message in deaf.heard}) == 1, "the second call was not sent there at all"
 
 
-@pytest.mark.case("an ICMP error: failover at once, the INVITE is not even repeated", "Names")
+@pytest.mark.case("an ICMP error: failover at once", "Names")
 def test_one_that_refuses_packets_is_passed_over_at_once(server, door, ends, number, sides, called_at):
     door(named)
     calling, called = sides

@@ -319,7 +319,7 @@ def at_the_second(phones, number, timeout=4):
 
 
 @pytest.mark.config(change=two_targets)
-@pytest.mark.case("by silence; the silent one is cancelled when it speaks", "Failover")
+@pytest.mark.case("by silence", "Failover")
 def test_by_silence(phones):
     silent = phones.second(5062)
     answered = at_the_second(phones, SILENT, 12)
@@ -334,7 +334,7 @@ def test_by_silence(phones):
 
 
 @pytest.mark.config(change=two_targets)
-@pytest.mark.case("ICMP port unreachable: at once, the INVITE is not even repeated", "Failover")
+@pytest.mark.case("ICMP port unreachable: at once", "Failover")
 def test_unreachable(phones):
     answered = at_the_second(phones, CLOSED)
     phones.judge(UP + END, UP_FAR + END_FAR)

@@ -193,7 +193,7 @@ def law_holds():
     assert all(row["unaccounted"] == 0 for row in show("drops")["law"]), show("drops")
 
 
-@pytest.mark.case("out through a B2BUA that keeps our SDP and on to another peer there: media inside, four legs end", "Spiral")
+@pytest.mark.case("out through a B2BUA that keeps our SDP and on to another peer there: media inside, four legs end", "Spiral", directions="both")
 @pytest.mark.parametrize("ends_it", ["caller", "callee", "switch"])
 def test_through_a_b2bua_and_on_to_another_peer(door, cast, ends, watches, ends_it):
     door(spiral)
@@ -239,7 +239,7 @@ def test_through_a_b2bua_and_on_to_another_peer(door, cast, ends, watches, ends_
     law_holds()
 
 
-@pytest.mark.case("back through a proxy with one Call-ID: media inside, four legs end", "Spiral")
+@pytest.mark.case("back through a proxy with one Call-ID: media inside, four legs end", "Spiral", directions="both")
 @pytest.mark.parametrize("by_caller", [True, False])
 def test_through_a_proxy_and_back_to_the_side_that_it_came_from(door, cast, ends, watches, by_caller):
     """One Call-ID and one pair of tags on both of the switch's sides: legs are told apart all the same."""
@@ -269,7 +269,7 @@ def test_through_a_proxy_and_back_to_the_side_that_it_came_from(door, cast, ends
     law_holds()
 
 
-@pytest.mark.case("refused and cancelled: nothing is left", "Spiral")
+@pytest.mark.case("refused and cancelled: nothing is left", "Spiral", directions="both")
 def test_a_spiral_that_its_callee_refuses_or_its_caller_cancels_leaves_nothing(door, cast):
     door(spiral)
     number = fresh("2")
@@ -293,7 +293,7 @@ def test_a_spiral_that_its_callee_refuses_or_its_caller_cancels_leaves_nothing(d
         switch.close()
 
 
-@pytest.mark.case("a call sent back for ever: 483, nothing is left", "Spiral")
+@pytest.mark.case("a call sent back for ever: 483, nothing is left", "Spiral", directions="both")
 def test_a_switch_that_sends_a_call_back_for_ever_is_stopped(door, cast):
     """Every turn is a call of its own, with one hop less: Max-Forwards ends it with 483, and nothing is left."""
     door(spiral)

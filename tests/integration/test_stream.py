@@ -160,7 +160,7 @@ def test_nothing_is_retransmitted_over_tcp(door, tcp, number, sides):
     call.refused()
 
 
-@pytest.mark.case("nobody listens: the next target at once, nothing is tried twice", "TCP")
+@pytest.mark.case("nobody listens: the next target at once", "TCP")
 def test_nobody_listens_and_the_next_target_is_tried_at_once(door, ends, number, sides, watches):
     door(over_tcp)
     calling, called = sides
