@@ -51,7 +51,7 @@ bool CallManager::forwarded(sip::Arrival& arrival) {
   for (int hops = 0; hops < 16; ++hops) {
     const Handle handle{arrival.slot, arrival.generation};
     const Leg* leg = find_leg(handle.slot, handle.generation);
-    const auto stub = leg == nullptr ? stubs_.find(key(handle)) : stubs_.end();
+    const auto stub = stubs_.find(key(handle));  // it may be there before its leg is gone
     const LegAddress* to = leg != nullptr && leg->away ? &*leg->away
                            : stub != stubs_.end()      ? &stub->second->to
                                                        : nullptr;
@@ -136,14 +136,13 @@ void CallManager::on_borrow(const Borrow& borrow) {
   const auto refuse = [&](std::uint16_t status) {
     post(borrow.asker.shard, Refused{borrow.asker.handle, status});
   };
-  Leg* leg = find_leg(borrow.named.slot, borrow.named.generation);
-  if (leg == nullptr) {
-    const auto stub = stubs_.find(key(borrow.named));
-    if (stub == stubs_.end()) return refuse(481);
+  if (const auto stub = stubs_.find(key(borrow.named)); stub != stubs_.end()) {
     Borrow onward = borrow;
     onward.named = stub->second->to.handle;
     return post(stub->second->to.shard, onward);
   }
+  Leg* leg = find_leg(borrow.named.slot, borrow.named.generation);
+  if (leg == nullptr) return refuse(481);
   if (borrow.id) {
     if (const std::uint16_t status = why_not_replaced(*leg, *borrow.id); status != 0) return refuse(status);
     if (leg->state == LegState::early) return pick_up(*leg, borrow.asker);

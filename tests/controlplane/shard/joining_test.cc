@@ -137,6 +137,46 @@ TEST_P(OnTwoShards, A_REFER_joins_calls_of_two_shards_and_each_dialog_still_find
   nothing_left();
 }
 
+// The target's leg has moved, and the BYE that ends what was its call is not answered yet.
+#define JOINED_WHILE_THE_OLD_CALL_LINGERS                  \
+  connect_lines();                                         \
+  refer(referred_dialog());                                \
+  rejoin(target);                                          \
+  rejoin(transferee);                                      \
+  EXPECT_EQ(notified("terminated"), "SIP/2.0 200 OK\r\n"); \
+  EXPECT_TRUE(phones.heard(line2, "BYE "))
+
+#define HEARD_WHILE_THE_OLD_CALL_LINGERS                                                            \
+  JOINED_WHILE_THE_OLD_CALL_LINGERS;                                                                \
+  (void)phones.request(target, "INFO", "Signal=1\r\n", "Content-Type: application/dtmf-relay\r\n"); \
+  phones.answer(transferee, phones.expect(transferee, "INFO "), "200 OK");                          \
+  (void)phones.expect(target, "SIP/2.0 200");                                                       \
+  hung_up(line1);                                                                                   \
+  hung_up(line2);                                                                                   \
+  hang_up(target, transferee);                                                                      \
+  nothing_left()
+
+TEST_P(OnOneShard, Who_has_moved_is_heard_while_the_old_call_still_ends) {
+  HEARD_WHILE_THE_OLD_CALL_LINGERS;
+}
+TEST_P(OnTwoShards, Who_has_moved_is_heard_while_the_old_call_still_ends) {
+  HEARD_WHILE_THE_OLD_CALL_LINGERS;
+}
+
+TEST_P(OnTwoShards, Who_has_moved_is_replaced_while_the_old_call_still_ends) {
+  JOINED_WHILE_THE_OLD_CALL_LINGERS;
+  newcomer_at(target);
+  const std::string ours = target.remote.substr(target.remote.find(";tag=") + 5);
+  send_replacing(target.call_id + ";to-tag=" + ours + ";from-tag=" + target.tag);
+  rejoin(transferee);
+  newcomer_is_up();
+  hung_up(target);
+  hung_up(line1);
+  hung_up(line2);
+  hang_up(newcomer, transferee);
+  nothing_left();
+}
+
 TEST_P(OnTwoShards, A_BYE_that_is_repeated_after_the_end_still_finds_its_transaction) {
   ATTENDED_TRANSFER;
   const std::string bye = phones.request(target, "BYE");
