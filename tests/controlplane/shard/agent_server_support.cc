@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An agent answers.
 #include <algorithm>
+#include <utility>
 
 #include "tests/controlplane/shard/agent_support.h"
 
@@ -64,6 +65,7 @@ void Agent::await_ack(const std::string& key) {
   server.acked = true;
   if (!server.success || server.session == nullptr) return;
   ++server.session->missed_acks;
+  server.missed = true;
   if (server.session->state == State::answered) server.session->state = State::up;
   hang_up(*server.session);
 }
@@ -77,7 +79,9 @@ void Agent::on_ack(const Sent& ack) {
     if (server.method != "INVITE" || !server.success || server.session == nullptr) continue;
     Session& session = *server.session;
     if (session.call_id != ack.header("Call-ID") || tag_in(session.local) != ack.tag_of("To")) continue;
-    if (number_of_cseq(server.request) != number_of_cseq(ack) || server.acked) continue;
+    if (number_of_cseq(server.request) != number_of_cseq(ack)) continue;
+    if (std::exchange(server.missed, false)) --session.missed_acks;  // it was on its way
+    if (server.acked) continue;
     server.acked = true;
     if (server.port != 0 && audio_port(ack.body()) != 0) session.port = server.port;
     if (session.state != State::answered) continue;

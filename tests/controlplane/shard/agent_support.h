@@ -125,6 +125,7 @@ class Agent {
     bool final = false;
     bool success = false;
     bool acked = false;
+    bool missed = false;       // no ACK within 64*T1
     bool prack_waits = false;  // the last response is reliable, and out
     bool has_sdp = false;      // that one, or the 2xx
     unsigned port = 0;         // of an offer of ours in a 2xx or 18x, until its answer has come
