@@ -5,22 +5,22 @@
 
 namespace sallyport::dp {
 
-Endpoint source_of(const Flow& flow) {
-  return {IpAddress::from_bytes(flow.source_family, flow.source.data()), flow.source_port.host()};
+Endpoint source_of(const Flow& flow, const FlowMore& more) {
+  return {IpAddress::from_bytes(flow.source_family, more.source.data()), flow.source_port.host()};
 }
 
-void set_source(Flow& flow, const Endpoint& source) {
-  flow.source = source.address.bytes();
-  std::copy_n(flow.source.begin(), flow.source_v4.size(), flow.source_v4.begin());
+void set_source(Flow& flow, FlowMore& more, const Endpoint& source) {
+  more.source = source.address.bytes();
+  std::copy_n(more.source.begin(), flow.source_v4.size(), flow.source_v4.begin());
   flow.source_family = source.address.family();
   flow.source_port = be16(source.port);
-  flow.in_sum = endpoints_sum(source, flow.spec.local);
+  more.in_sum = endpoints_sum(source, more.spec.local);
 }
 
-Endpoint target_of(const Flow& flow) {
-  const FlowSpec& spec = flow.spec;
+Endpoint target_of(const Flow& flow, const FlowMore& more) {
+  const FlowSpec& spec = more.spec;
   if (spec.latch == LatchMode::off || spec.latch == LatchMode::asymmetric) return spec.remote;
-  if (flow.is_locked()) return source_of(flow);
+  if (flow.is_locked()) return source_of(flow, more);
   // Not locked: the SDP's word is taken only where the signalling vouches for it. Behind a NAT it does not,
   // and a private address there would lead to somebody else.
   if (!spec.remote) return {};

@@ -30,7 +30,7 @@ inline constexpr std::uint16_t kNoProof = 0xffff;
 // An address as it stands in a header of IPv6; of IPv4 the first four octets, as in IpAddress.
 using AddressBytes = std::array<std::uint8_t, 16>;
 
-struct alignas(64) Flow {
+struct alignas(128) Flow {
   // Line 0: who may send, what, and how much.
   FlowState state;
   LatchState latch;
@@ -66,7 +66,13 @@ struct alignas(64) Flow {
   be16 out_source_port;
   be16 out_destination_port;
 
-  // Line 2: the long addresses, and the lists that the flow is on.
+  [[nodiscard]] bool is_locked() const { return latch == LatchState::locked || latch == LatchState::moving; }
+  [[nodiscard]] bool knows_source() const { return latch == LatchState::strict || is_locked(); }
+};
+
+// What commands, latching, RTCP and readers need beside.
+struct alignas(64) FlowMore {
+  // Line 0: the long addresses, and the lists that the flow is on.
   AddressBytes source;  // of either family
   AddressBytes out_source_v6;
   AddressBytes out_destination_v6;
@@ -76,10 +82,10 @@ struct alignas(64) Flow {
   std::uint16_t proof;         // index of the candidate, or kNoProof
   std::uint16_t in_sum;        // of source and local, for RFC 1624
 
-  // Line 3: how packets leave towards the endpoint.
+  // Line 1: how packets leave towards the endpoint.
   Egress out;
 
-  // Line 4: the other counters.
+  // Line 2: the other counters.
   std::uint64_t sent_packets;  // less what linked_from has sent since it was settled
   std::uint64_t sent_bytes;
   std::uint64_t dropped;
@@ -89,23 +95,21 @@ struct alignas(64) Flow {
       settled_packets;  // what the pair's sent_packets has of `packets`, while linked: its low 32 bits
   std::uint32_t settled_bytes;
 
-  // Lines 5 and 6.
+  // Lines 3 and 4.
   FlowSpec spec;
 
-  [[nodiscard]] bool is_locked() const { return latch == LatchState::locked || latch == LatchState::moving; }
-  [[nodiscard]] bool knows_source() const { return latch == LatchState::strict || is_locked(); }
   [[nodiscard]] std::uint32_t generation() const { return spec.self.generation; }
 };
 
-static_assert(sizeof(Flow) == 448);
-static_assert(offsetof(Flow, packets) == 64 && offsetof(Flow, source) == 128 && offsetof(Flow, out) == 192 &&
-              offsetof(Flow, sent_packets) == 256 && offsetof(Flow, spec) == 320);
-static_assert(std::is_trivially_copyable_v<Flow>);
+static_assert(sizeof(Flow) == 128 && offsetof(Flow, packets) == 64);
+static_assert(sizeof(FlowMore) == 320 && offsetof(FlowMore, out) == 64 &&
+              offsetof(FlowMore, sent_packets) == 128 && offsetof(FlowMore, spec) == 192);
+static_assert(std::is_trivially_copyable_v<Flow> && std::is_trivially_copyable_v<FlowMore>);
 
 // Where packets to the endpoint may go now: the locked source, or the SDP address where the mode trusts it.
-[[nodiscard]] Endpoint target_of(const Flow& flow);
-[[nodiscard]] Endpoint source_of(const Flow& flow);
+[[nodiscard]] Endpoint target_of(const Flow& flow, const FlowMore& more);
+[[nodiscard]] Endpoint source_of(const Flow& flow, const FlowMore& more);
 // Makes `source` the one that may send.
-void set_source(Flow& flow, const Endpoint& source);
+void set_source(Flow& flow, FlowMore& more, const Endpoint& source);
 
 }  // namespace sallyport::dp

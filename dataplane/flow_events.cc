@@ -12,12 +12,13 @@ void FlowEvents::tell(std::uint32_t slot, std::uint8_t what) {
   const bool listed = flow.pending != 0;
   flow.pending |= what;
   if (listed) return;
-  List& list = waiting_[flow.spec.owner.shard];
-  flow.next_pending = kNoSlot;
+  FlowMore& more = flows_.more(flow);
+  List& list = waiting_[more.spec.owner.shard];
+  more.next_pending = kNoSlot;
   if (list.last == kNoSlot) {
     list.first = slot;
   } else {
-    flows_[list.last].next_pending = slot;
+    flows_.more(flows_[list.last]).next_pending = slot;
   }
   list.last = slot;
 }
@@ -29,7 +30,7 @@ bool FlowEvents::deliver() {
     while (list.first != kNoSlot) {
       const std::uint32_t slot = list.first;
       Flow& flow = flows_[slot];
-      const std::uint32_t next = flow.next_pending;
+      const std::uint32_t next = flows_.more(flow).next_pending;
       if (!tell_now(slot, flow)) break;
       told = true;
       list.first = next;
@@ -42,11 +43,12 @@ bool FlowEvents::deliver() {
 // False when the ring is full; what was told is no longer pending. The slot is free, and may be installed
 // again, once its flow_removed is in the ring.
 bool FlowEvents::tell_now(std::uint32_t slot, Flow& flow) {
-  const unsigned shard = flow.spec.owner.shard;
-  const FlowRef self{slot, flow.generation()};
-  const FlowOwner& owner = flow.spec.owner;
+  const FlowMore& more = flows_.more(flow);
+  const FlowOwner& owner = more.spec.owner;
+  const unsigned shard = owner.shard;
+  const FlowRef self{slot, more.generation()};
   if ((flow.pending & kTellLatched) != 0) {
-    if (!push(shard, Event::flow_latched, FlowLatched{self, owner, source_of(flow)})) return false;
+    if (!push(shard, Event::flow_latched, FlowLatched{self, owner, source_of(flow, more)})) return false;
     flow.pending &= static_cast<std::uint8_t>(~kTellLatched);
   }
   if ((flow.pending & kTellIdle) != 0) {

@@ -30,8 +30,8 @@ constexpr std::size_t kScanAhead = 4;             // whose memory is on its way 
 
 // Signalling may come from elsewhere by now, of a phone that has changed its network: a lock that its rule
 // would not give again goes.
-[[nodiscard]] bool may_stay_locked(const Flow& flow) {
-  return !flow.is_locked() || latch_allows(flow.spec, source_of(flow));
+[[nodiscard]] bool may_stay_locked(const Flow& flow, const FlowMore& more) {
+  return !flow.is_locked() || latch_allows(more.spec, source_of(flow, more));
 }
 
 [[nodiscard]] std::uint32_t per_unit(std::uint64_t nanoseconds, std::uint32_t rate) {
@@ -39,12 +39,12 @@ constexpr std::size_t kScanAhead = 4;             // whose memory is on its way 
 }
 
 // What look_at reads.
-void prefetch_look(const Flow& flow) {
+void prefetch_look(const Flow& flow, const FlowMore& more) {
   rte_prefetch0(&flow);
   rte_prefetch0(&flow.rtp);
-  rte_prefetch0(&flow.out);
-  rte_prefetch0(&flow.rtp_history);
-  rte_prefetch0(&flow.spec.idle_timeout_ms);
+  rte_prefetch0(&more.out);
+  rte_prefetch0(&more.rtp_history);
+  rte_prefetch0(&more.spec.idle_timeout_ms);
 }
 
 }  // namespace
@@ -76,7 +76,7 @@ unsigned FlowKeeper::owner_of_slot(std::uint32_t slot) const {
 // The fields that packets read, from the spec. What the latch and the counters hold stays.
 void FlowKeeper::take(Flow& flow, const FlowSpec& spec) {
   constexpr std::uint64_t kAll = ~std::uint64_t{0};
-  flow.spec = spec;
+  more(flow).spec = spec;
   flow.kind = spec.kind;
   flow.realm = static_cast<std::uint8_t>(spec.realm);
   flow.rtcp_mux = spec.rtcp_mux;
@@ -102,18 +102,19 @@ void FlowKeeper::install(const FlowSpec& spec, Nanoseconds now_ns) {
   Flow& flow = flows_[slot];
   // A slot is only used again after its flow_removed. A shard that breaks this loses the old flow, never its
   // event.
-  if (flow.state == FlowState::active) remove({slot, flow.generation()}, flow.spec.owner.shard);
+  if (flow.state == FlowState::active) remove({slot, more(flow).generation()}, more(flow).spec.owner.shard);
   if (flow.state == FlowState::removing) return;
   flow = Flow{};
+  more(flow) = FlowMore{};
   flow.state = FlowState::active;
-  flow.proof = kNoProof;
-  flow.linked_from = kNoSlot;
+  more(flow).proof = kNoProof;
+  more(flow).linked_from = kNoSlot;
   take(flow, spec);
   flow.latch = spec.latch == LatchMode::off ? LatchState::strict : LatchState::open;
-  if (flow.latch == LatchState::strict) set_source(flow, spec.remote);
+  if (flow.latch == LatchState::strict) set_source(flow, more(flow), spec.remote);
   flow.last_ns = now_ns;
   retarget(flow, now_ns);
-  flow.active_index = static_cast<std::uint32_t>(active_.size());
+  more(flow).active_index = static_cast<std::uint32_t>(active_.size());
   active_.push_back(slot);
   context_.counters->realms[spec.realm].flows_active.add();
 }
@@ -121,7 +122,7 @@ void FlowKeeper::install(const FlowSpec& spec, Nanoseconds now_ns) {
 void FlowKeeper::update(const FlowUpdate& update, Nanoseconds now_ns) {
   const FlowSpec& spec = update.spec;
   Flow* flow = owns(spec.self.slot) ? active(spec.self.slot) : nullptr;
-  if (flow == nullptr || flow->generation() != spec.self.generation || !is_place_of(spec)) return;
+  if (flow == nullptr || more(*flow).generation() != spec.self.generation || !is_place_of(spec)) return;
   unlink(flows_, *flow);
   const bool was_strict = flow->latch == LatchState::strict;
   const bool is_strict = spec.latch == LatchMode::off;
@@ -131,8 +132,9 @@ void FlowKeeper::update(const FlowUpdate& update, Nanoseconds now_ns) {
   if (is_strict) {
     forget_proof(*flow, DropReason::flow_latching);
     flow->latch = LatchState::strict;
-    set_source(*flow, spec.remote);
-  } else if (was_strict || update.reopen_latch != 0 || begins_to_send || !may_stay_locked(*flow)) {
+    set_source(*flow, more(*flow), spec.remote);
+  } else if (was_strict || update.reopen_latch != 0 || begins_to_send ||
+             !may_stay_locked(*flow, more(*flow))) {
     reopen(*flow);
   }
   flow->last_ns = now_ns;  // what signalling changed is waited for anew
@@ -147,7 +149,8 @@ void FlowKeeper::reopen(Flow& flow) {
 
 void FlowKeeper::remove(const FlowRef& ref, unsigned shard) {
   Flow* flow = owns(ref.slot) ? active(ref.slot) : nullptr;
-  if (flow == nullptr || flow->generation() != ref.generation || flow->spec.owner.shard != shard) return;
+  if (flow == nullptr || more(*flow).generation() != ref.generation || more(*flow).spec.owner.shard != shard)
+    return;
   unlink(flows_, *flow);
   forget_proof(*flow, DropReason::flow_latching);
   count_loss(*flow);
@@ -158,63 +161,68 @@ void FlowKeeper::remove(const FlowRef& ref, unsigned shard) {
 
 void FlowKeeper::deactivate(Flow& flow) {
   const std::uint32_t last = active_.back();
-  active_[flow.active_index] = last;
-  flows_[last].active_index = flow.active_index;
+  active_[more(flow).active_index] = last;
+  more(flows_[last]).active_index = more(flow).active_index;
   active_.pop_back();
-  Counter& count = context_.counters->realms[flow.spec.realm].flows_active;
+  Counter& count = context_.counters->realms[flow.realm].flows_active;
   count.set(count.get() - 1);
 }
 
 void FlowKeeper::retarget(Flow& flow, Nanoseconds now_ns) {
-  const RealmOptions& realm = context_.realms[flow.spec.realm];
-  const Endpoint target = target_of(flow);
-  flow.out = make_egress(flow.spec.local, target, realm.port, realm.vlan, flow.spec.dscp);
-  if (flow.out.family == Family::none) return;
-  const LocalAddress* own = locals_.find_any(flow.spec.realm, target.address);
+  const FlowSpec& spec = more(flow).spec;
+  Egress& out = more(flow).out;
+  const RealmOptions& realm = context_.realms[spec.realm];
+  const Endpoint target = target_of(flow, more(flow));
+  out = make_egress(spec.local, target, realm.port, realm.vlan, spec.dscp);
+  if (out.family == Family::none) return;
+  const LocalAddress* own = locals_.find_any(spec.realm, target.address);
   if (own == nullptr) return keep_resolved(flow, now_ns);
   // Our own address: flow to flow inside, or, off the media ports, nowhere.
-  flow.out.internal_slot = own->has_media(target.port) ? own->media.slot_of(target.port) : kNoSlot;
-  if (flow.out.internal_slot == kNoSlot) flow.out.family = Family::none;
+  out.internal_slot = own->has_media(target.port) ? own->media.slot_of(target.port) : kNoSlot;
+  if (out.internal_slot == kNoSlot) out.family = Family::none;
 }
 
 // The kernel sees none of our packets: it resolves when asked, and keeps what it is told is in use, also for
 // a stream that is on hold.
 void FlowKeeper::keep_resolved(Flow& flow, Nanoseconds now_ns) {
-  if (flow.out.family == Family::none || flow.out.internal_slot != kNoSlot) return;
-  (void)neighbours_.resolve(flow.out, flow.spec.realm, now_ns);
+  Egress& out = more(flow).out;
+  if (out.family == Family::none || out.internal_slot != kNoSlot) return;
+  (void)neighbours_.resolve(out, flow.realm, now_ns);
 }
 
 LatchProof* FlowKeeper::proof_for(std::uint32_t slot, Flow& flow) {
-  if (flow.proof != kNoProof) return &proofs_[flow.proof];
+  std::uint16_t& index = more(flow).proof;
+  if (index != kNoProof) return &proofs_[index];
   if (free_proofs_.empty()) return nullptr;
-  flow.proof = free_proofs_.back();
+  index = free_proofs_.back();
   free_proofs_.pop_back();
-  LatchProof& proof = proofs_[flow.proof];
+  LatchProof& proof = proofs_[index];
   proof = LatchProof{};
   proof.slot = slot;
   return &proof;
 }
 
 void FlowKeeper::release_proof(Flow& flow) {
-  if (flow.proof == kNoProof) return;
-  proofs_[flow.proof].slot = kNoSlot;
-  proofs_[flow.proof].held_count = 0;
-  free_proofs_.push_back(flow.proof);
-  flow.proof = kNoProof;
+  std::uint16_t& index = more(flow).proof;
+  if (index == kNoProof) return;
+  proofs_[index].slot = kNoSlot;
+  proofs_[index].held_count = 0;
+  free_proofs_.push_back(index);
+  index = kNoProof;
 }
 
 void FlowKeeper::forget_proof(Flow& flow, DropReason reason) {
-  if (flow.proof == kNoProof) return;
-  LatchProof& proof = proofs_[flow.proof];
+  if (more(flow).proof == kNoProof) return;
+  LatchProof& proof = proofs_[more(flow).proof];
   for (std::uint8_t i = 0; i < proof.held_count; ++i) accounts_.drop(proof.held[i], reason);
-  flow.dropped += proof.held_count;
+  more(flow).dropped += proof.held_count;
   release_proof(flow);
 }
 
 void FlowKeeper::lock(std::uint32_t slot, Flow& flow, const Endpoint& source, Nanoseconds now_ns) {
   unlink(flows_, flow);
   flow.latch = LatchState::locked;
-  set_source(flow, source);
+  set_source(flow, more(flow), source);
   retarget(flow, now_ns);
   context_.counters->latches.add();
   events_.tell(slot, kTellLatched);
@@ -222,13 +230,14 @@ void FlowKeeper::lock(std::uint32_t slot, Flow& flow, const Endpoint& source, Na
 
 Flow* FlowKeeper::rtp_of(std::uint32_t slot, const Flow& rtcp) {
   Flow* rtp = slot == 0 || !owns(slot - 1) ? nullptr : active(slot - 1);
-  return rtp != nullptr && rtp->kind == FlowKind::rtp && rtp->generation() == rtcp.generation() ? rtp
-                                                                                                : nullptr;
+  return rtp != nullptr && rtp->kind == FlowKind::rtp && more(*rtp).generation() == more(rtcp).generation()
+             ? rtp
+             : nullptr;
 }
 
 RtcpStatistics& FlowKeeper::rtcp_of(std::uint32_t slot, const Flow& flow) {
   RtcpStatistics& rtcp = flows_.rtcp(slot);
-  if (rtcp.generation != flow.generation()) rtcp = {.generation = flow.generation()};
+  if (rtcp.generation != more(flow).generation()) rtcp = {.generation = more(flow).generation()};
   return rtcp;
 }
 
@@ -237,9 +246,9 @@ void FlowKeeper::heard_control(std::uint32_t slot, const Flow& flow, std::span<c
   if (flow.kind == FlowKind::rtcp) {
     if (Flow* rtp = rtp_of(slot, flow)) heard(slot - 1, *rtp, now_ns);
   }
-  const FlowRef to = flow.spec.pair;
+  const FlowRef to = more(flow).spec.pair;
   const Flow* pair = owns(to.slot) ? active(to.slot) : nullptr;
-  if (pair == nullptr || pair->generation() != to.generation) return;
+  if (pair == nullptr || more(*pair).generation() != to.generation) return;
   read_reports(packet, rtcp_of(slot, flow), rtcp_of(to.slot, *pair), now_ns);
 }
 
@@ -256,8 +265,8 @@ void FlowKeeper::tell_active(std::uint32_t slot, Flow& flow) {
 // Net gaps since the last look; the realm's counter never goes back, so what arrives late afterwards stays
 // counted.
 void FlowKeeper::count_loss(Flow& flow) {
-  std::uint32_t& reported = flow.rtp_history.reported_lost;
-  const std::uint32_t lost = flow.rtp.lost(flow.rtp_history);
+  std::uint32_t& reported = more(flow).rtp_history.reported_lost;
+  const std::uint32_t lost = flow.rtp.lost(more(flow).rtp_history);
   if (lost <= reported) return;
   context_.counters->realms[flow.realm].media_lost_packets.add(lost - reported);
   reported = lost;
@@ -265,10 +274,10 @@ void FlowKeeper::count_loss(Flow& flow) {
 
 void FlowKeeper::look_at(Flow& flow, std::uint32_t slot, Nanoseconds now_ns) {
   count_loss(flow);
-  if (is_settling_due(flow)) settle(flows_, flow);
+  if (is_settling_due(flows_, flow)) settle(flows_, flow);
   keep_resolved(flow, now_ns);
-  const Nanoseconds limit = Nanoseconds{flow.spec.idle_timeout_ms} * kMillisecond;
-  if (!flow.spec.reports_idle || limit == 0 || flow.idle_told || now_ns - flow.last_ns < limit) return;
+  const Nanoseconds limit = Nanoseconds{more(flow).spec.idle_timeout_ms} * kMillisecond;
+  if (!more(flow).spec.reports_idle || limit == 0 || flow.idle_told || now_ns - flow.last_ns < limit) return;
   flow.idle_told = true;
   events_.tell(slot, kTellIdle);
   flow.pending &= static_cast<std::uint8_t>(~kTellActive);  // after it: the flow stays on its list
@@ -282,7 +291,10 @@ void FlowKeeper::scan(Nanoseconds now_ns) {
                             static_cast<std::size_t>(kScanPeriod / kMicrosecond);
   for (std::size_t n = std::min({share + 1, active_.size(), kScanAtMost}); n > 0; --n) {
     if (scan_at_ >= active_.size()) scan_at_ = 0;
-    if (scan_at_ + kScanAhead < active_.size()) prefetch_look(flows_[active_[scan_at_ + kScanAhead]]);
+    if (scan_at_ + kScanAhead < active_.size()) {
+      const Flow& soon = flows_[active_[scan_at_ + kScanAhead]];
+      prefetch_look(soon, more(soon));
+    }
     const std::uint32_t slot = active_[scan_at_++];
     look_at(flows_[slot], slot, now_ns);
   }

@@ -60,7 +60,7 @@ class FlowKeeper {
   void forget_proof(Flow& flow, DropReason reason);
   // Gives the proof back; the held packets are the caller's.
   void release_proof(Flow& flow);
-  [[nodiscard]] LatchProof& proof(const Flow& flow) { return proofs_[flow.proof]; }
+  [[nodiscard]] LatchProof& proof(const Flow& flow) { return proofs_[more(flow).proof]; }
   void lock(std::uint32_t slot, Flow& flow, const Endpoint& source, Nanoseconds now_ns);
   // Where packets leave has changed: the egress is made anew.
   void retarget(Flow& flow, Nanoseconds now_ns);
@@ -85,6 +85,7 @@ class FlowKeeper {
   [[nodiscard]] const std::vector<std::uint32_t>& active_slots() const { return active_; }
 
  private:
+  [[nodiscard]] FlowMore& more(const Flow& flow) { return flows_.more(flow); }
   [[nodiscard]] bool is_place_of(const FlowSpec& spec) const;
   void take(Flow& flow, const FlowSpec& spec);
   void tell_active(std::uint32_t slot, Flow& flow);

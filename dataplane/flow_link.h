@@ -13,18 +13,14 @@
 namespace sallyport::dp {
 
 // Of `slot`, whose packets leave by `pair`: its out is resolved and leads to no flow of ours.
-void link(FlowTable& flows, std::uint32_t slot, Flow& pair);
+void link(FlowTable& flows, std::uint32_t slot, const Flow& pair);
 // Ends the flow's link to its pair, and the one to the flow. Before its spec changes.
 void unlink(FlowTable& flows, Flow& flow);
 // What a linked flow has sent since the last time goes to its pair's counters. The difference is kept in 32
 // bits: to be called before that is too little.
-void settle(FlowTable& flows, Flow& flow);
+void settle(FlowTable& flows, const Flow& flow);
 // True when settle should be called.
-[[nodiscard]] inline bool is_settling_due(const Flow& flow) {
-  constexpr std::uint32_t kMuch = 1u << 30;
-  return flow.out_family != Family::none &&
-         static_cast<std::uint32_t>(flow.bytes) - flow.settled_bytes >= kMuch;
-}
+[[nodiscard]] bool is_settling_due(FlowTable& flows, const Flow& flow);
 
 // The counters as the contract gives them.
 [[nodiscard]] FlowCounters counters_of(FlowTable& flows, std::uint32_t slot);

@@ -33,7 +33,7 @@ void FlowSnapshot::fill(const FlowKeeper& keeper, FlowTable& flows) {
   const std::vector<std::uint32_t>& slots = keeper.active_slots();
   const std::size_t end = std::min({rows_.size() + kRowsATurn, slots.size(), limit_});
   for (std::size_t i = rows_.size(); i < end; ++i) {
-    rows_.push_back({flows[slots[i]].spec, counters_of(flows, slots[i])});
+    rows_.push_back({flows.more(flows[slots[i]]).spec, counters_of(flows, slots[i])});
   }
   const bool all = rows_.size() >= std::min(slots.size(), limit_);
   state_.store(all ? State::done : State::asked, std::memory_order_release);

@@ -35,9 +35,10 @@ std::size_t mapped_bytes(std::size_t slots) {
 
 }  // namespace
 
-FlowTable::FlowTable(std::size_t slots) : slots_(slots) {
+FlowTable::FlowTable(std::size_t slots) : odd_((slots + 1) / 2), slots_(slots) {
   if (slots == 0) return;
   rtcp_ = static_cast<RtcpStatistics*>(reserve(slots * sizeof(RtcpStatistics)));
+  more_ = static_cast<FlowMore*>(reserve(slots * sizeof(FlowMore)));
   mapping_ = reserve(mapped_bytes(slots));
   void* memory = mapping_;
   std::size_t room = mapped_bytes(slots);
@@ -51,6 +52,7 @@ FlowTable::FlowTable(std::size_t slots) : slots_(slots) {
 FlowTable::~FlowTable() {
   if (flows_ == nullptr) return;
   munmap(mapping_, mapped_bytes(slots_));
+  munmap(more_, slots_ * sizeof(FlowMore));
   munmap(rtcp_, slots_ * sizeof(RtcpStatistics));
 }
 

@@ -27,13 +27,23 @@ class FlowTable {
   FlowTable& operator=(const FlowTable&) = delete;
 
   [[nodiscard]] std::size_t size() const { return slots_; }
-  [[nodiscard]] Flow& operator[](std::uint32_t slot) { return flows_[slot]; }  // slot < size()
+  [[nodiscard]] Flow& operator[](std::uint32_t slot) { return flows_[place(slot)]; }  // slot < size()
+  // The other part of a flow of this table.
+  [[nodiscard]] FlowMore& more(const Flow& flow) { return more_[&flow - flows_]; }
   // What RTCP has said of that slot's flow; memory of its own, so that flows without RTCP touch none of it.
   [[nodiscard]] RtcpStatistics& rtcp(std::uint32_t slot) { return rtcp_[slot]; }
 
  private:
+  // Even slots before odd ones: RTP, which is nearly all that comes, lies side by side, and RTCP apart from
+  // it.
+  [[nodiscard]] std::size_t place(std::uint32_t slot) const {
+    return (slot >> 1) + ((slot & 1) != 0 ? odd_ : 0);
+  }
+
   void* mapping_ = nullptr;  // of flows_, with what its alignment takes
   Flow* flows_ = nullptr;
+  FlowMore* more_ = nullptr;
+  std::size_t odd_ = 0;  // place of slot 1
   RtcpStatistics* rtcp_ = nullptr;
   std::size_t slots_ = 0;
 };

@@ -18,10 +18,10 @@ constexpr std::size_t kUdptlBytes = 3;  // T.38 9.1: sequence number, and a prim
   return {view.data + view.payload, view.payload_bytes};
 }
 
-[[nodiscard]] bool from_own_source(const Flow& flow, const PacketView& view) {
+[[nodiscard]] bool from_own_source(FlowTable& flows, const Flow& flow, const PacketView& view) {
   if (view.family != flow.source_family || be16(view.source_port) != flow.source_port) return false;
   if (view.family == Family::v4) return std::memcmp(view.source_bytes(), flow.source_v4.data(), 4) == 0;
-  return std::memcmp(view.source_bytes(), flow.source.data(), flow.source.size()) == 0;
+  return std::memcmp(view.source_bytes(), flows.more(flow).source.data(), sizeof(AddressBytes)) == 0;
 }
 
 [[nodiscard]] Behind behind_header(const Flow& flow) {
@@ -111,7 +111,7 @@ void Relay::arrive(rte_mbuf* packet, const PacketView& view, std::uint32_t slot,
       media.kind == MediaKind::rtcp && (media.flow->kind == FlowKind::rtcp || media.flow->rtcp_mux);
   meta(packet).slot = slot;
   if (!media.flow->knows_source()) return latch(media, now_ns);
-  if (!from_own_source(*media.flow, view)) return refuse_or_move(media, now_ns);
+  if (!from_own_source(flows_, *media.flow, view)) return refuse_or_move(media, now_ns);
   if (media.flow->latch == LatchState::moving) [[unlikely]]
     keep_source(*media.flow);
   accept(media, now_ns);
@@ -133,9 +133,9 @@ void Relay::refuse_or_move(MediaPacket& media, Nanoseconds now_ns) {
 // The SSRC is 32 bits that only the source and its listener know.
 bool Relay::may_move(MediaPacket& media, Nanoseconds now_ns) {
   const Flow& flow = *media.flow;
-  if (!flow.is_locked() || flow.spec.relatch_after_ms == 0) return false;
-  if (now_ns - flow.last_ns < Nanoseconds{flow.spec.relatch_after_ms} * kMillisecond) return false;
-  if (media.view.source_endpoint().address != source_of(flow).address) return false;
+  if (!flow.is_locked() || more(flow).spec.relatch_after_ms == 0) return false;
+  if (now_ns - flow.last_ns < Nanoseconds{more(flow).spec.relatch_after_ms} * kMillisecond) return false;
+  if (media.view.source_endpoint().address != source_of(flow, more(flow)).address) return false;
   if (!udp_checksum_right(media.view) || sanity(media) != kPass) return false;
   if (flow.kind == FlowKind::rtcp) return rtcp_vouched(media);
   return media.rtp_read && flow.rtp.received != 0 && media.rtp.ssrc == flow.rtp.ssrc;
@@ -148,9 +148,9 @@ bool Relay::rtcp_vouched(const MediaPacket& media) {
   const Flow* rtp = keeper_.rtp_of(media.slot, *media.flow);
   if (rtp == nullptr) return false;
   if (!rtp->is_locked()) return !rtp->may_send;
-  const Endpoint locked = source_of(*rtp);
+  const Endpoint locked = source_of(*rtp, more(*rtp));
   const Endpoint source = media.view.source_endpoint();
-  const FlowSpec& spec = media.flow->spec;
+  const FlowSpec& spec = more(*media.flow).spec;
   const bool port_fits = source.port == locked.port + 1 || source.port == spec.remote.port ||
                          spec.latch == LatchMode::same_address;
   if (source.address != locked.address || !port_fits) return false;
@@ -158,7 +158,7 @@ bool Relay::rtcp_vouched(const MediaPacket& media) {
 }
 
 void Relay::drop(const MediaPacket& media, DropReason reason) {
-  media.flow->dropped += 1;
+  more(*media.flow).dropped += 1;
   accounts_.drop(media.packet, reason);
 }
 
@@ -166,9 +166,10 @@ void Relay::drop(const MediaPacket& media, DropReason reason) {
 // source's good packet may count.
 void Relay::latch(MediaPacket& media, Nanoseconds now_ns) {
   const Flow& flow = *media.flow;
-  if (!latch_allows(flow.spec, media.view.source_endpoint())) return drop(media, DropReason::flow_source);
+  if (!latch_allows(more(flow).spec, media.view.source_endpoint()))
+    return drop(media, DropReason::flow_source);
   if (!udp_checksum_right(media.view)) return drop(media, DropReason::udp_checksum);
-  if (!flow.spec.may_latch) return drop(media, DropReason::flow_no_remote);
+  if (!more(flow).spec.may_latch) return drop(media, DropReason::flow_no_remote);
   if (const DropReason reason = no_proof(media); reason != kPass) return drop(media, reason);
   const bool only_receives = flow.kind == FlowKind::rtp && !flow.may_send;
   prove(media, only_receives ? 1 : proof_of(flow.kind), now_ns);
@@ -251,20 +252,21 @@ void Relay::accept(MediaPacket& media, Nanoseconds now_ns) {
   if (reason == kPass || reason == DropReason::flow_keep_alive) keeper_.heard(media.slot, flow, now_ns);
   if (reason != kPass) return drop(media, reason);
   if (media.control) keeper_.heard_control(media.slot, flow, payload_of(media.view), now_ns);
-  if (flow.packets == 0 && flow.first_ns == 0) flow.first_ns = now_ns;
-  if (media.rtp_read) flow.rtp.add(media.rtp, flow.rtp_history, now_ns);
+  if (flow.packets == 0 && more(flow).first_ns == 0) more(flow).first_ns = now_ns;
+  if (media.rtp_read) flow.rtp.add(media.rtp, more(flow).rtp_history, now_ns);
   accounts_.counters().realms[flow.realm].media_received_packets.add();
   relay(media, now_ns);
 }
 
 void Relay::relay(MediaPacket& media, Nanoseconds now_ns) {
   if (leave_by_link(media, now_ns)) return;
-  const FlowRef to = media.flow->spec.pair;
+  const FlowRef to = more(*media.flow).spec.pair;
   Flow* pair = keeper_.owns(to.slot) ? keeper_.active(to.slot) : nullptr;
-  if (pair == nullptr || pair->generation() != to.generation) return drop(media, DropReason::flow_no_pair);
-  if (!pair->spec.may_receive && !media.control) return drop(media, DropReason::flow_direction);
-  if (pair->out.family == Family::none) return drop(media, DropReason::flow_no_remote);
-  if (pair->out.internal_slot != kNoSlot) return go_inside(media, *pair, now_ns);
+  if (pair == nullptr || more(*pair).generation() != to.generation)
+    return drop(media, DropReason::flow_no_pair);
+  if (!more(*pair).spec.may_receive && !media.control) return drop(media, DropReason::flow_direction);
+  if (more(*pair).out.family == Family::none) return drop(media, DropReason::flow_no_remote);
+  if (more(*pair).out.internal_slot != kNoSlot) return go_inside(media, *pair, now_ns);
   send(media, *pair, now_ns);
 }
 
@@ -272,8 +274,8 @@ void Relay::count(MediaPacket& media, Flow& pair) {
   Flow& flow = *media.flow;
   flow.packets += 1;
   flow.bytes += media.view.payload_bytes;
-  pair.sent_packets += 1;
-  pair.sent_bytes += media.view.payload_bytes;
+  more(pair).sent_packets += 1;
+  more(pair).sent_bytes += media.view.payload_bytes;
   accounts_.counters().realms[pair.realm].media_sent_packets.add();
 }
 
@@ -287,7 +289,7 @@ bool Relay::leave_by_link(MediaPacket& media, Nanoseconds now_ns) {
     return false;
   }
   const WayOut& way = ways_[flow.out_realm];
-  if (!way.write(flow, media.view, *media.packet)) return false;
+  if (!way.write(flow, more(flow), media.view, *media.packet)) return false;
   flow.packets += 1;
   flow.bytes += media.view.payload_bytes;
   accounts_.counters().realms[flow.out_realm].media_sent_packets.add();
@@ -297,7 +299,7 @@ bool Relay::leave_by_link(MediaPacket& media, Nanoseconds now_ns) {
 
 void Relay::send(MediaPacket& media, Flow& pair, Nanoseconds now_ns) {
   if (waiting_.is_due(now_ns)) retry(now_ns);  // what came before leaves before
-  switch (neighbours_.resolve(pair.out, pair.realm, now_ns)) {
+  switch (neighbours_.resolve(more(pair).out, pair.realm, now_ns)) {
     case NextHopState::no_route:
       return drop(media, DropReason::no_route);
     case NextHopState::unresolved:
@@ -306,15 +308,15 @@ void Relay::send(MediaPacket& media, Flow& pair, Nanoseconds now_ns) {
       break;
   }
   const std::size_t udp_bytes = media.view.payload_bytes + kUdpBytes;
-  if (in_place(media) && udp_bytes <= sender_.unfragmented_bytes(pair.out)) {
-    if (const DropReason reason = rewrite(media, pair.out); reason != kPass) return drop(media, reason);
+  if (in_place(media) && udp_bytes <= sender_.unfragmented_bytes(more(pair).out)) {
+    if (const DropReason reason = rewrite(media, more(pair).out); reason != kPass) return drop(media, reason);
     count(media, pair);
-    if (pair.spec.may_receive) link(flows_, media.slot, pair);
-    return tx_.push(pair.out.port, media.packet);
+    if (more(pair).spec.may_receive) link(flows_, media.slot, pair);
+    return tx_.push(more(pair).out.port, media.packet);
   }
   // Larger than the egress takes, or not in one piece: made anew, in fragments where it must be.
-  const std::uint16_t checksum = relayed_checksum(media.view, media.flow->in_sum, pair.out);
-  if (!sender_.send(pair.out, payload_of(media.view), checksum, meta(media.packet))) {
+  const std::uint16_t checksum = relayed_checksum(media.view, more(*media.flow).in_sum, more(pair).out);
+  if (!sender_.send(more(pair).out, payload_of(media.view), checksum, meta(media.packet))) {
     return drop(media, DropReason::no_buffer);
   }
   count(media, pair);
@@ -324,8 +326,8 @@ void Relay::send(MediaPacket& media, Flow& pair, Nanoseconds now_ns) {
 void Relay::wait(MediaPacket& media, Nanoseconds now_ns) {
   const Nanoseconds until = media.until_ns != 0 ? media.until_ns : now_ns + MediaWait::kTime;
   if (now_ns >= until || !in_place(media)) return drop(media, DropReason::no_neighbour);
-  if (const auto gone = waiting_.add({media.packet, media.slot, media.flow->generation(), until})) {
-    media.flow->dropped += 1;
+  if (const auto gone = waiting_.add({media.packet, media.slot, more(*media.flow).generation(), until})) {
+    more(*media.flow).dropped += 1;
     accounts_.drop(gone->packet, DropReason::no_neighbour);
   }
 }
@@ -344,7 +346,7 @@ void Relay::resume(const WaitingMedia& waited, Nanoseconds now_ns) {
   media.flow = keeper_.active(waited.slot);
   const std::span head{rte_pktmbuf_mtod(waited.packet, const std::uint8_t*), waited.packet->data_len};
   const bool read = view_packet(head, waited.packet->pkt_len, meta(waited.packet).reassembled, view) == kPass;
-  if (media.flow == nullptr || media.flow->generation() != waited.generation || !read) {
+  if (media.flow == nullptr || more(*media.flow).generation() != waited.generation || !read) {
     return accounts_.drop(waited.packet, DropReason::no_neighbour);
   }
   media.kind = media_kind(payload_of(media.view));
@@ -361,8 +363,8 @@ void Relay::abandon() {
 void Relay::go_inside(MediaPacket& media, Flow& pair, Nanoseconds now_ns) {
   if (++meta(media.packet).hops > kMaxHops) return drop(media, DropReason::flow_hops);
   if (!in_place(media)) return drop(media, DropReason::mtu);
-  const std::uint32_t slot = pair.out.internal_slot;
-  if (const DropReason reason = rewrite(media, pair.out); reason != kPass) return drop(media, reason);
+  const std::uint32_t slot = more(pair).out.internal_slot;
+  if (const DropReason reason = rewrite(media, more(pair).out); reason != kPass) return drop(media, reason);
   count(media, pair);
   if (!keeper_.owns(slot)) return handoff_.give(keeper_.owner_of_slot(slot), media.packet, slot);
   PacketView view;
@@ -382,7 +384,7 @@ bool Relay::in_place(const MediaPacket& media) const {
 DropReason Relay::rewrite(MediaPacket& media, const Egress& out) {
   rte_mbuf* packet = media.packet;
   const PacketView& view = media.view;
-  const std::uint16_t checksum = relayed_checksum(view, media.flow->in_sum, out);
+  const std::uint16_t checksum = relayed_checksum(view, more(*media.flow).in_sum, out);
   const auto headers = static_cast<std::uint16_t>(header_bytes(out, false));
   const auto udp_bytes = static_cast<std::uint16_t>(view.payload_bytes + kUdpBytes);
   if (packet->data_off + view.l4 < headers) return DropReason::no_buffer;

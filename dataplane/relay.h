@@ -52,6 +52,7 @@ class Relay {
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
 
  private:
+  [[nodiscard]] FlowMore& more(const Flow& flow) { return flows_.more(flow); }
   void latch(MediaPacket& media, Nanoseconds now_ns);
   void refuse_or_move(MediaPacket& media, Nanoseconds now_ns);
   void keep_source(Flow& flow);

@@ -173,7 +173,7 @@ void Turn::prefetch_flow(const Step& step) {
   const Flow& flow = (*context_.flows)[step.slot];
   rte_prefetch0(&flow);
   rte_prefetch0(&flow.packets);
-  if (step.view.family == Family::v6) rte_prefetch0(&flow.source);
+  if (step.view.family == Family::v6) rte_prefetch0(&context_.flows->more(flow).source);
 }
 
 void Turn::dispatch(rte_mbuf* packet, Step& step, Nanoseconds now_ns) {

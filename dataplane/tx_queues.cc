@@ -25,9 +25,10 @@ void take_back(Flow& flow, FlowTable& flows, std::uint64_t bytes) {
   if (flow.packets == 0) return;
   flow.packets -= 1;
   flow.bytes -= std::min(flow.bytes, bytes);
-  flow.dropped += 1;
-  if (flow.out_family != Family::none || flow.spec.pair.slot >= flows.size()) return;
-  Flow& pair = flows[flow.spec.pair.slot];
+  FlowMore& more = flows.more(flow);
+  more.dropped += 1;
+  if (flow.out_family != Family::none || more.spec.pair.slot >= flows.size()) return;
+  FlowMore& pair = flows.more(flows[more.spec.pair.slot]);
   pair.sent_packets -= std::min<std::uint64_t>(pair.sent_packets, 1);
   pair.sent_bytes -= std::min(pair.sent_bytes, bytes);
 }

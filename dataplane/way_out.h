@@ -25,10 +25,12 @@ class WayOut {
 
   [[nodiscard]] std::uint8_t port() const { return port_; }
 
-  // New headers before the same payload, by what `flow` is linked to; the UDP header keeps its place, so only
-  // the front of the mbuf moves. The packet is one segment that `view` describes. False, and nothing is done:
-  // too large for the egress, no room in front, or no checksum came and IPv6 wants one.
-  [[nodiscard]] bool write(const Flow& flow, const PacketView& view, rte_mbuf& packet) const {
+  // New headers before the same payload, by what `flow` is linked to (of IPv6 `more`, its other part, has the
+  // addresses); the UDP header keeps its place, so only the front of the mbuf moves. The packet is one
+  // segment that `view` describes. False, and nothing is done: too large for the egress, no room in front, or
+  // no checksum came and IPv6 wants one.
+  [[nodiscard]] bool write(const Flow& flow, const FlowMore& more, const PacketView& view,
+                           rte_mbuf& packet) const {
     const bool v4 = flow.out_family == Family::v4;
     const std::size_t udp_bytes = view.payload_bytes + kUdpBytes;
     const std::size_t headers = link_bytes_ + (v4 ? kIpv4Bytes : kIpv6Bytes);
@@ -42,7 +44,7 @@ class WayOut {
     packet.ol_flags &=
         RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT;  // no word of the ingress's about VLAN or checksums
     write_udp(udp, flow, udp_bytes, view.udp_checksum);
-    std::uint8_t* const ip = v4 ? write_ipv4(udp, flow, udp_bytes) : write_ipv6(udp, flow, udp_bytes);
+    std::uint8_t* const ip = v4 ? write_ipv4(udp, flow, udp_bytes) : write_ipv6(udp, flow, more, udp_bytes);
     write_link(ip - link_bytes_, flow, v4);
     return true;
   }
@@ -90,15 +92,16 @@ class WayOut {
     return at;
   }
 
-  static std::uint8_t* write_ipv6(std::uint8_t* udp, const Flow& flow, std::size_t udp_bytes) {
+  static std::uint8_t* write_ipv6(std::uint8_t* udp, const Flow& flow, const FlowMore& more,
+                                  std::size_t udp_bytes) {
     std::uint8_t* const at = udp - kIpv6Bytes;
     put16(at, 0x6000u | static_cast<unsigned>(flow.out_dscp) << 6);
     put16(at + 2, 0);
     put16(at + 4, udp_bytes);
     at[6] = kUdp;
     at[7] = kHopLimit;
-    std::memcpy(at + 8, flow.out_source_v6.data(), 16);
-    std::memcpy(at + 24, flow.out_destination_v6.data(), 16);
+    std::memcpy(at + 8, more.out_source_v6.data(), 16);
+    std::memcpy(at + 24, more.out_destination_v6.data(), 16);
     return at;
   }
 
