@@ -48,6 +48,8 @@ struct PacketView {
   std::uint16_t udp_checksum = 0;  // as on the wire, not swapped
   bool udp_verified = false;       // the device has found it right
 
+  friend bool operator==(const PacketView&, const PacketView&) = default;
+
   [[nodiscard]] const std::uint8_t* source_bytes() const {
     return data + l3 + (family == Family::v4 ? 12 : 8);
   }
