@@ -8,11 +8,12 @@
 #include <rte_ring.h>
 
 #include <cstring>
-#include <stdexcept>
 
 #include "controlplane/cli/process.h"
 #include "controlplane/config/load.h"
 #include "dataplane/layout.h"
+#include "perf/common/must.h"
+#include "perf/common/octets.h"
 
 namespace sallyport::perf {
 namespace {
@@ -21,23 +22,6 @@ constexpr unsigned kWirePackets = 4096;
 constexpr unsigned kPoolPackets = 16'383;
 constexpr std::size_t kIpAt = 14, kUdpAt = 34, kPayloadAt = 42;
 constexpr std::array<std::uint8_t, 6> kPeerMac{2, 0, 0, 0, 0, 9};
-
-void must(bool good, const std::string& what) {
-  if (!good) throw std::runtime_error(what);
-}
-
-void put16(std::uint8_t* at, std::size_t value) {
-  at[0] = static_cast<std::uint8_t>(value >> 8);
-  at[1] = static_cast<std::uint8_t>(value);
-}
-
-// RFC 1071, as it stands in the packet.
-std::uint16_t checksum(const std::uint8_t* at, std::size_t bytes, std::uint32_t sum) {
-  for (std::size_t i = 0; i + 1 < bytes; i += 2) sum += static_cast<std::uint32_t>(at[i] << 8 | at[i + 1]);
-  if (bytes % 2 != 0) sum += static_cast<std::uint32_t>(at[bytes - 1] << 8);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<std::uint16_t>(~sum);
-}
 
 void write_frame(std::uint8_t* at, const Endpoint& from, const Endpoint& to, std::string_view text) {
   const std::size_t udp_bytes = 8 + text.size();
@@ -51,13 +35,11 @@ void write_frame(std::uint8_t* at, const Endpoint& from, const Endpoint& to, std
   at[kIpAt + 9] = 17;
   std::memcpy(at + kIpAt + 12, from.address.bytes().data(), 4);
   std::memcpy(at + kIpAt + 16, to.address.bytes().data(), 4);
-  put16(at + kIpAt + 10, checksum(at + kIpAt, 20, 0));
   put16(at + kUdpAt, from.port);
   put16(at + kUdpAt + 2, to.port);
   put16(at + kUdpAt + 4, udp_bytes);
   std::memcpy(at + kPayloadAt, text.data(), text.size());
-  const auto pseudo = static_cast<std::uint32_t>(17 + udp_bytes);
-  put16(at + kUdpAt + 6, checksum(at + kIpAt + 12, 8 + udp_bytes, pseudo));
+  put_checksums(at + kIpAt, udp_bytes);
 }
 
 Endpoint endpoint_at(const std::uint8_t* address, const std::uint8_t* port) {

@@ -56,7 +56,8 @@ def series(command):
 
 
 def profile(command, groups, thread=""):
-    """Share of the samples by group: a list of (name, substrings of symbols), the first that fits counts.
+    """Share of the samples by group: a list of (name, substrings of symbols or of libraries without any), the first
+    that fits counts.
 
     `thread`: only of threads whose name holds this. None where this machine cannot sample.
     """
@@ -66,21 +67,22 @@ def profile(command, groups, thread=""):
     record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "1999", "-o", str(data), "--", *map(str, command)]
     if subprocess.run(record, cwd=ROOT, capture_output=True, check=False).returncode != 0:
         return None
-    text = subprocess.run(["perf", "report", "-q", "--stdio", "-s", "comm,symbol", "-i", str(data)], cwd=ROOT,
+    text = subprocess.run(["perf", "report", "-q", "--stdio", "-t", ";", "-s", "comm,dso,symbol", "-i", str(data)], cwd=ROOT,
                           capture_output=True, text=True, check=False).stdout
     data.unlink(missing_ok=True)
     shares = {name: 0.0 for name, _ in groups}
     shares["other"] = 0.0
     for line in text.splitlines():
-        share, _, rest = line.strip().partition("%")
-        name, _, symbol = rest.strip().partition(" ")
         try:
-            value = float(share)
+            share, name, library, symbol = (word.strip() for word in line.split(";", 3))
+            value = float(share.rstrip("%"))
         except ValueError:
             continue
         if thread not in name:
             continue
-        name = next((name for name, parts in groups if any(part in symbol for part in parts)), "other")
-        shares[name] += value
+        if "] 0x" in symbol:  # of a library without names
+            symbol = library
+        group = next((group for group, parts in groups if any(part in symbol for part in parts)), "other")
+        shares[group] += value
     total = sum(shares.values())
     return {name: 100 * share / total for name, share in shares.items()} if total > 1 else None

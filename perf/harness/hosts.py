@@ -4,14 +4,24 @@
 straight0 joins near and far without anybody between: what the sender and the receiver cost by themselves.
 """
 import contextlib
-import ctypes
+import importlib.util
 import os
 import pathlib
 import signal
 import subprocess
-import threading
 
 from . import build
+
+
+def _lab_netns():
+    """The lab's module of namespaces; its package is called harness as well, so it is loaded by its place."""
+    spec = importlib.util.spec_from_file_location("lab_netns", build.ROOT / "deploy" / "harness" / "netns.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+inside = _lab_netns().inside  # calls a function in a namespace
 
 NEAR, SBC, FAR = "pf-near", "pf-sbc", "pf-far"
 STRAIGHT_NEAR, STRAIGHT_FAR = "203.0.113.1", "203.0.113.2"
@@ -19,7 +29,6 @@ NEAR_IP, ACCESS_IP, CORE_IP, FAR_IP = "198.51.100.20", "198.51.100.1", "192.0.2.
 PAIRS = [(NEAR, "eth0", SBC, "access0"), (FAR, "eth0", SBC, "core0"), (NEAR, "straight0", FAR, "straight0")]
 MEDIA_FROM = 10_000
 _HUGEPAGES = pathlib.Path("/proc/sys/vm/nr_hugepages")
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def run(space, *words, check=True):
@@ -42,27 +51,6 @@ def stop(process, limit=10):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(5)
-
-
-def inside(space, function, *args):
-    """Calls it in that namespace, on a thread of its own, since setns moves only one."""
-    box = {}
-
-    def body():
-        try:
-            with open(f"/run/netns/{space}", "rb") as there:
-                if _libc.setns(there.fileno(), 0x40000000) != 0:
-                    raise OSError(ctypes.get_errno(), f"setns {space}")
-            box["value"] = function(*args)
-        except OSError as error:
-            box["error"] = error
-
-    thread = threading.Thread(target=body)
-    thread.start()
-    thread.join()
-    if "error" in box:
-        raise box["error"]
-    return box["value"]
 
 
 def mac(space, device):

@@ -12,14 +12,16 @@ from . import build
 TARGETS = ["relay_bench"]
 FILES = {"1,000 flows": (1_000, "ordered"), "200,000 flows, random order": (200_000, "shuffled")}
 MODES = ["io", "5tswap", "csum"]
-GROUPS = [("pcap device, rx", ["eth_pcap_rx", "memcpy", "memmove"]),
-          ("pcap device, tx and pool", ["eth_tx_drop", "mempool", "pktmbuf_free", "ring_mp", "common_ring"]),
-          ("read headers, classify", ["view_packet", "classify", "LocalTable", "Turn::look", "media_kind"]),
-          ("flow, source, police, rewrite", ["Relay::"]),
-          ("RTP", ["read_rtp", "RtpStatistics"]),
-          ("headers out", ["write_headers", "write_udp", "checksum"]),
+GROUPS = [("pcap device", ["librte_net_pcap", "eth_pcap", "eth_tx_drop"]),
+          ("packet pool", ["mempool", "pktmbuf", "ring_mp", "common_ring"]),
+          ("read headers, classify", ["Turn::look", "view_", "classify"]),
+          ("wait for flows", ["Turn::prefetch"]),
+          ("source, police, RTP", ["Relay::arrive", "Relay::accept", "sanity", "RtpStatistics", "read_rtp"]),
+          ("headers out", ["Relay::", "WayOut", "write_headers", "write_udp", "link"]),
           ("tx queue, accounts", ["TxQueues", "Accounts"]),
-          ("loop", ["Turn::", "Worker::", "FlowKeeper", "clock", "vdso"])]
+          ("hand-off", ["Handoff", "poll_handoff"]),
+          ("burst loop", ["Turn::poll_port", "Turn::dispatch", "Turn::to_media"]),
+          ("turn, scan, clock", ["Turn::", "Worker::", "FlowKeeper", "FlowEvents", "clock", "vdso"])]
 
 
 def _free_hugepage_megabytes():

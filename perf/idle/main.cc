@@ -18,7 +18,6 @@
 #include <iostream>
 #include <memory>
 #include <random>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,6 +28,7 @@
 #include "dataplane/next_hop.h"
 #include "dataplane/worker.h"
 #include "perf/common/eal.h"
+#include "perf/common/must.h"
 #include "perf/common/series.h"
 
 namespace sallyport::perf {
@@ -36,10 +36,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr unsigned kPoolPackets = 1023;
-
-void must(bool good, const std::string& what) {
-  if (!good) throw std::runtime_error(what);
-}
 
 class IdleBench {
  public:

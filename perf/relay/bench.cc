@@ -7,17 +7,14 @@
 #include <rte_ring.h>
 
 #include <iostream>
-#include <stdexcept>
+
+#include "perf/common/must.h"
 
 namespace sallyport::perf {
 namespace {
 
 constexpr std::uint16_t kPort = 0;
 constexpr unsigned kHandoffPackets = 2048;  // as the dataplane has it
-
-void must(bool good, const std::string& what) {
-  if (!good) throw std::runtime_error(what);
-}
 
 int run_worker(void* worker) {
   static_cast<dp::Worker*>(worker)->run();

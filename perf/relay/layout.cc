@@ -9,53 +9,36 @@
 #include <stdexcept>
 
 #include "dataplane/layout.h"
+#include "perf/common/octets.h"
 
 namespace sallyport::perf {
 namespace {
 
 constexpr std::size_t kFrameBytes = 214;
-constexpr std::size_t kUdpAt = 34, kRtpAt = 42;
+constexpr std::size_t kIpAt = 14, kUdpAt = 34, kRtpAt = 42;
 using Frame = std::array<std::uint8_t, kFrameBytes>;
-
-void put16(Frame& frame, std::size_t at, std::uint32_t value) {
-  frame[at] = static_cast<std::uint8_t>(value >> 8);
-  frame[at + 1] = static_cast<std::uint8_t>(value);
-}
-void put32(Frame& frame, std::size_t at, std::uint32_t value) {
-  put16(frame, at, value >> 16);
-  put16(frame, at + 2, value);
-}
-
-// RFC 1071 over [from, to), started with `sum`.
-std::uint16_t internet_checksum(const Frame& frame, std::size_t from, std::size_t to, std::uint32_t sum) {
-  for (std::size_t i = from; i < to; i += 2) sum += static_cast<std::uint32_t>(frame[i] << 8 | frame[i + 1]);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<std::uint16_t>(~sum);
-}
 
 Frame frame_of(const Side& side, std::uint32_t number, std::mt19937_64& random) {
   Frame frame{};
   const std::array<std::uint8_t, 14> ethernet{2, 0x70, 0x63, 0x61, 0x70, 0, 2, 0, 0, 0, 0, 9, 8, 0};
   std::copy(ethernet.begin(), ethernet.end(), frame.begin());
   frame[14] = 0x45;
-  put16(frame, 16, kFrameBytes - 14);
-  put16(frame, 18, number);
+  put16(&frame[16], kFrameBytes - 14);
+  put16(&frame[18], number);
   frame[22] = 61;
   frame[23] = 17;
-  put32(frame, 26, side.remote.address.v4_host_order());
-  put32(frame, 30, side.local.address.v4_host_order());
-  put16(frame, 24, internet_checksum(frame, 14, kUdpAt, 0));
-  put16(frame, kUdpAt, side.remote.port);
-  put16(frame, kUdpAt + 2, side.local.port);
-  put16(frame, kUdpAt + 4, kFrameBytes - kUdpAt);
+  put32(&frame[26], side.remote.address.v4_host_order());
+  put32(&frame[30], side.local.address.v4_host_order());
+  put16(&frame[kUdpAt], side.remote.port);
+  put16(&frame[kUdpAt + 2], side.local.port);
+  put16(&frame[kUdpAt + 4], kFrameBytes - kUdpAt);
   frame[kRtpAt] = 0x80;
   frame[kRtpAt + 1] = 8;  // PCMA
-  put16(frame, kRtpAt + 2, number * 7);
-  put32(frame, kRtpAt + 4, number * 160);
-  put32(frame, kRtpAt + 8, number * 2654435761u);
+  put16(&frame[kRtpAt + 2], number * 7);
+  put32(&frame[kRtpAt + 4], number * 160);
+  put32(&frame[kRtpAt + 8], number * 2654435761u);
   for (std::size_t i = kRtpAt + 12; i < kFrameBytes; ++i) frame[i] = static_cast<std::uint8_t>(random());
-  constexpr std::uint32_t kUdpBytes = kFrameBytes - kUdpAt;
-  put16(frame, kUdpAt + 6, internet_checksum(frame, 26, kFrameBytes, 17 + kUdpBytes));
+  put_checksums(&frame[kIpAt], kFrameBytes - kUdpAt);
   return frame;
 }
 

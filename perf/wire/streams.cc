@@ -9,6 +9,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "perf/common/octets.h"
+
 namespace sallyport::perf {
 namespace {
 
@@ -16,28 +18,13 @@ constexpr std::size_t kIpAt = 14, kUdpAt = 34, kRtpAt = 42, kStampAt = 54;
 constexpr std::array<std::uint8_t, 4> kMark{'s', 'p', 'm', 'l'};
 constexpr std::size_t kMarkAt = kStampAt + 16;
 
-void put16(WireFrame& frame, std::size_t at, std::uint32_t value) {
-  frame[at] = static_cast<std::uint8_t>(value >> 8);
-  frame[at + 1] = static_cast<std::uint8_t>(value);
-}
-
-void put32(WireFrame& frame, std::size_t at, std::uint32_t value) {
-  put16(frame, at, value >> 16);
-  put16(frame, at + 2, value);
-}
-
 std::uint32_t get32(const std::uint8_t* at) {
   return std::uint32_t{at[0]} << 24 | std::uint32_t{at[1]} << 16 | std::uint32_t{at[2]} << 8 | at[3];
 }
 
+// Of [from, to) of the frame.
 std::uint32_t sum_of(const WireFrame& frame, std::size_t from, std::size_t to, std::uint32_t sum) {
-  for (std::size_t i = from; i < to; i += 2) sum += static_cast<std::uint32_t>(frame[i] << 8 | frame[i + 1]);
-  return sum;
-}
-
-std::uint32_t folded(std::uint32_t sum) {
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
-  return sum;
+  return folded_sum(frame.data() + from, to - from, sum);
 }
 
 void put_address(WireFrame& frame, std::size_t at, const std::string& text) {
@@ -64,26 +51,26 @@ Stream stream_of(const std::string& line, std::uint32_t number) {
   WireFrame& frame = stream.frame;
   put_mac(frame, mac);
   frame[6] = 2;
-  put16(frame, 12, 0x0800);
+  put16(&frame[12], 0x0800);
   frame[kIpAt] = 0x45;
-  put16(frame, kIpAt + 2, kFrameBytes - kIpAt);
+  put16(&frame[kIpAt + 2], kFrameBytes - kIpAt);
   frame[kIpAt + 8] = 61;
   frame[kIpAt + 9] = 17;
   put_address(frame, kIpAt + 12, source);
   put_address(frame, kIpAt + 16, destination);
-  put16(frame, kIpAt + 10, ~folded(sum_of(frame, kIpAt, kUdpAt, 0)));
-  put16(frame, kUdpAt, source_port);
-  put16(frame, kUdpAt + 2, destination_port);
-  put16(frame, kUdpAt + 4, kFrameBytes - kUdpAt);
+  put16(&frame[kIpAt + 10], ~sum_of(frame, kIpAt, kUdpAt, 0));
+  put16(&frame[kUdpAt], source_port);
+  put16(&frame[kUdpAt + 2], destination_port);
+  put16(&frame[kUdpAt + 4], kFrameBytes - kUdpAt);
   frame[kRtpAt] = 0x80;
   frame[kRtpAt + 1] = 8;  // PCMA
-  put32(frame, kRtpAt + 8, 1 + number * 2654435761u);
+  put32(&frame[kRtpAt + 8], 1 + number * 2654435761u);
   std::memcpy(frame.data() + kMarkAt, kMark.data(), kMark.size());
   for (std::size_t i = kMarkAt + kMark.size(); i < kFrameBytes; ++i)
     frame[i] = static_cast<std::uint8_t>(0xd5 ^ (i + number));
   stream.sequence = static_cast<std::uint16_t>(number * 7);
   stream.timestamp = number * 160;
-  stream.fixed_sum = folded(sum_of(frame, kIpAt + 12, kFrameBytes, 17 + kFrameBytes - kUdpAt));
+  stream.fixed_sum = sum_of(frame, kIpAt + 12, kFrameBytes, 17 + kFrameBytes - kUdpAt);
   return stream;
 }
 
@@ -101,15 +88,15 @@ std::vector<Stream> read_streams(const std::string& path) {
 
 void advance(Stream& stream, const Stamp& stamp) {
   WireFrame& frame = stream.frame;
-  put16(frame, kRtpAt + 2, ++stream.sequence);
-  put32(frame, kRtpAt + 4, stream.timestamp += 160);
-  put32(frame, kStampAt, stamp.run);
-  put32(frame, kStampAt + 4, stamp.stream);
-  put32(frame, kStampAt + 8, static_cast<std::uint32_t>(stamp.sent_ns >> 32));
-  put32(frame, kStampAt + 12, static_cast<std::uint32_t>(stamp.sent_ns));
+  put16(&frame[kRtpAt + 2], ++stream.sequence);
+  put32(&frame[kRtpAt + 4], stream.timestamp += 160);
+  put32(&frame[kStampAt], stamp.run);
+  put32(&frame[kStampAt + 4], stamp.stream);
+  put32(&frame[kStampAt + 8], static_cast<std::uint32_t>(stamp.sent_ns >> 32));
+  put32(&frame[kStampAt + 12], static_cast<std::uint32_t>(stamp.sent_ns));
   std::uint32_t sum = sum_of(frame, kRtpAt + 2, kRtpAt + 8, stream.fixed_sum);
-  sum = folded(sum_of(frame, kStampAt, kMarkAt, sum));
-  put16(frame, kUdpAt + 6, sum == 0xffff ? 0xffff : ~sum);  // RFC 768: 0 would say that there is none
+  sum = sum_of(frame, kStampAt, kMarkAt, sum);
+  put16(&frame[kUdpAt + 6], sum == 0xffff ? 0xffff : ~sum);  // RFC 768: 0 would say that there is none
 }
 
 bool read_stamp(const std::uint8_t* frame, std::size_t bytes, Stamp& stamp) {
