@@ -132,29 +132,7 @@ void Turn::carry_out(const RecordRing::Record& record, unsigned shard, Nanosecon
   }
 }
 
-// Three passes over a burst. The one in the middle is as short as can be: a prefetch that misses the TLB is
-// not done before its page is found, so only what fits into the core at once is looked for at once.
-unsigned Turn::poll_port(std::uint8_t port, Nanoseconds now_ns) {
-  std::array<rte_mbuf*, kBurst> burst;
-  const WorkerPort& from = context_.ports[port];
-  const unsigned count = rte_eth_rx_burst(from.dpdk_port, from.queue, burst.data(), kBurst);
-  if (count == 0) return 0;
-  accounts_.received(port, std::span(burst).first(count));
-  for (unsigned i = 0; i < count; ++i) rte_prefetch0(rte_pktmbuf_mtod(burst[i], void*));
-  for (unsigned i = 0; i < count; ++i) look(burst[i], port, steps_[i]);
-  for (unsigned i = 0; i < count; ++i) prefetch_flow(steps_[i]);
-  for (unsigned i = 0; i < count; ++i) {
-    if (burst[i]->nb_segs != 1) {
-      process_alone(burst[i], now_ns);
-    } else {
-      dispatch(burst[i], steps_[i], now_ns);
-    }
-  }
-  handoff_.flush();
-  return count;
-}
-
-void Turn::look(rte_mbuf* packet, std::uint8_t port, Step& step) {
+inline void Turn::look(rte_mbuf* packet, std::uint8_t port, Step& step) {
   step.slot = kNoSlot;
   step.is_own = false;
   if (packet->nb_segs != 1) return;
@@ -168,12 +146,36 @@ void Turn::look(rte_mbuf* packet, std::uint8_t port, Step& step) {
 }
 
 // What a packet touches of its flow.
-void Turn::prefetch_flow(const Step& step) {
+inline void Turn::prefetch_flow(const Step& step) {
   if (!step.is_own) return;
   const Flow& flow = (*context_.flows)[step.slot];
   rte_prefetch0(&flow);
   rte_prefetch0(&flow.packets);
   if (step.view.family == Family::v6) rte_prefetch0(&context_.flows->more(flow).source);
+}
+
+// Three passes over a burst. The one in the middle is as short as can be: a prefetch that misses the TLB is
+// not done before its page is found, so only what fits into the core at once is looked for at once.
+unsigned Turn::poll_port(std::uint8_t port, Nanoseconds now_ns) {
+  std::array<rte_mbuf*, kBurst> burst;
+  const WorkerPort& from = context_.ports[port];
+  const unsigned count = rte_eth_rx_burst(from.dpdk_port, from.queue, burst.data(), kBurst);
+  if (count == 0) return 0;
+  accounts_.received(port, std::span(burst).first(count));
+  for (unsigned i = 0; i < count; ++i) rte_prefetch0(rte_pktmbuf_mtod(burst[i], void*));
+  for (unsigned i = 0; i < count; ++i) look(burst[i], port, steps_[i]);
+  for (unsigned i = 0; i < count; ++i) prefetch_flow(steps_[i]);
+  for (unsigned i = 0; i < count; ++i) {
+    if (steps_[i].is_own) [[likely]] {
+      relay_.arrive(burst[i], steps_[i].view, steps_[i].slot, now_ns);
+    } else if (burst[i]->nb_segs != 1) {
+      process_alone(burst[i], now_ns);
+    } else {
+      dispatch(burst[i], steps_[i], now_ns);
+    }
+  }
+  handoff_.flush();
+  return count;
 }
 
 void Turn::dispatch(rte_mbuf* packet, Step& step, Nanoseconds now_ns) {

@@ -38,13 +38,6 @@ void take_back(Flow& flow, FlowTable& flows, std::uint64_t bytes) {
 TxQueues::TxQueues(const std::vector<WorkerPort>& ports, Accounts& accounts, FlowTable* flows)
     : ports_(ports), accounts_(accounts), flows_(flows), queues_(std::make_unique<Queue[]>(ports.size())) {}
 
-void TxQueues::push(std::uint8_t port, rte_mbuf* packet) {
-  Queue& queue = queues_[port];
-  if (queue.count == kQueue) flush(port);
-  if (queue.count == kQueue) return refuse(port, packet, DropReason::tx_full);
-  queue.packets[queue.count++] = packet;
-}
-
 void TxQueues::flush() {
   for (std::uint8_t port = 0; port < ports_.size(); ++port) {
     if (queues_[port].count != 0) flush(port);

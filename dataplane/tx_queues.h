@@ -25,7 +25,14 @@ class TxQueues {
   TxQueues(const std::vector<WorkerPort>& ports, Accounts& accounts, FlowTable* flows);
 
   // Takes the packet in every case.
-  void push(std::uint8_t port, rte_mbuf* packet);
+  void push(std::uint8_t port, rte_mbuf* packet) {
+    Queue& queue = queues_[port];
+    if (queue.count == kQueue) [[unlikely]] {
+      flush(port);
+      if (queue.count == kQueue) return refuse(port, packet, DropReason::tx_full);
+    }
+    queue.packets[queue.count++] = packet;
+  }
   void flush();
   // Drops what is left, at the end.
   void abandon();
