@@ -355,6 +355,55 @@ TEST(Dataplane, over_af_xdp_the_kernel_answers_exactly_once) {
   clear_wire("x");
 }
 
+// One SIP datagram of ours to the peer, whose kernel verifies its checksum.
+bool hears_from(Dataplane& dataplane, const Wire& wire) {
+  int fd = -1;
+  wire.as_peer([&] {
+    fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const sockaddr_in at = socket_address("198.51.100.20", 5060);
+    require(::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof(at)) == 0, "a UDP socket of the peer");
+  });
+  constexpr std::string_view kOctets = "OPTIONS sip:198.51.100.20 SIP/2.0\r\n\r\n";
+  const SipSend head{0, kOctets.size(), *Endpoint::parse("198.51.100.1:5060"),
+                     *Endpoint::parse("198.51.100.20:5060")};
+  require(dataplane.commands(0, 0).push(static_cast<std::uint16_t>(Command::sip_send), head,
+                                        std::as_bytes(std::span(kOctets))),
+          "room for a command");
+  dataplane.kick(0);
+  pollfd waited{fd, POLLIN, 0};
+  const bool heard = ::poll(&waited, 1, 5'000) == 1;
+  ::close(fd);
+  return heard;
+}
+
+// A tap of DPDK's has what few virtual devices have: receive interrupts, and checksums that it verifies and
+// computes. Its kernel end is moved to the peer.
+void works_with_what_a_device_has(const std::string& tag) {
+  Wire wire(tag + std::to_string(::getppid()));
+  auto started = Dataplane::start(over("net_tap", Memory::ordinary));
+  require(started.has_value(), started ? "" : started.error());
+  const auto ports = (*started)->ports();
+  require(ports.size() == 1 && ports[0].interrupts, "receive interrupts");
+  require(ports[0].receives_checksums && ports[0].sends_checksums, "checksums of the device");
+  require(ports[0].steering == Steering::one_worker && ports[0].mtu == 1500, "one worker");
+  require(shell("ip link set dtap0 netns " + wire.peer()) == 0 &&
+              wire.in_peer("ip link set dtap0 address 02:00:00:00:00:99") == 0 &&
+              wire.in_peer("ip addr flush dev peer0") == 0 &&
+              wire.in_peer("ip addr add 198.51.100.20/24 dev dtap0") == 0 &&
+              wire.in_peer("ip link set dtap0 up") == 0,
+          "the tap at the peer");
+  require(wire.in_peer("ping -c 3 -i 0.2 -W 2 198.51.100.1") == 0, "ping, each time to a sleeping worker");
+  require(hears_from(**started, wire), "a checksum that the device has computed");
+  require_law(**started);
+  started->reset();
+}
+
+TEST(Dataplane, over_a_tap_the_device_wakes_the_worker_and_computes_checksums) {
+  if (std::string why; skip_reason(why)) GTEST_SKIP() << why;
+  IN_A_PROCESS_OF_ITS_OWN(works_with_what_a_device_has("t"));
+  clear_wire("t");
+}
+
 // Killed without warning, it leaves an ingress table, routing rules and an XDP program; the next start takes
 // all over.
 void starts_after_a_kill(const std::string& device, Memory memory, const std::string& tag) {

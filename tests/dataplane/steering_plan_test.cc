@@ -69,9 +69,9 @@ TEST(Slices, of_fewer_pairs_than_workers_leave_some_without) {
 
 // Tables as devices have them: as our own pieces, or one queue after the other.
 TEST(DestinationHash, keeps_pairs_together_and_shares_them_out_evenly) {
-  for (const unsigned entries : {64u, 128u, 256u, 512u, 2048u}) {
+  for (const unsigned entries : {64u, 512u, 2048u}) {
     const auto key = pair_hash_key(52, entries);
-    for (const unsigned workers : {2u, 3u, 8u, 16u}) {
+    for (const unsigned workers : {2u, 3u, 16u}) {
       std::vector<std::uint16_t> table(entries);
       for (unsigned i = 0; i < entries; ++i) table[i] = static_cast<std::uint16_t>(i * workers / entries);
       for (const MediaRange& ports : {range("192.0.2.1", 20000, 59999), range("2001:db8:2::1", 20000, 59999),

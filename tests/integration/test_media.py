@@ -3,10 +3,10 @@
 import time
 
 import pytest
-from lab_fixtures import set_up
+from lab_fixtures import set_up, talk
 
 from harness import metrics, netns, threads, ua
-from harness.netns import ACCESS4, CARRIER, CARRIER_A, CORE4, PUB, PUB4, UA, UA4
+from harness.netns import ACCESS4, ACCESS6, CARRIER, CARRIER6, CARRIER_A, CORE4, CORE6, PUB, PUB4, PUB6, UA, UA4
 
 
 def talk_both(ends, near_ns, near_address, caller, callee, number):
@@ -125,6 +125,33 @@ def test_a_strict_flow_takes_the_signalled_address_only(door, ends, number):
     assert missing(a, b) == [] and missing(b, a) == []
     near.send("BYE")
     far.hear_bye()
+
+
+def meets(ends, number, near_address, far_address):
+    """A call between addresses of any family: each side sees its own family only, and hears the other."""
+    near_door, far_door = (ACCESS6 if ":" in near_address else ACCESS4), (CORE6 if ":" in far_address else CORE4)
+    pub = ends.pub(address=near_address, door=near_door)
+    carrier = ends.carrier(address=far_address, door=far_door)
+    a, b = ends.media(PUB, near_address), ends.media(CARRIER, far_address)
+    near, far, to_a, to_b = set_up(pub, carrier, number, a.port, b.port)
+    assert (to_a[0], to_b[0]) == (near_door, far_door)
+    talk(a, to_a, b, to_b, 0.4)
+    time.sleep(0.1)
+    assert a.sources == {(near_door, to_a[1])} and b.sources == {(far_door, to_b[1])}
+    assert missing(a, b) == [] and missing(b, a) == [] and min(len(a.heard), len(b.heard)) > 10
+    assert near.bye()
+    far.hear_bye()
+    for end in (pub, carrier, a, b):
+        end.close()
+
+
+def test_either_family_meets_either(door, ends, number):
+    door()
+    meets(ends, number, PUB4, CARRIER_A)
+    meets(ends, number, PUB6, CARRIER_A)
+    door(lambda config: config["peers"]["carrier-a"].update(targets=[f"sip:[{CARRIER6}]:5060"]))
+    meets(ends, number, PUB4, CARRIER6)
+    meets(ends, number, PUB6, CARRIER6)
 
 
 def test_rtcp_is_relayed(door, ends, number):

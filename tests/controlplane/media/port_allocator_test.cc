@@ -75,6 +75,37 @@ TEST(PortAllocator, Spreads_a_realms_calls_over_its_addresses) {
   EXPECT_EQ(first, 50);
 }
 
+TEST(PortAllocator, A_realm_of_two_addresses_has_more_ports_than_one_can_have) {
+  const std::vector layout{range(0, "192.0.2.1", 2000, 65535, 0), range(0, "192.0.2.2", 2000, 65535, 63536)};
+  PortAllocator ports(layout, {});
+  std::set<std::uint32_t> slots;
+  while (const auto pair = ports.allocate(0, Family::v4, 0, 0)) {
+    slots.insert(pair->rtp.slot);
+    slots.insert(pair->rtcp.slot);
+  }
+  EXPECT_EQ(slots.size(), 2u * 63536);
+  EXPECT_EQ(*slots.rbegin(), 2u * 63536 - 1);
+}
+
+TEST(PortAllocator, Where_the_device_steers_gives_each_worker_the_ports_that_reach_it) {
+  std::vector<dp::PairOwner> owners;  // as a device has it: not in turn
+  for (unsigned pair = 0; pair < 500; ++pair)
+    owners.push_back({static_cast<std::uint8_t>(pair % 2), static_cast<std::uint8_t>(pair < 200 ? 1 : 0)});
+  std::vector layout{range(0, "192.0.2.1", 20000, 20999, 0)};
+  layout[0].owners = owners.data();
+  for (std::uint32_t shard = 0; shard < 2; ++shard) {
+    PortAllocator ports(layout, {.shard = shard, .shards = 2, .workers = 2});
+    for (std::uint8_t worker = 0; worker < 2; ++worker) {
+      unsigned count = 0;
+      for (; const auto pair = ports.allocate(0, Family::v4, worker, 0); ++count) {
+        const std::uint32_t index = (pair->local.port - 20000u) / 2;
+        EXPECT_EQ(owners[index], (dp::PairOwner{static_cast<std::uint8_t>(shard), worker}));
+      }
+      EXPECT_EQ(count, worker == 1 ? 100u : 150u);
+    }
+  }
+}
+
 TEST(PortAllocator, Loses_no_port_over_a_million_calls) {
   const std::vector layout{range(0, "192.0.2.1", 20000, 20127, 0)};
   PortAllocator ports(layout, {.cool_down_ns = 0, .seed = 11});
