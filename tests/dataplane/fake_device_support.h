@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -16,7 +18,7 @@
 
 namespace sallyport::dp::test {
 
-class FakeDevice final : public EthDevice {
+class FakeDevice : public EthDevice {
  public:
   ~FakeDevice() override {
     for (const auto& [queue, fd] : bells) ::close(fd);
@@ -35,8 +37,9 @@ class FakeDevice final : public EthDevice {
   std::uint64_t fields = 0;
 
   int watch_error = 0, arm_error = 0;
+  std::function<void()> when_armed;
   std::map<std::uint16_t, int> bells;  // eventfd by queue
-  int armed = 0, arms = 0;
+  std::atomic<int> armed = 0, arms = 0;
 
   int info(rte_eth_dev_info& out) override {
     out = claims;
@@ -97,6 +100,7 @@ class FakeDevice final : public EthDevice {
     if (arm_error != 0) return arm_error;
     ++arms;
     ++armed;
+    if (when_armed) when_armed();
     return 0;
   }
   void disarm(std::uint16_t) override { --armed; }

@@ -31,14 +31,14 @@ SteeredMedia media(unsigned workers) {
 }
 
 // Everything, and no room for rules.
-FakeDevice hashing_device() {
-  FakeDevice device;
-  device.most_rules = 0;
-  device.claims.flow_type_rss_offloads = kUdp | RTE_ETH_RSS_IPV4 | kDestination;
-  device.claims.hash_key_size = 40;
-  device.claims.reta_size = 128;
-  return device;
-}
+struct HashingDevice : FakeDevice {
+  HashingDevice() {
+    most_rules = 0;
+    claims.flow_type_rss_offloads = kUdp | RTE_ETH_RSS_IPV4 | kDestination;
+    claims.hash_key_size = 40;
+    claims.reta_size = 128;
+  }
+};
 
 TEST(Steering, is_no_question_with_one_worker) {
   FakeDevice device;
@@ -86,7 +86,7 @@ TEST(Steering, by_rules_is_all_or_nothing) {
 }
 
 TEST(Steering, is_by_the_destination_s_hash_where_rules_are_refused) {
-  FakeDevice device = hashing_device();
+  HashingDevice device;
   const SteeredMedia wanted = media(4);
   const MediaSteering steering = steer_media(device, wanted);
   EXPECT_EQ(steering.by, Steering::destination_hash);
@@ -104,7 +104,7 @@ TEST(Steering, is_by_the_destination_s_hash_where_rules_are_refused) {
 }
 
 TEST(Steering, takes_the_table_that_a_device_keeps) {
-  FakeDevice device = hashing_device();
+  HashingDevice device;
   device.keeps_own_table = true;
   for (std::uint16_t i = 0; i < 128; ++i) device.queues.push_back(i % 4);
   const MediaSteering steering = steer_media(device, media(4));
@@ -138,7 +138,7 @@ TEST(Steering, falls_back_to_a_hash_of_everything_and_says_why) {
        }},
   };
   for (const Case& c : cases) {
-    FakeDevice device = hashing_device();
+    HashingDevice device;
     c.spoil(device);
     const MediaSteering steering = steer_media(device, media(2));
     EXPECT_EQ(steering.by, Steering::hash) << c.says;

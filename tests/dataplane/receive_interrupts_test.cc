@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "dataplane/dataplane.h"
 #include "tests/dataplane/fake_device_support.h"
+#include "tests/dataplane/worker_rig_support.h"
 
 namespace sallyport::dp::test {
 namespace {
@@ -59,6 +62,54 @@ TEST(ReceiveInterrupts, that_fail_to_arm_leave_none_armed) {
   core.arm_error = -EIO;
   EXPECT_FALSE(interrupts->arm());
   EXPECT_EQ(access.armed, 0);
+}
+
+class IdleWorker : public WorkerTest {
+ protected:
+  // Worker 0 runs by itself until `seen`, or for ten seconds at most.
+  template <typename Seen>
+  bool runs_until(Rig& rig, Seen seen) {
+    std::thread worker([&] { rig.workers[0]->run(); });
+    const Nanoseconds deadline = monotonic_now_ns() + 10 * kSecond;
+    while (!seen() && monotonic_now_ns() < deadline)
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    stop = true;
+    bell.wake();
+    worker.join();
+    return seen();
+  }
+
+  FakeDevice access, core;
+  std::unique_ptr<ReceiveInterrupts> interrupts = ReceiveInterrupts::of({&access, &core}, 0);
+  ShardDoorbell bell;
+  std::atomic<bool> stop{false};
+};
+
+TEST_F(IdleWorker, arms_its_interrupts_for_each_sleep) {
+  Rig rig({.bell = &bell, .interrupts = interrupts.get(), .stop = &stop});
+  EXPECT_TRUE(runs_until(rig, [&] { return core.arms > 5; }));
+  EXPECT_EQ(access.armed + core.armed, 0);
+}
+
+TEST_F(IdleWorker, looks_once_more_after_it_has_armed) {
+  Rig rig({.bell = &bell, .interrupts = interrupts.get(), .stop = &stop});
+  core.when_armed = [&] {  // too late for the turn before, too early for the interrupt
+    if (core.arms == 3)
+      rig.put(kAccess, frame_of({.source = "198.51.100.20:9", .destination = "198.51.100.1:9"}));
+  };
+  EXPECT_TRUE(runs_until(rig, [&] { return rig.drops(kAccess, DropReason::no_port) == 1; }));
+}
+
+TEST_F(IdleWorker, leaves_them_alone_while_a_flow_is_active) {
+  Rig rig({.bell = &bell, .interrupts = interrupts.get(), .stop = &stop});
+  rig.install(rig.flow(0, "198.51.100.1:20000", "192.0.2.1:20000", "198.51.100.20:4000"));
+  rig.turn();
+  const int before = core.arms;
+  const auto slept_often = [&, begun = rig.counters[0]->total_cycles.get()] {
+    return rig.counters[0]->total_cycles.get() > begun + 20'000'000;  // many sleeps of 40 us
+  };
+  EXPECT_TRUE(runs_until(rig, slept_often));
+  EXPECT_EQ(core.arms, before);
 }
 
 }  // namespace

@@ -144,6 +144,11 @@ void Rig::make_workers() {
     context.to_kernel = to_kernel[i].get();
     context.from_kernel = i == 0 ? from_kernel.get() : nullptr;
     context.counters = counters[i].get();
+    if (i == 0) {
+      context.own_bell = options.bell;
+      context.interrupts = options.interrupts;
+      context.stop = options.stop;
+    }
     context.key = key;
     workers.push_back(std::make_unique<Worker>(std::move(context)));
   }

@@ -32,6 +32,10 @@ struct RigOptions {
   bool neighbours = true;  // every destination has the MAC kPeerMac
   std::uint32_t sip_police_pps = 0;
   bool device_checksums = false;  // the devices compute UDP's of what is sent
+  // For a test that lets worker 0 run by itself.
+  ShardDoorbell* bell = nullptr;
+  ReceiveInterrupts* interrupts = nullptr;
+  const std::atomic<bool>* stop = nullptr;
 };
 
 // Addresses: access 198.51.100.1 and 2001:db8:1::1, core 192.0.2.1 and 2001:db8:2::1; SIP 5060, media 20000
