@@ -5,6 +5,7 @@
 #include <rte_interrupts.h>
 
 #include <array>
+#include <cerrno>
 #include <vector>
 
 #include "dataplane/flow_rule.h"
@@ -83,7 +84,11 @@ class RteEthDevice final : public EthDevice {
     std::array<rte_epoll_event, 32> events;  // reading what is counted there is the library's
     (void)rte_epoll_wait(epoll, events.data(), static_cast<int>(events.size()), 0);
   }
-  int arm(std::uint16_t queue) override { return rte_eth_dev_rx_intr_enable(port_, queue); }
+  // A device whose descriptor is the kernel's own (a tap) has nothing to arm: it tells of every packet.
+  int arm(std::uint16_t queue) override {
+    const int error = rte_eth_dev_rx_intr_enable(port_, queue);
+    return error == -ENOTSUP ? 0 : error;
+  }
   void disarm(std::uint16_t queue) override { (void)rte_eth_dev_rx_intr_disable(port_, queue); }
 
  private:
