@@ -102,6 +102,30 @@ TEST(Dataplane, runs_over_null_devices_without_privilege_and_starts_a_second_tim
   });
 }
 
+// The null device hashes, by source and destination only, and takes no rules.
+void two_workers_over_null_devices() {
+  auto options = over("net_null", Memory::ordinary);
+  options.cores = {allowed_cores()[0], allowed_cores()[1]};
+  auto started = Dataplane::start(options);
+  require(started.has_value(), started ? "" : started.error());
+  const auto ports = (*started)->ports();
+  require(ports.size() == 1 && ports[0].steering == Steering::hash && ports[0].rules == 0, "by hash");
+  require(!ports[0].interrupts && !ports[0].receives_checksums, "a device without help");
+  for (const MediaRange& range : (*started)->media())
+    require(range.owners == nullptr, "pairs are dealt in turn");
+  require((*started)->load().size() == 2, "two cores");
+  started->reset();
+  std::_Exit(0);
+}
+
+TEST(Dataplane, several_workers_say_how_their_media_comes_to_them) {
+  if (allowed_cores().size() < 2) GTEST_SKIP() << "needs two cores";
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(two_workers_over_null_devices(), ::testing::ExitedWithCode(0),
+              "port access: no rules that bring media to its worker: the device refuses them .*\n"
+              ".*port access: no hash of the destination alone: the device has none");
+}
+
 TEST(Dataplane, faults_are_sentences_that_say_what_to_do) {
   IN_A_PROCESS_OF_ITS_OWN({
     const auto says = [](const DataplaneOptions& options, const std::string& what) {
