@@ -82,6 +82,9 @@ class RunningDataplane final : public Dataplane {
     return *events_[at(shard, worker)];
   }
   [[nodiscard]] ShardDoorbell& doorbell(unsigned shard) override { return *doorbells_[shard]; }
+  [[nodiscard]] RecordRing* mirror(unsigned worker) override {
+    return worker < mirrors_.size() ? mirrors_[worker].get() : nullptr;
+  }
   void kick(unsigned worker) override { seats_[worker]->bell.wake(); }
   [[nodiscard]] const std::vector<MediaRange>& media() const override { return media_; }
   [[nodiscard]] const WorkerCounters& counters(unsigned worker) const override {
@@ -129,6 +132,7 @@ class RunningDataplane final : public Dataplane {
   std::unique_ptr<FlowTable> flow_table_;
   std::vector<std::unique_ptr<RecordRing>> commands_;
   std::vector<std::unique_ptr<RecordRing>> events_;
+  std::vector<std::unique_ptr<RecordRing>> mirrors_;  // by worker, or none
   std::vector<std::unique_ptr<ShardDoorbell>> doorbells_;
   std::vector<std::unique_ptr<WorkerSeat>> seats_;
   std::atomic<bool> stop_{false};
@@ -350,6 +354,7 @@ WorkerContext RunningDataplane::context_of(unsigned id) const {
   context.next_hops = &exception_->next_hops();
   context.to_kernel = &exception_->to_kernel(id);
   context.from_kernel = id == 0 ? &exception_->from_kernel() : nullptr;
+  context.mirror = id < mirrors_.size() ? mirrors_[id].get() : nullptr;
   context.counters = &seats_[id]->counters;
   context.key = options_.key;
   context.stop = &stop_;
@@ -361,6 +366,9 @@ std::expected<void, std::string> RunningDataplane::make_workers() try {
   for (std::size_t i = 0; i < options_.shards * options_.cores.size(); ++i) {
     commands_.push_back(std::make_unique<RecordRing>(options_.ring_bytes));
     events_.push_back(std::make_unique<RecordRing>(options_.ring_bytes));
+  }
+  for (unsigned i = 0; options_.mirror_bytes != 0 && i < workers(); ++i) {
+    mirrors_.push_back(std::make_unique<RecordRing>(options_.mirror_bytes));
   }
   for (unsigned i = 0; i < options_.shards; ++i) doorbells_.push_back(std::make_unique<ShardDoorbell>());
   unsigned lcore = rte_get_next_lcore(-1, 1, 0);

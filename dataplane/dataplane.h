@@ -58,6 +58,7 @@ struct DataplaneOptions {
   std::uint8_t shards = 1;
   steer::NodeKey key;
   std::size_t ring_bytes = 4 << 20;    // each shard-worker ring, each direction
+  std::size_t mirror_bytes = 0;        // each worker's ring of copied media packets; 0: none
   std::string runtime_dir = "/run/sallyport";
   std::vector<std::string> eal_extra;  // passed on to EAL as they are
 };
@@ -141,6 +142,8 @@ class Dataplane {
   [[nodiscard]] virtual ShardDoorbell& doorbell(unsigned shard) = 0;
   // A shard that pushed commands calls this once a turn: a sleeping worker starts on them at once.
   virtual void kick(unsigned worker) = 0;
+  // Copies of media packets (Mirror). Consumer: one thread of ops at a time. nullptr: there is no such ring.
+  [[nodiscard]] virtual RecordRing* mirror(unsigned /*worker*/) { return nullptr; }
   [[nodiscard]] virtual const std::vector<MediaRange>& media() const = 0;
 
   // Ops only, any thread.

@@ -40,6 +40,7 @@ struct alignas(128) Flow {
   bool may_send : 1;
   bool secured : 1;
   bool idle_told : 1;
+  bool mirrored : 1;  // never linked: copies are made where the pair is asked
   std::uint8_t realm;
   Family source_family;
   Family out_family;  // of what leaves by the pair; none: not linked, the pair has to be asked

@@ -142,6 +142,14 @@ void FlowKeeper::update(const FlowUpdate& update, Nanoseconds now_ns) {
   retarget(*flow, now_ns);
 }
 
+void FlowKeeper::mirror(const FlowMirror& command, unsigned shard) {
+  const FlowRef& ref = command.flow;
+  Flow* flow = owns(ref.slot) ? active(ref.slot) : nullptr;
+  if (flow == nullptr || flow->generation() != ref.generation || more(*flow).spec.owner.shard != shard) return;
+  unlink(flows_, *flow);
+  flow->mirrored = command.on != 0;
+}
+
 void FlowKeeper::reopen(Flow& flow) {
   forget_proof(flow, DropReason::flow_latching);
   flow.latch = latch_step(LatchState::locked, LatchEvent::reopen).next;

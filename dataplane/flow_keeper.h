@@ -39,6 +39,7 @@ class FlowKeeper {
   void install(const FlowSpec& spec, Nanoseconds now_ns);
   void update(const FlowUpdate& update, Nanoseconds now_ns);
   void remove(const FlowRef& flow, unsigned shard);
+  void mirror(const FlowMirror& command, unsigned shard);
 
   // A slot of ours that is active, or nullptr.
   [[nodiscard]] Flow* active(std::uint32_t slot) {

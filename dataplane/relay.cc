@@ -270,13 +270,30 @@ void Relay::relay(MediaPacket& media, Nanoseconds now_ns) {
   send(media, *pair, now_ns);
 }
 
-void Relay::count(MediaPacket& media, Flow& pair) {
+void Relay::count(MediaPacket& media, Flow& pair, Nanoseconds now_ns) {
   Flow& flow = *media.flow;
   flow.packets += 1;
   flow.bytes += media.view.payload_bytes;
   more(pair).sent_packets += 1;
   more(pair).sent_bytes += media.view.payload_bytes;
   accounts_.counters().realms[pair.realm].media_sent_packets.add();
+  if (flow.mirrored) [[unlikely]]
+    mirror(media, pair, now_ns);
+}
+
+// A copy for who looks at the call. The headers that the packet came with are gone by now, its payload is
+// not.
+void Relay::mirror(const MediaPacket& media, const Flow& pair, Nanoseconds now_ns) {
+  if (context_.mirror == nullptr) return;
+  const MirroredPacket head{.source = source_of(*media.flow, more(*media.flow)),
+                            .local = more(*media.flow).spec.local,
+                            .pair_local = more(pair).spec.local,
+                            .pair_target = target_of(pair, more(pair)),
+                            .payload_bytes = media.view.payload_bytes,
+                            .relayed_ns = now_ns};
+  const bool taken = context_.mirror->push(static_cast<std::uint16_t>(Mirror::packet), head,
+                                           std::as_bytes(payload_of(media.view)));
+  (taken ? context_.counters->mirrored : context_.counters->mirror_ring_full).add();
 }
 
 // The pair has been asked before (flow_link.h): only headers are written. False, and nothing is done, where
@@ -310,8 +327,8 @@ void Relay::send(MediaPacket& media, Flow& pair, Nanoseconds now_ns) {
   const std::size_t udp_bytes = media.view.payload_bytes + kUdpBytes;
   if (in_place(media) && udp_bytes <= sender_.unfragmented_bytes(more(pair).out)) {
     if (const DropReason reason = rewrite(media, more(pair).out); reason != kPass) return drop(media, reason);
-    count(media, pair);
-    if (more(pair).spec.may_receive) link(flows_, media.slot, pair);
+    count(media, pair, now_ns);
+    if (more(pair).spec.may_receive && !media.flow->mirrored) link(flows_, media.slot, pair);
     return tx_.push(more(pair).out.port, media.packet);
   }
   // Larger than the egress takes, or not in one piece: made anew, in fragments where it must be.
@@ -319,7 +336,7 @@ void Relay::send(MediaPacket& media, Flow& pair, Nanoseconds now_ns) {
   if (!sender_.send(more(pair).out, payload_of(media.view), checksum, meta(media.packet))) {
     return drop(media, DropReason::no_buffer);
   }
-  count(media, pair);
+  count(media, pair, now_ns);
   rte_pktmbuf_free(media.packet);  // its end is the new frame's
 }
 
@@ -365,7 +382,7 @@ void Relay::go_inside(MediaPacket& media, Flow& pair, Nanoseconds now_ns) {
   if (!in_place(media)) return drop(media, DropReason::mtu);
   const std::uint32_t slot = more(pair).out.internal_slot;
   if (const DropReason reason = rewrite(media, more(pair).out); reason != kPass) return drop(media, reason);
-  count(media, pair);
+  count(media, pair, now_ns);
   if (!keeper_.owns(slot)) return handoff_.give(keeper_.owner_of_slot(slot), media.packet, slot);
   PacketView view;
   const std::span head{rte_pktmbuf_mtod(media.packet, const std::uint8_t*), media.packet->data_len};

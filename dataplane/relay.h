@@ -71,7 +71,8 @@ class Relay {
   void resume(const WaitingMedia& waited, Nanoseconds now_ns);
   void go_inside(MediaPacket& media, Flow& pair, Nanoseconds now_ns);
   void drop(const MediaPacket& media, DropReason reason);
-  void count(MediaPacket& media, Flow& pair);
+  void count(MediaPacket& media, Flow& pair, Nanoseconds now_ns);
+  void mirror(const MediaPacket& media, const Flow& pair, Nanoseconds now_ns);
   [[nodiscard]] bool in_place(const MediaPacket& media) const;
   [[nodiscard]] DropReason rewrite(MediaPacket& media, const Egress& out);
 

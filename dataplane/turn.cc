@@ -127,6 +127,9 @@ void Turn::carry_out(const RecordRing::Record& record, unsigned shard, Nanosecon
         outbound_.send(command, {octets, command.bytes}, now_ns);
       }
       break;
+    case Command::flow_mirror:
+      if (FlowMirror command; read(record, command)) keeper_.mirror(command, shard);
+      break;
     case Command::none:
       break;
   }

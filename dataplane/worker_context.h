@@ -67,6 +67,7 @@ struct WorkerContext {
   RecordRing* to_kernel =
       nullptr;  // ExceptionPath::to_kernel(id); null: no kernel, its frames drop as kernel_full
   RecordRing* from_kernel = nullptr;   // ExceptionPath::from_kernel(), only given to worker 0
+  RecordRing* mirror = nullptr;        // media packets that ops looks at: we produce; null: none are copied
   WorkerCounters* counters = nullptr;  // this worker's: we write
   steer::NodeKey key;
   const std::atomic<bool>* stop = nullptr;

@@ -186,9 +186,26 @@ void MediaSession::commit() {
       side.silent_ns = 0;  // the worker waits anew
       changed = true;
     }
+    if (!s.installed && mirror_) mirror(s);
     s.installed = true;
   }
   if (changed && user_ != nullptr) user_->media_changed(owner_);
+}
+
+void MediaSession::mirror(const Stream& stream) {
+  for (const Side& side : stream.sides) {
+    for (const dp::FlowRef& flow : {side.ports.rtp, side.ports.rtcp}) {
+      sink_.send(worker_, dp::FlowMirror{flow, static_cast<std::uint8_t>(mirror_)});
+    }
+  }
+}
+
+void MediaSession::set_mirror(bool on) {
+  if (on == mirror_) return;
+  mirror_ = on;
+  for (const Stream& stream : streams_) {
+    if (stream.open && stream.installed) mirror(stream);
+  }
 }
 
 void MediaSession::remove_side(std::size_t stream, Leg leg) {

@@ -26,6 +26,8 @@ class FlowCommandSink {
   virtual void send(std::uint8_t worker, const dp::FlowInstall& command) = 0;
   virtual void send(std::uint8_t worker, const dp::FlowUpdate& command) = 0;
   virtual void send(std::uint8_t worker, const dp::FlowRemove& command) = 0;
+  // A sink that carries none loses nothing that a call needs.
+  virtual void send(std::uint8_t /*worker*/, const dp::FlowMirror& /*command*/) {}
 };
 
 enum class Leg : std::uint8_t { a = 0, b = 1 };
@@ -109,6 +111,9 @@ class MediaSession {
   // Installs or updates every flow that has changed. Call it before the message that names our ports is sent.
   void commit();
 
+  // Copies of what its flows relay are made from now on, or no longer.
+  void set_mirror(bool on);
+
   // One stream ends (port 0 in an answer, removed by a re-offer); its index may be opened again.
   void close(std::size_t stream);
   void close_all();
@@ -162,6 +167,7 @@ class MediaSession {
   [[nodiscard]] Side* side_of(const dp::FlowRef& rtp, const dp::FlowOwner& owner);
   void remove_side(std::size_t stream, Leg leg);
   [[nodiscard]] std::optional<std::array<PortPair, 2>> take_ports(Nanoseconds now_ns);
+  void mirror(const Stream& stream);
 
   PortAllocator& ports_;
   FlowCommandSink& sink_;
@@ -169,6 +175,7 @@ class MediaSession {
   std::uint8_t worker_;
   MediaSessionUser* user_;
   std::array<LegMedia, 2> legs_;
+  bool mirror_ = false;
   std::vector<Stream> streams_;
   std::vector<Leaving> leaving_;
   std::uint32_t pending_removals_ = 0;

@@ -14,22 +14,27 @@ WorkerLink::WorkerLink(std::vector<dp::RecordRing*> rings, StreamLines stream, s
       totals_(totals) {}
 
 void WorkerLink::send(std::uint8_t worker, const dp::FlowInstall& command) {
-  push(worker, dp::Command::flow_install, {command.spec, 0});
+  push(worker, {dp::Command::flow_install, {command.spec, 0}});
 }
 
 void WorkerLink::send(std::uint8_t worker, const dp::FlowUpdate& command) {
-  push(worker, dp::Command::flow_update, command);
+  push(worker, {dp::Command::flow_update, command});
 }
 
 void WorkerLink::send(std::uint8_t worker, const dp::FlowRemove& command) {
   dp::FlowUpdate update;
   update.spec.self = command.flow;
-  push(worker, dp::Command::flow_remove, update);
+  push(worker, {dp::Command::flow_remove, update});
 }
 
-void WorkerLink::push(std::uint8_t worker, dp::Command kind, const dp::FlowUpdate& update) {
+void WorkerLink::send(std::uint8_t worker, const dp::FlowMirror& command) {
+  dp::FlowUpdate update;
+  update.spec.self = command.flow;
+  push(worker, {dp::Command::flow_mirror, update, command.on != 0});
+}
+
+void WorkerLink::push(std::uint8_t worker, const Waiting& waiting) {
   sip_worker_ = worker;
-  const Waiting waiting{kind, update};
   if (backlog_[worker].empty() && offer(worker, waiting)) return;
   totals_.commands_ring_full.add();
   backlog_[worker].push_back(waiting);
@@ -48,6 +53,10 @@ bool WorkerLink::offer(std::size_t worker, const Waiting& waiting) {
       break;
     case dp::Command::flow_remove:
       taken = ring.push(kind, dp::FlowRemove{waiting.update.spec.self});
+      break;
+    case dp::Command::flow_mirror:
+      taken =
+          ring.push(kind, dp::FlowMirror{waiting.update.spec.self, static_cast<std::uint8_t>(waiting.on)});
       break;
     case dp::Command::none:
     case dp::Command::sip_send:

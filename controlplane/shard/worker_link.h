@@ -26,6 +26,7 @@ class WorkerLink final : public media::FlowCommandSink, public sip::MessageSink 
   void send(std::uint8_t worker, const dp::FlowInstall& command) override;
   void send(std::uint8_t worker, const dp::FlowUpdate& command) override;
   void send(std::uint8_t worker, const dp::FlowRemove& command) override;
+  void send(std::uint8_t worker, const dp::FlowMirror& command) override;
   // False: the ring is full, or there is no stream transport for TCP and TLS.
   [[nodiscard]] bool send(const sip::Path& path, std::string_view octets) override;
 
@@ -47,9 +48,10 @@ class WorkerLink final : public media::FlowCommandSink, public sip::MessageSink 
  private:
   struct Waiting {
     dp::Command kind;
-    dp::FlowUpdate update;  // the largest: install and remove use parts of it
+    dp::FlowUpdate update;  // the largest: install, remove and mirror use parts of it
+    bool on = false;        // of mirror
   };
-  void push(std::uint8_t worker, dp::Command kind, const dp::FlowUpdate& update);
+  void push(std::uint8_t worker, const Waiting& waiting);
   [[nodiscard]] bool offer(std::size_t worker, const Waiting& waiting);
   void retry(std::size_t worker);
 

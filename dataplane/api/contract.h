@@ -105,13 +105,15 @@ struct FlowCounters {
 
 // ---- commands: shard to worker ---------------------------------------------------------------------------------
 
-enum class Command : std::uint16_t { none, flow_install, flow_update, flow_remove, sip_send };
+enum class Command : std::uint16_t { none, flow_install, flow_update, flow_remove, sip_send, flow_mirror };
 
 struct FlowInstall { FlowSpec spec; };
 // Replaces everything but the counters; self must be installed with the same generation. A lock opens again only
 // with `reopen_latch`.
 struct FlowUpdate { FlowSpec spec; std::uint8_t reopen_latch = 0; };
 struct FlowRemove { FlowRef flow; };
+// From now on, or no longer, copies of what the flow relays go to the worker's mirror ring. An update keeps it.
+struct FlowMirror { FlowRef flow; std::uint8_t on = 0; };
 
 // One SIP datagram; its octets stand behind the struct in the record.
 struct SipSend {
@@ -239,6 +241,22 @@ struct alignas(64) WorkerCounters {
   Counter total_cycles;
   Counter packets;
   Counter latches;
+  Counter mirrored;         // media packets copied for who looks at a call
+  Counter mirror_ring_full; // and those that found no room
+};
+
+// ---- mirror: worker to ops --------------------------------------------------------------------------------------
+
+enum class Mirror : std::uint16_t { none, packet };
+
+// A media packet of a mirrored flow, as it came and as it left; behind the struct its UDP payload.
+struct MirroredPacket {
+  Endpoint source;       // it came from there
+  Endpoint local;        // to this port of ours,
+  Endpoint pair_local;   // and left from this one
+  Endpoint pair_target;  // to there
+  std::uint32_t payload_bytes = 0;
+  Nanoseconds relayed_ns = 0;
 };
 
 static_assert(std::is_trivially_copyable_v<FlowSpec> && std::is_trivially_copyable_v<FlowCounters>);

@@ -52,6 +52,46 @@ TEST_F(Relaying, carries_both_ways_with_the_other_sides_addresses) {
   EXPECT_EQ(rig.sum(kAccess, &PortCounters::relayed), 1u);
 }
 
+TEST_F(Relaying, copies_what_a_mirrored_flow_relays_and_counts_what_finds_no_room) {
+  Rig rig;
+  open(rig);
+  const FlowSpec spec = rig.flow(0, kLocalA, kLocalC, kUa);
+  const auto say = [&](std::uint16_t sequence) {
+    rig.put(kAccess, from_ua(sequence));
+    rig.turn();
+  };
+  say(1);
+  EXPECT_TRUE(rig.mirrors[0]->empty()) << "nobody has asked";
+  rig.mirror({spec.self.slot, spec.self.generation + 1}, true);
+  rig.turn();
+  say(2);
+  EXPECT_TRUE(rig.mirrors[0]->empty()) << "another flow's generation";
+  rig.mirror(spec.self, true);
+  rig.update(spec);  // which a re-INVITE brings
+  rig.turn();
+  say(3);
+  const auto record = rig.mirrors[0]->front();
+  ASSERT_EQ(record.kind, static_cast<std::uint16_t>(Mirror::packet));
+  MirroredPacket head;
+  std::memcpy(static_cast<void*>(&head), record.bytes.data(), sizeof(head));
+  EXPECT_EQ(head.source.to_text(), kUa);
+  EXPECT_EQ(head.local.to_text(), kLocalA);
+  EXPECT_EQ(head.pair_local.to_text(), kLocalC);
+  EXPECT_EQ(head.pair_target.to_text(), kCarrier);
+  EXPECT_EQ(head.relayed_ns, rig.now);
+  const auto* payload = reinterpret_cast<const std::uint8_t*>(record.bytes.data()) + sizeof(head);
+  EXPECT_EQ(Bytes(payload, payload + head.payload_bytes), rtp(3));
+  for (std::uint16_t sequence = 4; sequence < 40; ++sequence) say(sequence);
+  const WorkerCounters& counters = *rig.counters[0];
+  EXPECT_GT(counters.mirror_ring_full.get(), 0u);
+  EXPECT_EQ(counters.mirrored.get() + counters.mirror_ring_full.get(), 37u);
+  rig.mirror(spec.self, false);
+  rig.turn();
+  say(40);
+  EXPECT_EQ(counters.mirrored.get() + counters.mirror_ring_full.get(), 37u);
+  EXPECT_THAT(rig.sent(kCore), SizeIs(40)) << "each was relayed all the same";
+}
+
 TEST_F(Relaying, joins_every_pair_of_families) {
   struct Case {
     const char* a_local;

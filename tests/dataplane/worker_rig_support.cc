@@ -115,6 +115,7 @@ void Rig::make_workers() {
   for (unsigned i = 0; i < n; ++i) {
     handoffs_.push_back(rte_ring_create(unique("hand").c_str(), 256, SOCKET_ID_ANY, RING_F_SC_DEQ));
     to_kernel.push_back(std::make_unique<RecordRing>(1 << 20));
+    mirrors.push_back(std::make_unique<RecordRing>(4096));
     counters.push_back(std::make_unique<WorkerCounters>());
   }
   for (unsigned i = 0; i < n; ++i) {
@@ -138,6 +139,7 @@ void Rig::make_workers() {
       context.events.push_back(event_rings[i * options.shards + shard].get());
       context.doorbells.push_back(nullptr);
     }
+    context.mirror = mirrors[i].get();
     context.handoff_in = handoffs_[i];
     context.handoff_to = handoffs_;
     context.next_hops = next_hops.get();
@@ -254,6 +256,14 @@ void Rig::remove(const FlowRef& flow, unsigned shard) {
   for (unsigned worker = 0; worker < options.workers; ++worker) {
     must(command_rings[worker * options.shards + shard]->push(
              static_cast<std::uint16_t>(Command::flow_remove), FlowRemove{flow}),
+         "command ring full");
+  }
+}
+
+void Rig::mirror(const FlowRef& flow, bool on) {
+  for (unsigned worker = 0; worker < options.workers; ++worker) {
+    must(command_rings[worker * options.shards]->push(static_cast<std::uint16_t>(Command::flow_mirror),
+                                                      FlowMirror{flow, static_cast<std::uint8_t>(on)}),
          "command ring full");
   }
 }

@@ -62,6 +62,7 @@ class Rig {
   void install(const FlowSpec& spec);
   void update(const FlowSpec& spec, bool reopen = false);
   void remove(const FlowRef& flow, unsigned shard = 0);
+  void mirror(const FlowRef& flow, bool on);
   void sip_send(std::uint16_t realm, std::string_view local, std::string_view remote,
                 std::string_view message);
   // Its events, oldest first; others than T are skipped.
@@ -110,6 +111,7 @@ class Rig {
   std::vector<std::unique_ptr<RecordRing>> command_rings, event_rings;  // worker * shards + shard
   std::unique_ptr<RecordRing> from_kernel;
   std::vector<std::unique_ptr<RecordRing>> to_kernel;
+  std::vector<std::unique_ptr<RecordRing>> mirrors;  // by worker
   steer::NodeKey key = steer::random_node_key();
 
  private:

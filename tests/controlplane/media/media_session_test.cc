@@ -8,12 +8,13 @@
 namespace sallyport::media {
 namespace {
 
-using Sent = std::variant<dp::FlowInstall, dp::FlowUpdate, dp::FlowRemove>;
+using Sent = std::variant<dp::FlowInstall, dp::FlowUpdate, dp::FlowRemove, dp::FlowMirror>;
 
 struct RecordingSink : FlowCommandSink {
   void send(std::uint8_t, const dp::FlowInstall& c) override { sent.push_back(c); }
   void send(std::uint8_t, const dp::FlowUpdate& c) override { sent.push_back(c); }
   void send(std::uint8_t, const dp::FlowRemove& c) override { sent.push_back(c); }
+  void send(std::uint8_t, const dp::FlowMirror& c) override { sent.push_back(c); }
   template <typename T>
   std::vector<T> of() const {
     std::vector<T> out;
@@ -80,6 +81,35 @@ TEST_F(MediaSessionTest, Installs_four_flows_a_stream_each_paired_with_the_other
   EXPECT_EQ(installs[2].spec.idle_timeout_ms, 60'000u);
   EXPECT_EQ(installs[2].spec.owner.call_slot, 9u);
   EXPECT_EQ(installs[2].spec.owner.leg, 1);
+}
+
+TEST_F(MediaSessionTest, Mirrors_what_it_has_and_what_comes_while_it_does) {
+  ASSERT_TRUE(session.open(0, 0));
+  session.set_remote(Leg::a, 0, remote("198.51.100.20:4000"));
+  session.commit();
+  session.set_mirror(false);
+  EXPECT_TRUE(sink.of<dp::FlowMirror>().empty()) << "nothing has changed";
+  session.set_mirror(true);
+  session.set_mirror(true);
+  auto mirrors = sink.of<dp::FlowMirror>();
+  ASSERT_EQ(mirrors.size(), 4u);
+  const auto installs = sink.of<dp::FlowInstall>();
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(mirrors[i].flow, installs[i].spec.self);
+    EXPECT_EQ(mirrors[i].on, 1);
+  }
+  sink.sent.clear();
+  ASSERT_TRUE(session.open(1, 0));
+  session.set_remote(Leg::a, 1, remote("198.51.100.20:4002"));
+  session.commit();
+  ASSERT_EQ(sink.of<dp::FlowMirror>().size(), 4u);
+  EXPECT_TRUE(std::holds_alternative<dp::FlowInstall>(sink.sent.front()))
+      << "a flow is there before it is mirrored";
+  sink.sent.clear();
+  session.set_mirror(false);
+  mirrors = sink.of<dp::FlowMirror>();
+  ASSERT_EQ(mirrors.size(), 8u);
+  EXPECT_EQ(mirrors[0].on, 0);
 }
 
 TEST_F(MediaSessionTest, Updates_only_the_leg_that_changed_and_reopens_its_latch) {

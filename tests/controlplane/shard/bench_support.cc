@@ -336,6 +336,12 @@ void Bench::take_command(Lane& lane, const dp::RecordRing::Record& record) {
       if (!removals_held) confirm_removals();
       break;
     }
+    case dp::Command::flow_mirror: {
+      const auto command = head_of<dp::FlowMirror>(record);
+      EXPECT_TRUE(flows.contains(command.flow.slot)) << "no flow is mirrored there";
+      command.on != 0 ? (void)mirrored.insert(command.flow.slot) : (void)mirrored.erase(command.flow.slot);
+      break;
+    }
     case dp::Command::none:
       break;
   }

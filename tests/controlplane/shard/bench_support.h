@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -105,6 +106,7 @@ class Bench {
 
   // Flows as the worker has them, by slot.
   std::map<std::uint32_t, dp::FlowSpec> flows;
+  std::set<std::uint32_t> mirrored;  // slots
   // Of that flow; `active`: that it is heard again.
   void report_idle(std::uint32_t slot, bool active = false);
   // Every flow that is to be heard of has just been silent for its idle_timeout.
