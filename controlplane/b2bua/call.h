@@ -223,6 +223,7 @@ struct Call {
   Nanoseconds started_ns = 0;  // monotonic
   Nanoseconds ringing_ns = 0;
   Nanoseconds answered_ns = 0;
+  std::uint32_t messages = 0;  // of SIP that have passed, as the recorder counts them
   stats::CallRecord record;
 
   [[nodiscard]] Leg* other(const Leg& leg) const { return &leg == a ? b : &leg == b ? a : nullptr; }

@@ -103,6 +103,9 @@ Call* CallManager::new_call(config::PeerIndex from, sip::ServerId id, const sip:
   transactions_->set_token(id, token(Purpose::invite, call->a->handle));
   transactions_->set_tag(id, call->a->tag);
   services_.statistics.totals.calls.add(1);
+  if (services_.recorder != nullptr) {
+    services_.recorder->begin({record.id, trace::Side::caller, &call->messages}, record.call_id);
+  }
   return call;
 }
 

@@ -33,6 +33,7 @@
 namespace sallyport::b2bua {
 
 class CallManager final : public sip::TransactionUser,
+                          public trace::SubjectFinder,
                           private sip::TimerTarget,
                           private media::MediaSessionUser {
  public:
@@ -75,6 +76,10 @@ class CallManager final : public sip::TransactionUser,
   [[nodiscard]] std::uint32_t standalone_requests() const { return standalone_.size(); }
   [[nodiscard]] std::vector<stats::CallRow> rows(std::size_t limit);
   [[nodiscard]] std::optional<stats::CallDetail> detail(std::string_view id);
+  // Copies of that call's media are made from now on; false: there is no such call. Until end_mirrors().
+  bool mirror(std::string_view id);
+  void end_mirrors();
+  [[nodiscard]] std::optional<trace::Subject> find_subject(std::string_view tag) override;
 
  private:
   // ---- sip::TransactionUser
@@ -535,6 +540,14 @@ class CallManager final : public sip::TransactionUser,
   // As it stands, while the call lives; and again in `cdr.interim`.
   void write_interim(Call& call);
   void hand_over(stats::CallRecord&& record);
+
+  // ---- observed.cc
+  // The leg of this shard with that tag of ours; nullptr: there is none.
+  [[nodiscard]] Leg* leg_with(std::string_view tag);
+  // Dialogs and timers, into the rows of the call's legs.
+  void complete(const Call& call, stats::CallDetail& detail) const;
+  // The messages of a call that has failed are kept longer.
+  void keep_failed(const Call& call);
 
   // ---- probe.cc
   void on_probe_result(std::uint64_t token, bool alive);

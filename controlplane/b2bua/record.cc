@@ -87,6 +87,7 @@ void CallManager::record_stream(Call& call, media::Leg leg, std::size_t stream) 
 }
 
 void CallManager::write_record(Call& call) {
+  keep_failed(call);
   stats::CallRecord& record = call.record;
   if (record.ended_ns == 0) record.ended_ns = wall_now_ns();
   record_media(call);
@@ -208,6 +209,7 @@ std::optional<stats::CallDetail> CallManager::detail(std::string_view id) {
       }
     }
   }
+  complete(*found, detail);
   const stats::CallRecord& record = found->record;
   detail.received_phrase = record.received_phrase;
   detail.reason_received = record.reason_received;

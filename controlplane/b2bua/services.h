@@ -17,6 +17,7 @@
 #include "controlplane/sip/timer_wheel.h"
 #include "controlplane/stats/call_record.h"
 #include "controlplane/stats/shard_statistics.h"
+#include "controlplane/trace/recorder.h"
 #include "dataplane/steer/identifier.h"
 
 namespace sallyport::b2bua {
@@ -39,6 +40,7 @@ struct Services {
   stats::ShardStatistics& statistics;
   stats::RecordSink* records = nullptr;  // null: none are written
   OtherShards* others = nullptr;         // null: there are none
+  trace::Recorder* recorder = nullptr;   // null: no messages are kept
   std::uint64_t seed = 0;                // for chance: weights, session identifiers
   std::uint8_t shard = 0;
   std::uint8_t workers = 1;

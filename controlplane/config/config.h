@@ -169,8 +169,8 @@ struct Limits {
 struct Peer {
   std::string name;
   RealmIndex realm = 0;
-  std::vector<Prefix> match;    // sources; absent in the file: the targets' addresses
-  bool match_targets = false;   // absent in the file: also the addresses that the targets' names lead to
+  std::vector<Prefix> match;   // sources; absent in the file: the targets' addresses
+  bool match_targets = false;  // absent in the file: also the addresses that the targets' names lead to
   std::vector<std::string> match_names;  // "tls:NAME": the domain of its certificate (RFC 5922), lower case
   Tls tls;
   std::vector<Target> targets;  // failover order; empty: a peer that only calls us
@@ -294,6 +294,19 @@ struct Log {
   LogLevel level = LogLevel::info;
   LogFormat format = LogFormat::text;
 };
+// A Homer server that gets a copy of each SIP message (HEPv3 over UDP).
+struct Hep {
+  Endpoint server;
+  std::uint32_t id = 2001;  // of ours, among the server's capture agents
+  std::string password;     // empty: none is sent
+};
+// What is kept of the SIP that passes, and of media while somebody looks at it. Memory is taken at start.
+struct Trace {
+  std::size_t ring_bytes = 16 << 20;   // of each shard; 0: nothing is kept
+  std::size_t failed_bytes = 4 << 20;  // of each shard, for calls that failed; 0: they are kept as others are
+  std::size_t media_bytes = 4 << 20;   // of each worker; 0: media cannot be looked at
+  std::optional<Hep> hep;
+};
 
 struct Config {
   Dataplane dataplane;
@@ -308,6 +321,7 @@ struct Config {
   Admin admin;
   Cdr cdr;
   Log log;
+  Trace trace;
 
   // kNoIndex where there is none of that name. For the command line and tests; calls carry indices.
   [[nodiscard]] PeerIndex find_peer(std::string_view name) const;

@@ -23,6 +23,7 @@ void read_all(const yaml::Node& root, Draft& draft, Faults& faults) {
   read_routes(top, draft);
   read_dns(top, draft);
   read_operations(top, draft);
+  read_trace(top, draft);
   top.finish();
   cross_check(draft, faults);
 }

@@ -54,6 +54,10 @@ void read_peers(MapReader& top, Draft& draft);
 void read_routes(MapReader& top, Draft& draft);
 void read_dns(MapReader& top, Draft& draft);
 void read_operations(MapReader& top, Draft& draft);  // metrics, status, admin, cdr, log
+void read_trace(MapReader& top, Draft& draft);
+
+// The first line of a file, without blanks at its ends; a fault and nothing where there is none.
+[[nodiscard]] std::optional<std::string> secret_of(const Value& file);
 
 // private_media, nat_keepalive, and of `media` (nullptr: absent) what a peer may say too: latches, timeouts,
 // policing.

@@ -142,24 +142,6 @@ void read_codecs(MapReader& peer_reader, Codecs& codecs) {
   reader.finish();
 }
 
-// The first line of the file. What it holds stays out of every fault.
-std::optional<std::string> secret_of(const Value& value) {
-  const auto path = value.absolute_path(1024);
-  if (!path) return std::nullopt;
-  std::ifstream file(*path);
-  std::string line;
-  if (!file || !std::getline(file, line)) {
-    value.fault("cannot be read: {}", in_quotes(*path));
-    return std::nullopt;
-  }
-  if (line.ends_with('\r')) line.pop_back();
-  if (line.empty() || line.size() > 256) {
-    value.fault("its first line must be a password of at most 256 octets");
-    return std::nullopt;
-  }
-  return line;
-}
-
 void read_credentials(MapReader& peer_reader, Credentials& credentials) {
   const auto value = peer_reader.get("credentials");
   if (!value) return;
@@ -199,6 +181,24 @@ void read_redirects(MapReader& peer_reader, Redirects& redirects) {
 }
 
 }  // namespace
+
+// The first line of the file. What it holds stays out of every fault.
+std::optional<std::string> secret_of(const Value& value) {
+  const auto path = value.absolute_path(1024);
+  if (!path) return std::nullopt;
+  std::ifstream file(*path);
+  std::string line;
+  if (!file || !std::getline(file, line)) {
+    value.fault("cannot be read: {}", in_quotes(*path));
+    return std::nullopt;
+  }
+  if (line.ends_with('\r')) line.pop_back();
+  if (line.empty() || line.size() > 256) {
+    value.fault("its first line must be a password of at most 256 octets");
+    return std::nullopt;
+  }
+  return line;
+}
 
 void read_numbers(MapReader& owner, Numbers& numbers) {
   const auto value = owner.get("numbers");

@@ -31,6 +31,27 @@ std::string duration_text(Nanoseconds ns) {
   return std::to_string(ns / kMillisecond) + "ms";
 }
 
+constexpr std::array<std::pair<std::string_view, unsigned>, 3> kSizeUnits{
+    {{"KiB", 10}, {"MiB", 20}, {"GiB", 30}}};
+
+std::string bytes_text(std::size_t bytes) {
+  for (auto unit = kSizeUnits.rbegin(); unit != kSizeUnits.rend(); ++unit) {
+    if (bytes % (std::size_t{1} << unit->second) == 0)
+      return std::to_string(bytes >> unit->second) + std::string(unit->first);
+  }
+  return std::to_string(bytes);
+}
+
+std::optional<std::size_t> parse_bytes(std::string_view text) {
+  for (const auto& [unit, bits] : kSizeUnits) {
+    if (!text.ends_with(unit)) continue;
+    const auto number = parse_number(text.substr(0, text.size() - unit.size()));
+    if (!number || *number > std::uint64_t{1} << 20) return std::nullopt;
+    return static_cast<std::size_t>(*number << bits);
+  }
+  return std::nullopt;
+}
+
 // The key of a map's entry, or nullptr (and a fault) where it is no plain word.
 const std::string* key_text(const yaml::Node& key, const std::string& path, Faults& faults) {
   if (key.kind == yaml::Node::Kind::scalar) return &key.text;
@@ -105,6 +126,17 @@ std::optional<Nanoseconds> Value::duration(Nanoseconds least, Nanoseconds most, 
   } else {
     return value;
   }
+  return std::nullopt;
+}
+
+std::optional<std::size_t> Value::bytes(std::size_t least, std::size_t most, bool may_be_off) const {
+  const std::string* written = scalar("a size");
+  if (written == nullptr) return std::nullopt;
+  if (may_be_off && (*written == "off" || *written == "0")) return 0;
+  const auto value = parse_bytes(*written);
+  if (value && *value >= least && *value <= most) return value;
+  fault("must be a size from {} to {}{}, not {}", bytes_text(least), bytes_text(most),
+        may_be_off ? ", or off" : "", in_quotes(*written));
   return std::nullopt;
 }
 

@@ -62,6 +62,8 @@ class Value {
   // "10s"; with `may_be_off` also "off" (0).
   [[nodiscard]] std::optional<Nanoseconds> duration(Nanoseconds least, Nanoseconds most,
                                                     bool may_be_off) const;
+  // "16MiB", in octets; with `may_be_off` also "off" (0).
+  [[nodiscard]] std::optional<std::size_t> bytes(std::size_t least, std::size_t most, bool may_be_off) const;
   [[nodiscard]] std::optional<bool> boolean() const;
   [[nodiscard]] std::optional<IpAddress> address() const;
   [[nodiscard]] std::optional<Prefix> prefix() const;

@@ -16,10 +16,28 @@ void MessageCounter::on_message(const sip::MessageEvent& event) {
   } else {
     stats::count_response(counters, direction, event.status);
   }
+  record(event, peer);
   if (!event.retransmission) return;
   stats::MethodCounters& again = event.status == 0 ? statistics_.totals.retransmitted_requests
                                                    : statistics_.totals.retransmitted_responses;
   stats::count_method(again, direction, static_cast<std::size_t>(event.method));
 }
+
+void MessageCounter::record(const sip::MessageEvent& event, std::uint16_t peer) {
+  const sip::Path& path = *event.path;
+  trace::Passing message;
+  message.direction = static_cast<trace::Direction>(event.direction);
+  message.retransmission = event.retransmission;
+  message.transport = static_cast<trace::Transport>(path.transport);
+  message.local = path.local;
+  message.remote = path.remote;
+  message.realm = config_.realms[path.realm].name;
+  if (peer < config_.peers.size()) message.peer = config_.peers[peer].name;
+  message.octets = event.octets;
+  recorder_.add(message);
+}
+
+static_assert(static_cast<int>(sip::Direction::sent) == static_cast<int>(trace::Direction::sent));
+static_assert(static_cast<int>(sip::Transport::tls) == static_cast<int>(trace::Transport::tls));
 
 }  // namespace sallyport::shard

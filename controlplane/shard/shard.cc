@@ -58,7 +58,10 @@ Shard::Shard(const Common& common, const Lines& lines, unsigned index, unsigned 
       unknown_sources_(common.config, index, shards, common.key.hash),
       link_(lines.commands, lines.stream, statistics_.totals),
       exchange_(common.exchange, index),
-      counter_(peers_, statistics_),
+      recorder_({.recent_bytes = common.config.trace.ring_bytes,
+                 .failed_bytes = common.config.trace.failed_bytes,
+                 .key = common.key.hash}),
+      counter_(config_, peers_, statistics_, recorder_),
       manager_({.config = common.config,
                 .peers = peers_,
                 .router = common.router,
@@ -75,6 +78,7 @@ Shard::Shard(const Common& common, const Lines& lines, unsigned index, unsigned 
                 .statistics = statistics_,
                 .records = common.records,
                 .others = &exchange_,
+                .recorder = &recorder_,
                 .seed = seed_of(common.key, index, "calls"),
                 .shard = static_cast<std::uint8_t>(index),
                 .workers = static_cast<std::uint8_t>(lines.commands.size())}),
@@ -82,6 +86,7 @@ Shard::Shard(const Common& common, const Lines& lines, unsigned index, unsigned 
                     common.key.hash, &counter_),
       index_copy_(std::make_unique<sip::MessageIndex>()) {
   manager_.set_transactions(transactions_);
+  recorder_.set_subjects(manager_);
 }
 
 Shard::~Shard() = default;
@@ -114,8 +119,22 @@ void Shard::apply_names(Nanoseconds now_ns) {
   peers_.learn(**names);
 }
 
+// Who looks at media asks again and again; once he has gone, it ends by itself.
+bool Shard::mirror(std::string_view call, Nanoseconds span) {
+  if (!manager_.mirror(call)) return false;
+  mirror_until_ns_ = std::max(mirror_until_ns_, wheel_.now_ns() + span);
+  return true;
+}
+
+void Shard::end_mirror(Nanoseconds now_ns) {
+  if (mirror_until_ns_ == 0 || now_ns < mirror_until_ns_) return;
+  manager_.end_mirrors();
+  mirror_until_ns_ = 0;
+}
+
 unsigned Shard::turn(Nanoseconds now_ns) {
   apply_names(now_ns);
+  end_mirror(now_ns);
   wheel_.advance(now_ns);
   apply_phase();
   oldest_event_ns_ = now_ns;

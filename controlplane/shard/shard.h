@@ -21,6 +21,7 @@
 #include "controlplane/stats/mailbox.h"
 #include "controlplane/stats/shard_query.h"
 #include "controlplane/stats/shard_statistics.h"
+#include "controlplane/trace/recorder.h"
 #include "dataplane/dataplane.h"
 
 namespace sallyport::shard {
@@ -70,6 +71,7 @@ class Shard final : private stats::ShardView {
   // How long the oldest event of the last turn had waited, ns.
   [[nodiscard]] Nanoseconds lag_ns() const { return lag_ns_.load(std::memory_order_relaxed); }
   [[nodiscard]] const sip::TransactionCounters& transactions() const { return transactions_.counters(); }
+  [[nodiscard]] const trace::Counters& traced() const { return recorder_.counters(); }
 
   // The shard's thread, for tests.
   [[nodiscard]] b2bua::CallManager& manager() { return manager_; }
@@ -77,6 +79,7 @@ class Shard final : private stats::ShardView {
   [[nodiscard]] sip::TimerWheel& wheel() { return wheel_; }
   [[nodiscard]] media::PortAllocator& ports() { return ports_; }
   [[nodiscard]] WorkerLink& link() { return link_; }
+  [[nodiscard]] const trace::Recorder& recorder() const { return recorder_; }
   [[nodiscard]] bool has_messages() const { return exchange_.has_arrived() || exchange_.has_backlog(); }
 
  private:
@@ -85,6 +88,13 @@ class Shard final : private stats::ShardView {
   std::size_t call_count() override { return manager_.calls(); }
   std::optional<stats::CallDetail> call(std::string_view id) override { return manager_.detail(id); }
   std::vector<stats::PeerRow> peers() override;  // show_peers.cc
+  trace::Slice messages(std::uint64_t behind, std::size_t most_bytes) override {
+    return recorder_.recent(behind, most_bytes);
+  }
+  trace::Slice messages_of(std::string_view call, std::uint64_t behind, std::size_t most_bytes) override {
+    return recorder_.of_call(call, behind, most_bytes);
+  }
+  bool mirror(std::string_view call, Nanoseconds span) override;
 
   unsigned take_events(dp::RecordRing& ring, Nanoseconds now_ns);
   void on_event(const dp::RecordRing::Record& record, Nanoseconds now_ns);
@@ -98,6 +108,7 @@ class Shard final : private stats::ShardView {
                Nanoseconds now_ns);
   void apply_phase();
   void apply_names(Nanoseconds now_ns);
+  void end_mirror(Nanoseconds now_ns);
   [[nodiscard]] bool has_work();
   void sleep();
 
@@ -114,6 +125,7 @@ class Shard final : private stats::ShardView {
   policy::UnknownSources unknown_sources_;
   WorkerLink link_;
   ExchangeLink exchange_;
+  trace::Recorder recorder_;
   MessageCounter counter_;
   b2bua::CallManager manager_;
   sip::TransactionLayer transactions_;
@@ -121,6 +133,7 @@ class Shard final : private stats::ShardView {
   routing::Latest<routing::SharedNames> names_;
   std::unique_ptr<sip::MessageIndex> index_copy_;
   Nanoseconds oldest_event_ns_ = 0;
+  Nanoseconds mirror_until_ns_ = 0;  // 0: no media is mirrored
   Phase applied_ = Phase::running;
   std::atomic<Phase> phase_{Phase::running};
   std::atomic<bool> stop_{false};

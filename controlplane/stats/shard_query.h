@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "controlplane/trace/message.h"
 #include "dataplane/api/contract.h"
 #include "dataplane/base/address.h"
 #include "dataplane/base/clock.h"
@@ -47,6 +48,17 @@ struct LegRow {
   Endpoint local;
   Endpoint remote;
   std::uint16_t code = 0;  // last response on this leg; 0: none
+  std::string dialog;      // "early", "confirmed"; empty: none
+  std::uint32_t local_cseq = 0;
+  std::uint32_t remote_cseq = 0;
+  std::string remote_target;
+};
+
+// A timer that runs.
+struct TimerRow {
+  std::string name;
+  std::string of;  // "caller", "callee", "call"
+  Nanoseconds left_ns = 0;
 };
 
 struct StreamRow {
@@ -64,6 +76,7 @@ struct CallDetail {
   CallRow row;
   std::vector<LegRow> legs;
   std::vector<StreamRow> streams;
+  std::vector<TimerRow> timers;
   std::string received_phrase;  // of row.received, and so on
   std::string reason_received;
   std::string sent_phrase;
@@ -89,6 +102,17 @@ class ShardView {
   [[nodiscard]] virtual std::size_t call_count() = 0;
   [[nodiscard]] virtual std::optional<CallDetail> call(std::string_view id) = 0;
   [[nodiscard]] virtual std::vector<PeerRow> peers() = 0;
+
+  // ---- what the shard has kept of its messages (trace/recorder.h); a view without a ring has none
+  [[nodiscard]] virtual trace::Slice messages(std::uint64_t /*behind*/, std::size_t /*most_bytes*/) {
+    return {};
+  }
+  [[nodiscard]] virtual trace::Slice messages_of(std::string_view /*call*/, std::uint64_t /*behind*/,
+                                                 std::size_t /*most_bytes*/) {
+    return {};
+  }
+  // Copies of the call's media packets go to the workers' mirror rings for so long; false: no such call.
+  virtual bool mirror(std::string_view /*call*/, Nanoseconds /*span*/) { return false; }
 };
 
 using ShardRequest = std::function<void(ShardView&)>;

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/trace/keys.h"
+
+#include <algorithm>
+#include <array>
+
+#include "controlplane/trace/text.h"
+
+namespace sallyport::trace {
+
+namespace {
+
+constexpr std::array<std::string_view, 3> kKeyLines{"a=crypto:", "a=key-mgmt:", "k="};
+
+void blank(std::span<char> text) {
+  for (char& c : text) {
+    if (c != '\r' && c != '\n') c = '*';
+  }
+}
+
+std::span<char> span_of(std::span<char> message, std::string_view part) {
+  return message.subspan(static_cast<std::size_t>(part.data() - message.data()), part.size());
+}
+
+// The tag behind a name-addr or addr-spec (RFC 3261 20.20). In a name-addr it stands behind the last '>'.
+std::string_view tag_of(std::string_view value) {
+  const std::size_t bracket = value.rfind('>');
+  if (bracket != std::string_view::npos) value.remove_prefix(bracket);
+  for (std::size_t at; (at = value.find(';')) != std::string_view::npos;) {
+    value.remove_prefix(at + 1);
+    value = trimmed(value);
+    if (value.size() < 4 || !same_word(value.substr(0, 3), "tag")) continue;
+    const std::string_view behind = trimmed(value.substr(3));
+    if (behind.empty() || behind.front() != '=') continue;
+    const std::string_view tag = trimmed(behind.substr(1));
+    return tag.substr(0, std::min(tag.find_first_of("; \t\r\n,"), tag.size()));
+  }
+  return {};
+}
+
+// What stands behind the scheme, which a reader of the message looks for; without a known one all of it.
+std::string_view credentials_of(std::string_view value) {
+  const std::size_t blank_at = value.find_first_of(" \t");
+  if (blank_at == std::string_view::npos) return value;
+  for (const std::string_view scheme : {"digest", "basic", "bearer"}) {
+    if (same_word(value.substr(0, blank_at), scheme)) return value.substr(blank_at + 1);
+  }
+  return value;
+}
+
+void blank_body(std::span<char> message, std::string_view body) {
+  for (const std::string_view start : kKeyLines) {
+    for (std::size_t at = body.find(start); at != std::string_view::npos; at = body.find(start, at + 1)) {
+      if (at != 0 && body[at - 1] != '\n' && body[at - 1] != '\r') continue;
+      const std::size_t first = at + start.size();
+      const std::size_t end = std::min(body.find_first_of("\r\n", first), body.size());
+      blank(span_of(message, body.substr(first, end - first)));
+    }
+  }
+}
+
+}  // namespace
+
+Keys read_and_blank(std::span<char> message) {
+  Keys keys;
+  LineReader lines({message.data(), message.size()});
+  (void)lines.next();
+  while (const auto field = lines.next()) {
+    const auto [name, value] = split_field(*field);
+    // The compact forms are of RFC 3261 7.3.3.
+    if (same_word(name, "call-id") || same_word(name, "i")) {
+      keys.call_id = trimmed(value);
+    } else if (same_word(name, "from") || same_word(name, "f")) {
+      keys.from_tag = tag_of(value);
+    } else if (same_word(name, "to") || same_word(name, "t")) {
+      keys.to_tag = tag_of(value);
+    } else if (same_word(name, "authorization") || same_word(name, "proxy-authorization")) {
+      blank(span_of(message, credentials_of(trimmed(value))));
+    }
+  }
+  blank_body(message, lines.body());
+  return keys;
+}
+
+}  // namespace sallyport::trace
