@@ -7,6 +7,7 @@
 #include "controlplane/cli/run.h"
 #include "controlplane/ops/admin_client.h"
 #include "controlplane/ops/catalogue.h"
+#include "controlplane/ops/trace_client.h"
 #include "dataplane/dataplane.h"
 
 namespace {
@@ -113,6 +114,26 @@ void add_admin(CLI::App& app, int& status) {
   add_command<1>(app, "reload", "read certificates, keys and trust anchors again; connections stay", status);
 }
 
+void add_trace(CLI::App& app, int& status) {
+  auto* trace = app.add_subcommand("trace", "write both legs of calls as a pcap, from the running process");
+  static Admin admin;
+  static ops::TraceArguments t;
+  auto* what = trace->add_option_group("what", "which calls");
+  what->add_option("--call-id", t.filter.call_id, "Call-ID of either leg, or the call's id");
+  what->add_option("--user", t.filter.user, "user part of Request-URI, From or To");
+  what->add_option("--peer", t.filter.peer, "peer of either leg");
+  what->require_option(1);
+  trace->add_option("--pcap", t.pcap, "file to write")->required();
+  auto* follow =
+      trace->add_option("--follow", t.follow_s, "go on for so many seconds")->check(CLI::Range(1, 86'400));
+  trace->add_flag("--rtp", t.rtp, "media too, of calls that are up meanwhile")->needs(follow);
+  admin.add_to(*trace);
+  trace->callback([&status] {
+    const std::string path = admin.path();
+    status = path.empty() ? 1 : ops::trace(path, t, admin.json, std::cout, std::cerr);
+  });
+}
+
 void add_metrics(CLI::App& app) {
   auto* metrics = app.add_subcommand("metrics", "what the metrics port tells");
   static bool list = false, markdown = false;
@@ -134,6 +155,7 @@ int main(int argc, char** argv) {
   run->callback([&] { status = cli::run(config, std::cerr); });
   add_dry_runs(app, status);
   add_admin(app, status);
+  add_trace(app, status);
   add_metrics(app);
   app.add_subcommand("version", "show the version")->callback([] {
     std::cout << "sallyport " << SALLYPORT_VERSION << " (" << dp::dpdk_version() << ")\n";

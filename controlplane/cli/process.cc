@@ -39,6 +39,7 @@ dp::DataplaneOptions dataplane_options(const config::Config& config, const steer
   }
   options.shards = static_cast<std::uint8_t>(config.controlplane.shards);
   options.key = key;
+  options.mirror_bytes = config.trace.media_bytes;
   options.eal_extra = config.dataplane.eal;
   return options;
 }
@@ -91,6 +92,7 @@ std::expected<void, std::string> Process::bring_up() {
   if (const auto stream = start_stream(); !stream) return stream;
   start_shards();
   if (const auto names = start_resolver(); !names) return names;
+  if (const auto hep = start_hep(); !hep) return hep;
   return start_ops();
 }
 
@@ -148,6 +150,17 @@ std::expected<void, std::string> Process::start_resolver() {
   return {};
 }
 
+std::expected<void, std::string> Process::start_hep() {
+  const std::optional<config::Hep>& hep = loaded_->config.trace.hep;
+  if (!hep) return {};
+  ops::HepOptions options{.server = hep->server, .id = hep->id, .password = hep->password};
+  options.place = [this] { place_thread("hep", placement_.others()); };
+  auto exporter = ops::HepExporter::start(std::move(options), *this);
+  if (!exporter) return std::unexpected(exporter.error());
+  hep_ = std::move(*exporter);
+  return {};
+}
+
 // The thread that calls, by its name.
 void Process::place_thread(const std::string& name, const std::vector<unsigned>& cores) const {
   pthread_setname_np(pthread_self(), name.c_str());
@@ -171,6 +184,7 @@ std::expected<void, std::string> Process::start_ops() {
   admin.shards = this;
   admin.dataplane = dataplane_.get();
   admin.tally = &tally_;
+  admin.mirror = dataplane_.get();
   admin.labels = ops::labels_of(config);
   admin.drain = [this]() -> std::expected<std::string, std::string> {
     drain_asked_.store(true, std::memory_order_release);
@@ -211,8 +225,10 @@ ops::Sources Process::metric_sources() {
   for (const auto& shard : shards_) {
     sources.shards.push_back(&shard->statistics());
     sources.transactions.push_back(&shard->transactions());
+    sources.traces.push_back(&shard->traced());
   }
   if (stream_) sources.stream = &stream_->counters();
+  if (hep_) sources.hep = &hep_->counters();
   sources.lag_ns = [this](unsigned shard) { return shards_[shard]->lag_ns(); };
   sources.query = this;
   sources.records = [this] {
@@ -230,6 +246,7 @@ Process::~Process() {
   status_.reset();
   metrics_.reset();
   admin_.reset();
+  hep_.reset();
   resolver_.reset();
   for (const auto& shard : shards_) shard->stop();
   for (std::thread& thread : threads_) thread.join();

@@ -20,6 +20,7 @@
 #include "controlplane/ops/admin_server.h"
 #include "controlplane/ops/call_tally.h"
 #include "controlplane/ops/cdr_writer.h"
+#include "controlplane/ops/hep_exporter.h"
 #include "controlplane/ops/metrics.h"
 #include "controlplane/ops/status_page.h"
 #include "controlplane/resolver/resolver.h"
@@ -60,6 +61,7 @@ class Process final : private stats::ShardQuery {
   [[nodiscard]] std::expected<void, std::string> start_stream();
   void start_shards();
   [[nodiscard]] std::expected<void, std::string> start_resolver();
+  [[nodiscard]] std::expected<void, std::string> start_hep();
   [[nodiscard]] std::expected<void, std::string> start_ops();
   void place_thread(const std::string& name, const std::vector<unsigned>& cores) const;
   [[nodiscard]] ops::Sources metric_sources();
@@ -85,6 +87,7 @@ class Process final : private stats::ShardQuery {
   std::vector<std::thread> threads_;
   NameNews name_news_;
   std::unique_ptr<resolver::Resolver> resolver_;  // null: no target is a name
+  std::unique_ptr<ops::HepExporter> hep_;         // null: no Homer server is configured
   std::unique_ptr<ops::AdminCommands> commands_;
   std::unique_ptr<ops::AdminServer> admin_;
   std::unique_ptr<ops::MetricsServer> metrics_;

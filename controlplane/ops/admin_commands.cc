@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/ops/admin_commands.h"
 
+#include <algorithm>
 #include <exception>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -10,11 +12,14 @@
 
 #include "controlplane/ops/ask_shards.h"
 #include "controlplane/ops/over_workers.h"
+#include "controlplane/ops/trace_json.h"
 
 namespace sallyport::ops {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::size_t kLadderBytes = 1 << 20;  // of the messages of one call
 
 json refusal(std::string sentence) {
   return {{"error", std::move(sentence)}};
@@ -58,7 +63,15 @@ json leg_of(const stats::LegRow& leg) {
           {"remote_tag", leg.remote_tag},
           {"local", endpoint(leg.local)},
           {"remote", endpoint(leg.remote)},
-          {"code", number_or_null(leg.code)}};
+          {"code", number_or_null(leg.code)},
+          {"dialog", leg.dialog},
+          {"local_cseq", number_or_null(leg.local_cseq)},
+          {"remote_cseq", number_or_null(leg.remote_cseq)},
+          {"remote_target", leg.remote_target}};
+}
+
+json timer_of(const stats::TimerRow& timer) {
+  return {{"timer", timer.name}, {"of", timer.of}, {"left_seconds", seconds(timer.left_ns)}};
 }
 
 json stream_of(const stats::StreamRow& stream) {
@@ -77,6 +90,8 @@ json detail_of(const stats::CallDetail& detail) {
   for (const stats::LegRow& leg : detail.legs) out["legs"].push_back(leg_of(leg));
   out["streams"] = json::array();
   for (const stats::StreamRow& stream : detail.streams) out["streams"].push_back(stream_of(stream));
+  out["timers"] = json::array();
+  for (const stats::TimerRow& timer : detail.timers) out["timers"].push_back(timer_of(timer));
   out["received_phrase"] = detail.received_phrase;
   out["reason_received"] = detail.reason_received;
   out["sent_phrase"] = detail.sent_phrase;
@@ -177,7 +192,8 @@ json ports_of(const dp::Dataplane& dataplane) {
 
 }  // namespace
 
-AdminCommands::AdminCommands(AdminSources sources) : sources_(std::move(sources)) {}
+AdminCommands::AdminCommands(AdminSources sources)
+    : sources_(std::move(sources)), trace_(sources_.shards, sources_.mirror, sources_.shard_timeout) {}
 
 std::string AdminCommands::handle(std::string_view request) {
   json out;
@@ -194,6 +210,7 @@ std::string AdminCommands::handle(std::string_view request) {
 json AdminCommands::answer(const json& request) {
   const std::string command = request.value("command", "");
   if (command == "show") return show(request);
+  if (command == "trace") return trace_.answer(request);
   if (command != "drain" && command != "reload") return refusal("no command is named '" + command + "'");
   const auto& act = command == "drain" ? sources_.drain : sources_.reload;
   if (!act) return refusal(command + " is not possible here");
@@ -241,24 +258,28 @@ json AdminCommands::show_call(const std::string& id) {
     found = detail_of(*answer);
     found["shard"] = shard;
   });
-  if (!found.is_null()) return {{"call", std::move(found)}};
-  if (json ended = ended_call(id); !ended.is_null()) return {{"call", std::move(ended)}};
-  json out = refusal("there is no call '" + id + "'");
+  const std::vector<trace::Message> messages = messages_of(id);
+  if (found.is_null()) found = ended_call(id, !messages.empty());
+  if (found.contains("streams")) add_counters(found["streams"]);
+  if (!found.is_null()) return {{"call", std::move(found)}, {"ladder", ladder_json(messages)}};
+  json out = refusal("there is no call '" + id + "', and no message of it is left");
   if (!silent.empty()) out["not_answering"] = silent;
   return out;
 }
 
-json AdminCommands::ended_call(const std::string& id) const {
-  if (sources_.tally == nullptr) return {};
-  for (const FailedCall& call : sources_.tally->failures()) {
-    if (call.id != id) continue;
-    json out = failure_of(call);
-    out["state"] = "failed";
-    out["legs"] = json::array();
-    out["streams"] = json::array();
-    return out;
+// One that has ended is known among the latest failures, or by what the rings have left of it.
+json AdminCommands::ended_call(const std::string& id, bool has_messages) const {
+  if (sources_.tally != nullptr) {
+    for (const FailedCall& call : sources_.tally->failures()) {
+      if (call.id != id) continue;
+      json out = failure_of(call);
+      out["state"] = "failed";
+      out["legs"] = json::array();
+      out["streams"] = json::array();
+      return out;
+    }
   }
-  return {};
+  return has_messages ? json{{"id", id}, {"state", "ended"}} : json();
 }
 
 json AdminCommands::show_failures() const {
@@ -267,6 +288,36 @@ json AdminCommands::show_failures() const {
     for (const FailedCall& call : sources_.tally->failures()) rows.push_back(failure_of(call));
   }
   return {{"failures", std::move(rows)}};
+}
+
+std::vector<trace::Message> AdminCommands::messages_of(const std::string& id) {
+  std::vector<trace::Message> messages;
+  const auto read = [id](stats::ShardView& view) { return view.messages_of(id, 0, kLadderBytes); };
+  static_cast<void>(ask_all(sources_, read, [&](unsigned, trace::Slice slice) {
+    messages.insert(messages.end(), std::make_move_iterator(slice.messages.begin()),
+                    std::make_move_iterator(slice.messages.end()));
+  }));
+  std::ranges::sort(messages, {},
+                    [](const trace::Message& one) { return std::pair(one.monotonic_ns, one.sequence); });
+  return messages;
+}
+
+// What the workers have counted, to the RTP flow of each stream and leg.
+void AdminCommands::add_counters(json& streams) const {
+  if (sources_.dataplane == nullptr) return;
+  std::map<std::uint32_t, dp::FlowCounters> counters;
+  for (const dp::FlowRow& row : sources_.dataplane->flows(kMaxRowsShown)) {
+    counters[row.spec.self.slot] = row.counters;
+  }
+  for (json& stream : streams) {
+    const auto found = counters.find(stream.at("slot").get<std::uint32_t>());
+    if (found == counters.end()) continue;
+    stream["packets"] = found->second.packets;
+    stream["sent_packets"] = found->second.sent_packets;
+    stream["dropped"] = found->second.dropped;
+    stream["lost"] = found->second.lost;
+    stream["jitter_ms"] = found->second.jitter_us / 1000.0;
+  }
 }
 
 json AdminCommands::show_peers() {

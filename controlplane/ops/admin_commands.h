@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the admin socket answers. Requests: {"command": "show", "what": "calls"}, {"command": "show", "what":
-// "call", "id": "..."}, {"command": "drain"}, {"command": "reload"}. An answer is an object; one with "error"
-// is a refusal.
+// "call", "id": "..."}, {"command": "drain"}, {"command": "reload"}, {"command": "trace", ...}
+// (trace_answers.h). An answer is an object; one with "error" is a refusal.
 #pragma once
 
 #include <chrono>
@@ -9,11 +9,13 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
 #include "controlplane/ops/call_tally.h"
 #include "controlplane/ops/metrics.h"
+#include "controlplane/ops/trace_answers.h"
 #include "controlplane/stats/shard_query.h"
 #include "dataplane/dataplane.h"
 
@@ -30,6 +32,7 @@ struct AdminSources {
   std::function<std::expected<std::string, std::string>()> drain;
   std::function<std::expected<std::string, std::string>()> reload;
   std::chrono::milliseconds shard_timeout{1000};  // for all shards together
+  dp::Dataplane* mirror = nullptr;                // whose copies of media are handed out; null: none
 };
 
 class AdminCommands {
@@ -43,15 +46,20 @@ class AdminCommands {
   [[nodiscard]] nlohmann::json show(const nlohmann::json& request);
   [[nodiscard]] nlohmann::json show_calls();
   [[nodiscard]] nlohmann::json show_call(const std::string& id);
-  // A call that failed lately and is gone; null: none of that name.
-  [[nodiscard]] nlohmann::json ended_call(const std::string& id) const;
+  // A call that is gone: it failed lately, or has left messages; null: none of that name.
+  [[nodiscard]] nlohmann::json ended_call(const std::string& id, bool has_messages) const;
   [[nodiscard]] nlohmann::json show_failures() const;
   [[nodiscard]] nlohmann::json show_peers();
   [[nodiscard]] nlohmann::json show_flows();
   [[nodiscard]] nlohmann::json show_workers();
   [[nodiscard]] nlohmann::json show_drops();
 
+  // The call's messages that are left, of all shards; of those that answer.
+  [[nodiscard]] std::vector<trace::Message> messages_of(const std::string& id);
+  void add_counters(nlohmann::json& streams) const;
+
   AdminSources sources_;
+  TraceAnswers trace_;
 };
 
 // The text of an answer of `show WHAT`.

@@ -121,6 +121,16 @@ constexpr auto kCatalogue = std::to_array<MetricInfo>({
     {"tls_handshake_failures_total", Counter, "reason", "TLS handshakes that failed, by reason."},
     {"tls_certificate_expiry_seconds", Gauge, "owner, file",
      "When a certificate of ours or one of its chain ends, whichever is first, seconds since 1970."},
+    // ---- traces
+    {"trace_messages_total", Counter, "ring",
+     "SIP messages that were kept: all of them in `recent`, those of failed calls in `failed` too."},
+    {"trace_overwritten_total", Counter, "ring",
+     "Kept SIP messages that newer ones have taken the place of."},
+    {"trace_too_large_total", Counter, "", "SIP messages above half of the ring, which were not kept."},
+    {"trace_media_packets_total", Counter, "outcome",
+     "Media packets of calls that somebody looked at: copied, or not for lack of room."},
+    {"hep_messages_total", Counter, "outcome",
+     "SIP messages for the Homer server: sent, overwritten before, or refused by the kernel."},
     // ---- process
     {"ring_full_total", Counter, "ring", "Records that a ring or queue had no room for."},
     {"ring_used_ratio", Gauge, "ring, shard", "Share of a ring that is in use, the fullest of a shard's."},

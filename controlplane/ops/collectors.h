@@ -25,6 +25,8 @@ void collect_shards(const Labels& labels, const Sources& sources, MetricFamilies
 void collect_stream(const Labels& labels, const Sources& sources, MetricFamilies& out);
 // Of the resolver: dns_*.
 void collect_names(const Labels& labels, const Sources& sources, MetricFamilies& out);
+// What is kept and copied of messages and media: trace_*, hep_*.
+void collect_trace(const Labels& labels, const Sources& sources, MetricFamilies& out);
 // Records, memory, build_info.
 void collect_process(const Labels& labels, const Sources& sources, MetricFamilies& out);
 

@@ -31,6 +31,7 @@ std::vector<prometheus::MetricFamily> Metrics::Collect() const {
   collect_shards(labels_, sources_, out);
   collect_stream(labels_, sources_, out);
   collect_names(labels_, sources_, out);
+  collect_trace(labels_, sources_, out);
   collect_process(labels_, sources_, out);
   std::erase_if(out, [](const prometheus::MetricFamily& family) { return family.metric.empty(); });
   return out;

@@ -16,12 +16,14 @@
 #include <vector>
 
 #include "controlplane/config/config.h"
+#include "controlplane/ops/hep_exporter.h"
 #include "controlplane/resolver/counters.h"
 #include "controlplane/sip/statistics.h"
 #include "controlplane/stats/shard_query.h"
 #include "controlplane/stats/shard_statistics.h"
 #include "controlplane/stream/counters.h"
 #include "controlplane/stream/tls_context.h"
+#include "controlplane/trace/recorder.h"
 #include "dataplane/base/address.h"
 #include "dataplane/dataplane.h"
 
@@ -57,6 +59,8 @@ struct Sources {
   dp::Dataplane* dataplane = nullptr;
   std::vector<const stats::ShardStatistics*> shards;
   std::vector<const sip::TransactionCounters*> transactions;  // by shard
+  std::vector<const trace::Counters*> traces;                 // by shard
+  const HepCounters* hep = nullptr;
   const stream::StreamCounters* stream = nullptr;
   std::function<Nanoseconds(unsigned shard)> lag_ns;
   stats::ShardQuery* query = nullptr;  // asked for the peers' health at each scrape

@@ -66,12 +66,22 @@ std::string call_text(const json& call) {
   for (const char* name : {"id", "shard", "state", "from", "to", "caller", "callee", "age_seconds",
                            "answered_seconds", "received", "received_phrase", "reason_received", "sent",
                            "sent_phrase", "reason_sent", "local", "rule"}) {
-    rows.push_back({name, cell(call.value(name, json()))});
+    if (call.contains(name)) rows.push_back({name, cell(call.at(name))});
   }
-  return table(rows) + "\n" +
-         table_of(call.at("legs"), {"role", "state", "peer", "realm", "local", "remote", "code", "call_id",
-                                    "local_tag", "remote_tag"}) +
-         "\n" + table_of(call.at("streams"), {"leg", "stream", "kind", "local", "remote", "latch", "slot"});
+  std::string out = table(rows);
+  if (call.value("legs", json::array()).empty()) return out;
+  out += "\n" + table_of(call.at("legs"), {"role", "state", "peer", "realm", "local", "remote", "code",
+                                           "call_id", "local_tag", "remote_tag"});
+  out += "\n" + table_of(call.at("legs"), {"role", "dialog", "local_cseq", "remote_cseq", "remote_target"});
+  out += "\n" + table_of(call.at("streams"), {"leg", "stream", "kind", "local", "remote", "latch", "slot",
+                                              "packets", "sent_packets", "dropped", "lost", "jitter_ms"});
+  return out + "\n" + table_of(call.at("timers"), {"timer", "of", "left_seconds"});
+}
+
+std::string ladder_text(const json& ladder) {
+  std::string out;
+  for (const json& line : ladder.at("lines")) out += line.get<std::string>() + "\n";
+  return out.empty() ? "no message of it is left\n" : out;
 }
 
 }  // namespace
@@ -82,7 +92,7 @@ std::string show_text(std::string_view what, const json& answer) {
                                          "answered_seconds", "received", "sent", "shard"}) +
            "calls: " + cell(answer.at("total")) + "\n" + silent_shards(answer);
   }
-  if (what == "call") return call_text(answer.at("call"));
+  if (what == "call") return call_text(answer.at("call")) + "\n" + ladder_text(answer.at("ladder"));
   if (what == "failures") {
     return table_of(answer.at("failures"),
                     {"id", "from", "to", "caller", "callee", "received", "received_phrase", "reason_received",

@@ -122,12 +122,19 @@ int on_request(mg_connection* connection, void* data) {
     answer(connection, 200, "application/json", status_json(*static_cast<const StatusSources*>(data)), head);
     return 200;
   }
+  if (path == "/call.json") {
+    const std::string_view query = request.query_string == nullptr ? "" : request.query_string;
+    const std::string_view id = query.starts_with("id=") ? query.substr(3) : std::string_view{};
+    answer(connection, 200, "application/json", call_json(*static_cast<const StatusSources*>(data), id),
+           head);
+    return 200;
+  }
   for (const Resource& resource : kResources) {
     if (path != resource.path) continue;
     answer(connection, 200, resource.type, resource.body, head);
     return 200;
   }
-  answer(connection, 404, kPlain, "there is /, and /status.json\n", head);
+  answer(connection, 404, kPlain, "there is /, /status.json and /call.json?id=ID\n", head);
   return 404;
 }
 
@@ -142,6 +149,12 @@ std::string status_json(const StatusSources& sources) {
   }
   // What came from the network need not be UTF-8.
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string call_json(const StatusSources& sources, std::string_view id) {
+  if (sources.commands == nullptr) return "{}";
+  return sources.commands->handle(json{{"command", "show"}, {"what", "call"}, {"id", id}}.dump(
+      -1, ' ', false, json::error_handler_t::replace));
 }
 
 struct StatusServer::Context {

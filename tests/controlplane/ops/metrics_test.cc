@@ -49,6 +49,8 @@ struct Bench {
   resolver::Counters names;
   CallTally tally;
   HalfSilentShards query;
+  trace::Counters traced;
+  HepCounters hep;
   std::uint64_t records_dropped = 0;
 
   [[nodiscard]] std::string text() { return Metrics(lab_labels(), sources()).text(); }
@@ -61,6 +63,8 @@ struct Bench {
     sources.shards = {&first, &second};
     sources.transactions = {&transactions};
     sources.stream = &stream;
+    sources.traces = {&traced};
+    sources.hep = &hep;
     sources.names = &names;
     sources.lag_ns = [](unsigned shard) { return (shard + 1) * 2 * kMillisecond; };
     sources.query = &query;
@@ -76,6 +80,23 @@ struct Bench {
     return sources;
   }
 };
+
+TEST(Metrics, traces_tell_what_was_kept_copied_and_sent) {
+  Bench bench;
+  trace::Counters second;
+  bench.traced.kept.add(3);
+  second.kept.add(4);
+  second.failed_overwritten.add(2);
+  bench.hep.overwritten.add(5);
+  bench.dataplane.worker(1).mirror_ring_full.add(6);
+  Sources sources = bench.sources();
+  sources.traces.push_back(&second);
+  const std::string text = Metrics(lab_labels(), sources).text();
+  EXPECT_THAT(text, HasSubstr("sallyport_trace_messages_total{ring=\"recent\"} 7\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_trace_overwritten_total{ring=\"failed\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_trace_media_packets_total{outcome=\"no_room\"} 6\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_hep_messages_total{outcome=\"overwritten\"} 5\n"));
+}
 
 TEST(Metrics, code_slots_are_those_of_the_response_table) {
   EXPECT_EQ(response_map::code_rows().size(), std::size_t{stats::kOtherCode});

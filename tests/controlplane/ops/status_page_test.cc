@@ -34,6 +34,11 @@ class Shard final : public stats::ShardQuery, private stats::ShardView {
   }
   std::size_t call_count() override { return 100; }
   std::optional<stats::CallDetail> call(std::string_view) override { return std::nullopt; }
+  trace::Slice messages_of(std::string_view call, std::uint64_t, std::size_t) override {
+    trace::Slice slice;
+    if (call == "c1") slice.messages.emplace_back().octets = "INVITE sip:x@y SIP/2.0\r\n\r\n";
+    return slice;
+  }
   std::vector<stats::PeerRow> peers() override {
     return {{"carrier-a", "core", false, {"192.0.2.10 down"}, 3}};
   }
@@ -84,7 +89,10 @@ TEST(StatusServer, serves_the_page_its_parts_and_the_numbers) {
   } rows[] = {{"/", "<title>Sallyport</title>", "text/html"},
               {"/style.css", "prefers-color-scheme: dark", "text/css"},
               {"/script.js", "textContent", "text/javascript"},
-              {"/status.json", "\"total\":100", "application/json"}};
+              {"/status.json", "\"total\":100", "application/json"},
+              {"/call.json?id=c1", "\"state\":\"ended\"", "application/json"},
+              {"/call.json?id=zz", "no message of it is left", "application/json"},
+              {"/call.json", "there is no call ''", "application/json"}};
   for (const auto& row : rows) {
     const std::string answer = http(listen.port, "GET", row.path);
     EXPECT_THAT(answer, HasSubstr(" 200 OK")) << row.path;
