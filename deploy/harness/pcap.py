@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads tcpdump's Ethernet captures: frames, IPv4 and IPv6, UDP (fragments put together), ICMP."""
+"""Reads captures of Ethernet, or of raw IP: frames, IPv4 and IPv6, UDP (fragments put together), ICMP."""
 import ipaddress
 import struct
 from typing import NamedTuple
 
 ETH_IP4, ETH_ARP, ETH_IP6, ETH_VLAN = 0x0800, 0x0806, 0x86DD, 0x8100
 ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
+LINK_ETHERNET, LINK_RAW_IP = 1, 101
 
 
 class Packet(NamedTuple):
@@ -124,15 +125,19 @@ def read(path):
     magic = struct.unpack_from("<I", data)[0]
     order = "<" if magic in (0xA1B2C3D4, 0xA1B23C4D) else ">"
     scale = 1e-9 if struct.unpack_from(order + "I", data)[0] == 0xA1B23C4D else 1e-6
-    if struct.unpack_from(order + "I", data, 20)[0] != 1:
-        raise ValueError(f"{path}: not an Ethernet capture")
+    link = struct.unpack_from(order + "I", data, 20)[0]
+    if link not in (LINK_ETHERNET, LINK_RAW_IP):
+        raise ValueError(f"{path}: neither Ethernet nor raw IP")
     fragments, packets, at, record = _Fragments(), [], 24, struct.Struct(order + "IIII")
     while at + 16 <= len(data):
         sec, sub, kept, length = record.unpack_from(data, at)
         at += 16
         if at + kept > len(data):
             break
-        if kept >= 14:
-            packets.append(parse_frame(sec + sub * scale, data[at:at + kept], length, fragments))
+        frame = data[at:at + kept]
+        if link == LINK_RAW_IP and frame:  # under an Ethernet header of its own
+            frame = struct.pack("!12xH", ETH_IP4 if frame[0] >> 4 == 4 else ETH_IP6) + frame
+        if len(frame) >= 14:
+            packets.append(parse_frame(sec + sub * scale, frame, length, fragments))
         at += kept
     return packets

@@ -61,7 +61,12 @@ def text_of(driver, ident):
 @pytest.mark.parametrize("width,dark", [(1280, False), (1280, True), (390, False), (390, True)])
 def test_shows_what_is_going_on(door, ends, number, browser, tmp_path, width, dark):
     door()
-    near, far, _, _ = set_up(ends.pub(), ends.carrier(), number)
+    caller, callee = ends.pub(), ends.carrier()
+    failed = caller.invite("+44" + number[::-1].strip("+"))
+    callee.reply(callee.expect("INVITE"), 486, "Busy Here")
+    failed.refused()
+    callee.expect("ACK")
+    near, far, _, _ = set_up(caller, callee, number)
     driver, inside = browser(width, dark)
     inside(driver.get, URL)
     deadline = time.monotonic() + 20
@@ -70,6 +75,12 @@ def test_shows_what_is_going_on(door, ends, number, browser, tmp_path, width, da
         time.sleep(0.3)
     assert inside(text_of, driver, "calls") == "1" and number in inside(text_of, driver, "rows")
     assert "carrier-a" in inside(text_of, driver, "peers") and "core" in inside(text_of, driver, "ports")
+    inside(driver.execute_script, "document.querySelector('#failures button').click()")  # the latest failure
+    while "486" not in inside(text_of, driver, "ladder"):
+        assert time.monotonic() < deadline, inside(text_of, driver, "ladder")
+        time.sleep(0.3)
+    drawn = inside(text_of, driver, "ladder")
+    assert "INVITE (1)" in drawn and "486 Busy Here" in drawn and "ACK" in drawn and netns.CARRIER_A in drawn, drawn
     wide = inside(driver.execute_script, "return [document.documentElement.scrollWidth, innerWidth]")
     assert wide == [width, width], "nothing is wider than the window"
     back = inside(driver.execute_script, "return getComputedStyle(document.body).backgroundColor")
