@@ -30,11 +30,13 @@ def command(*args, **kwargs):
 
 
 def id_of(call_id):
-    """Our name of the call with that Call-ID, from its record."""
-    for line in reversed((netns.STATE / "cdr.jsonl").read_text().splitlines()):
-        record = json.loads(line)
-        if call_id in json.dumps(record):
-            return record["id"]
+    """Our name of the call with that Call-ID, from its record, which a thread of its own writes."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        for line in (netns.STATE / "cdr.jsonl").read_text().splitlines():
+            if f'"{call_id}"' in line:
+                return json.loads(line)["id"]
+        time.sleep(0.2)
     raise AssertionError(f"no record has {call_id}")
 
 
