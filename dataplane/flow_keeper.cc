@@ -145,7 +145,8 @@ void FlowKeeper::update(const FlowUpdate& update, Nanoseconds now_ns) {
 void FlowKeeper::mirror(const FlowMirror& command, unsigned shard) {
   const FlowRef& ref = command.flow;
   Flow* flow = owns(ref.slot) ? active(ref.slot) : nullptr;
-  if (flow == nullptr || flow->generation() != ref.generation || more(*flow).spec.owner.shard != shard) return;
+  if (flow == nullptr || more(*flow).generation() != ref.generation || more(*flow).spec.owner.shard != shard)
+    return;
   unlink(flows_, *flow);
   flow->mirrored = command.on != 0;
 }
