@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/trace/hep.h"
 
+#include <netinet/in.h>
+
 #include <algorithm>
 
 #include "controlplane/trace/octets.h"
@@ -32,7 +34,6 @@ constexpr std::size_t kChunkHead = 6;
 constexpr std::size_t kHead = 6;  // "HEP3" and the length
 constexpr std::size_t kLargestDatagram = 65'507;
 constexpr std::uint8_t kFamilyV4 = 2, kFamilyV6 = 10;
-constexpr std::uint8_t kTcp = 6, kUdp = 17;
 constexpr std::uint8_t kSip = 1;
 
 void put(std::string& out, Chunk type, std::string_view bytes) {
@@ -62,7 +63,7 @@ std::string hep_datagram(const Message& message, std::uint32_t agent, std::strin
   const Endpoint& target = message.target();
   std::string chunks;
   put_number(chunks, Chunk::family, source.address.is_v4() ? kFamilyV4 : kFamilyV6);
-  put_number(chunks, Chunk::protocol, message.transport == Transport::udp ? kUdp : kTcp);
+  put_number(chunks, Chunk::protocol, message.transport == Transport::udp ? std::uint8_t{IPPROTO_UDP} : std::uint8_t{IPPROTO_TCP});
   put_address(chunks, Chunk::source_v4, Chunk::source_v6, source.address);
   put_address(chunks, Chunk::target_v4, Chunk::target_v6, target.address);
   put_number(chunks, Chunk::source_port, source.port);

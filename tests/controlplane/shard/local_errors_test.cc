@@ -10,13 +10,13 @@ namespace sallyport::shard {
 namespace {
 
 // One call on a bench of its own, brought to its end by `provoke`.
-struct Story {
+struct ErrorStory {
   Bench bench;
   std::string invite;
   Sent out;
   Sent ok;
 
-  explicit Story(std::string_view yaml) : bench(yaml) {}
+  explicit ErrorStory(std::string_view yaml) : bench(yaml) {}
   void place(const InviteOptions& options = {}) {
     invite = make_invite(options);
     bench.receive("access", kCaller, invite);
@@ -48,43 +48,43 @@ struct Story {
 struct LocalErrorCase {
   const char* name;
   const char* status;  // that the caller hears; empty: the call was answered before
-  std::function<void(Story&)> provoke;
+  std::function<void(ErrorStory&)> provoke;
   const char* from = "";  // in the configuration, replaced by `to`
   const char* to = "";
 };
 
 const std::vector<LocalErrorCase>& cases() {
   static const std::vector<LocalErrorCase> all{
-      {"private-media", "SIP/2.0 488", [](Story& s) { s.place({.body = sdp("10.1.2.3", 4000)}); }},
-      {"refused-address", "SIP/2.0 488", [](Story& s) { s.place({.body = sdp("127.0.0.1", 4000)}); }},
+      {"private-media", "SIP/2.0 488", [](ErrorStory& s) { s.place({.body = sdp("10.1.2.3", 4000)}); }},
+      {"refused-address", "SIP/2.0 488", [](ErrorStory& s) { s.place({.body = sdp("127.0.0.1", 4000)}); }},
       {"answer-refused", "SIP/2.0 488",
-       [](Story& s) {
+       [](ErrorStory& s) {
          s.place();
          s.from_carrier("200 OK", kContactA, sdp("192.168.1.1", 6000));
        }},
       {"answer-fault", "SIP/2.0 502",
-       [](Story& s) {
+       [](ErrorStory& s) {
          s.place();
          s.from_carrier("200 OK", kContactA, sdp("192.0.2.10", 6000) + "m=video 7000 RTP/AVP 96\r\n");
        }},
-      {"sdp-fault", "SIP/2.0 488", [](Story& s) { s.place({.body = "v=0\r\nnonsense"}); }},
+      {"sdp-fault", "SIP/2.0 488", [](ErrorStory& s) { s.place({.body = "v=0\r\nnonsense"}); }},
       {"no-ports", "SIP/2.0 503",
-       [](Story& s) {
+       [](ErrorStory& s) {
          std::string two = sdp("198.51.100.20", 4000);
          s.place({.body = two + "m=video 4002 RTP/AVP 96\r\n"});
        },
        "media: {ports: 20000-20999}", "media: {ports: 20000-20001}"},
       {"media-timeout", "",
-       [](Story& s) {
+       [](ErrorStory& s) {
          s.establish();
          s.bench.advance(60 * kSecond, kSecond);
          s.bench.report_silence();
          s.bench.advance(kSecond);
        }},
-      {"no-route", "SIP/2.0 404", [](Story& s) { s.place(); }, "{from: office, to: [carrier-a, carrier-b]}",
+      {"no-route", "SIP/2.0 404", [](ErrorStory& s) { s.place(); }, "{from: office, to: [carrier-a, carrier-b]}",
        "{from: office, user: \"77*\", to: [carrier-a, carrier-b]}"},
       {"call-limit", "SIP/2.0 503",
-       [](Story& s) {
+       [](ErrorStory& s) {
          s.establish();
          s.bench.take();
          s.sent.clear();
@@ -95,7 +95,7 @@ const std::vector<LocalErrorCase>& cases() {
        "{from: office, to: [carrier-a, carrier-b]}\n  - {from: [carrier-a, carrier-b], to: [office]}",
        "{from: office, to: [carrier-a]}"},
       {"shutdown", "SIP/2.0 503",
-       [](Story& s) {
+       [](ErrorStory& s) {
          s.place();
          s.from_carrier("180 Ringing");
          s.bench.shard().set_phase(Phase::ending);
@@ -104,12 +104,12 @@ const std::vector<LocalErrorCase>& cases() {
          s.from_carrier("487 Request Terminated");
        }},
       {"setup-timeout", "SIP/2.0 408",
-       [](Story& s) {
+       [](ErrorStory& s) {
          s.place({.user = "0123"});
          s.bench.advance(11 * kSecond);
        }},
       {"ring-timeout", "SIP/2.0 480",
-       [](Story& s) {
+       [](ErrorStory& s) {
          s.place();
          s.from_carrier("180 Ringing");
          s.bench.advance(61 * kSecond);
@@ -117,25 +117,25 @@ const std::vector<LocalErrorCase>& cases() {
          s.from_carrier("487 Request Terminated");
        }},
       {"duration-limit", "",
-       [](Story& s) {
+       [](ErrorStory& s) {
          s.establish();
          s.bench.advance(3601 * kSecond, kSecond);
        }},
       {"transaction-timeout", "SIP/2.0 408",
-       [](Story& s) {
+       [](ErrorStory& s) {
          s.place({.user = "0123"});
          s.bench.advance(33 * kSecond);
        },
        "targets: [\"sip:192.0.2.11:5060\"]\n    limits: {setup: 10s,",
        "targets: [\"sip:192.0.2.11:5060\"]\n    limits: {setup: 60s,"},
       {"ack-timeout", "",
-       [](Story& s) {
+       [](ErrorStory& s) {
          s.place();
          s.from_carrier("200 OK", kContactA, sdp("192.0.2.10", 6000));
          s.bench.advance(33 * kSecond);
        }},
       {"prack-timeout", "SIP/2.0 504",
-       [](Story& s) {
+       [](ErrorStory& s) {
          s.place({.more = "Require: 100rel\r\n"});
          s.from_carrier("180 Ringing");
          s.bench.advance(33 * kSecond);
@@ -143,19 +143,19 @@ const std::vector<LocalErrorCase>& cases() {
          s.from_carrier("487 Request Terminated");
        }},
       {"redirect-refused", "SIP/2.0 480",
-       [](Story& s) {
+       [](ErrorStory& s) {
          s.place({.user = "0123"});
          s.from_carrier("302 Moved Temporarily", "<sip:4930124@203.0.113.9>");
        },
        "targets: [\"sip:192.0.2.11:5060\"]", "targets: [\"sip:192.0.2.11:5060\"]\n    redirects: refuse"},
       {"transport-failure", "SIP/2.0 500",
-       [](Story& s) {
+       [](ErrorStory& s) {
          s.place({.user = "0123"});
          s.bench.report_unreachable(s.out);
        }},
-      {"malformed", "SIP/2.0 400", [](Story& s) { s.place({.contact = "*"}); }},
+      {"malformed", "SIP/2.0 400", [](ErrorStory& s) { s.place({.contact = "*"}); }},
       {"cancelled", "SIP/2.0 487",
-       [](Story& s) {
+       [](ErrorStory& s) {
          s.place();
          s.from_carrier("180 Ringing");
          s.bench.receive("access", kCaller, make_cancel(s.invite));
@@ -163,7 +163,7 @@ const std::vector<LocalErrorCase>& cases() {
          s.from_carrier("487 Request Terminated");
        }},
       {"not-in-dialog", "",
-       [](Story& s) {
+       [](ErrorStory& s) {
          s.establish();
          s.bench.take();
          s.bench.receive("access", kCaller, make_in_dialog("INFO", s.invite, s.ok, 2, "z9hG4bKinfo"));
@@ -186,7 +186,7 @@ TEST(LocalErrors, Each_has_its_code_and_its_name_in_the_record) {
       const std::string_view limits = "limits: {setup: 10s,";
       yaml.replace(yaml.find(limits), limits.size(), "limits: {calls: 1, setup: 10s,");
     }
-    Story story(yaml);
+    ErrorStory story(yaml);
     c.provoke(story);
     story.keep();
     std::string heard;
