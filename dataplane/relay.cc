@@ -274,8 +274,10 @@ void Relay::count(MediaPacket& media, Flow& pair, Nanoseconds now_ns) {
   Flow& flow = *media.flow;
   flow.packets += 1;
   flow.bytes += media.view.payload_bytes;
-  more(pair).sent_packets += 1;
-  more(pair).sent_bytes += media.view.payload_bytes;
+  if (flow.out_family == Family::none) {  // a linked flow tells its pair later (settle)
+    more(pair).sent_packets += 1;
+    more(pair).sent_bytes += media.view.payload_bytes;
+  }
   accounts_.counters().realms[pair.realm].media_sent_packets.add();
   if (flow.mirrored) [[unlikely]]
     mirror(media, pair, now_ns);

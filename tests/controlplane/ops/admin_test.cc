@@ -139,7 +139,8 @@ TEST(AdminCommands, show_failures_and_show_call_tell_why_a_call_that_is_gone_has
   bench.tally.add(record);
   const json answer = bench.show("failures");
   ASSERT_EQ(answer["failures"].size(), 1u);
-  const json call = bench.ask({{"command", "show"}, {"what", "call"}, {"id", "f1"}})["call"];
+  const json found = bench.ask({{"command", "show"}, {"what", "call"}, {"id", "f1"}});
+  const json& call = found["call"];
   EXPECT_EQ(call["state"], "failed");
   for (const json& one : {answer["failures"][0], call}) {
     EXPECT_EQ(one["received"], 486);
@@ -151,7 +152,7 @@ TEST(AdminCommands, show_failures_and_show_call_tell_why_a_call_that_is_gone_has
     EXPECT_EQ(one["rule"], "m rule 1 (line 9)");
   }
   EXPECT_THAT(show_text("failures", answer), HasSubstr("Q.850;cause=18"));
-  EXPECT_THAT(show_text("call", {{"call", call}}), HasSubstr("Busy Everywhere"));
+  EXPECT_THAT(show_text("call", found), HasSubstr("Busy Everywhere"));
   AdminCommands bare({});
   EXPECT_THAT(bare.handle(R"({"command":"show","what":"failures"})"), HasSubstr("[]"));
 }

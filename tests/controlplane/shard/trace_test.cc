@@ -47,7 +47,7 @@ TEST_F(TraceTest, both_legs_of_a_call_are_under_its_id_and_outlive_it) {
   const std::string id = detail().row.id;
   caller_hangs_up();
   bench.advance(40 * kSecond);
-  EXPECT_EQ(titles(id), (Titles{"> INVITE", "< 100 Trying", "| < INVITE", "| > 180 Ringing", "< 180 Ringing",
+  EXPECT_EQ(titles(id), (Titles{"> INVITE", "| < INVITE", "< 100 Trying", "| > 180 Ringing", "< 180 Ringing",
                                 "| > 200 OK", "< 200 OK", "| < ACK", "> ACK", "> BYE", "< 200 OK", "| < BYE",
                                 "| > 200 OK"}));
   const auto messages = bench.shard().recorder().of_call(id, 0, 1 << 20).messages;
