@@ -202,8 +202,9 @@ class CallManager final : public sip::TransactionUser,
   [[nodiscard]] response_map::Input heard(const Leg& leg, config::PeerIndex to,
                                           const sip::MessageView& response) const;
   void note_answered(Leg& leg, std::uint16_t received, std::uint16_t sent);
+  // `brought`: the message with the session description that `sdp` stands for; its other parts cross too.
   void send_ack(Leg& leg, sip::ClientId invite, std::uint32_t cseq, std::string_view to_tag,
-                std::string_view body);
+                std::string_view sdp, const sip::MessageView* brought = nullptr);
   static void count_mapped(stats::PairStatistics& counters, const response_map::Verdict& verdict);
 
   // ---- provisional.cc
@@ -264,8 +265,9 @@ class CallManager final : public sip::TransactionUser,
   // The dialog of the leg with that tag of the far end's, an early one of a fork too.
   [[nodiscard]] static sip::Dialog* dialog_with(Leg& leg, std::string_view remote_tag);
   [[nodiscard]] static InviteDialog* invite_dialog(Leg& leg, std::string_view remote_tag);
-  // `relay`: the request that waits for its answer, if one does.
-  bool send_prack(Leg& leg, const OwedPrack& owed, std::string_view body, Relay* relay);
+  // `relay`: the request that waits for its answer, if one does. `brought`: as for send_ack().
+  bool send_prack(Leg& leg, const OwedPrack& owed, std::string_view sdp, Relay* relay,
+                  const sip::MessageView* brought = nullptr);
   void on_prack(sip::ServerId id, Leg& leg, const sip::MessageView& prack);
   void acknowledge_far_end(sip::ServerId id, Leg& leg, const ReliableResponse& done,
                            const sip::MessageView& prack);

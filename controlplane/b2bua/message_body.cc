@@ -51,4 +51,10 @@ std::string write_session(const sip::MessageView& message, std::string sdp, sip:
   return sdp;
 }
 
+std::string write_session(const sip::MessageView* brought, std::string_view sdp, sip::HeaderWriter& out) {
+  if (brought != nullptr) return write_session(*brought, std::string(sdp), out);
+  if (!sdp.empty()) out.line(HeaderId::content_type, "application/sdp");
+  return std::string(sdp);
+}
+
 }  // namespace sallyport::b2bua

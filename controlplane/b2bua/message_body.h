@@ -24,6 +24,9 @@ enum class Body { none, sdp, other };
 // stands alone.
 [[nodiscard]] std::string write_session(const sip::MessageView& message, std::string sdp,
                                         sip::HeaderWriter& out);
+// The same for a description that came in `brought`; nullptr: it is ours, and stands alone.
+[[nodiscard]] std::string write_session(const sip::MessageView* brought, std::string_view sdp,
+                                        sip::HeaderWriter& out);
 void write_body_type(const sip::MessageView& message, sip::HeaderWriter& out);
 
 }  // namespace sallyport::b2bua

@@ -28,7 +28,8 @@ InviteDialog* CallManager::invite_dialog(Leg& leg, std::string_view remote_tag) 
   return nullptr;
 }
 
-bool CallManager::send_prack(Leg& leg, const OwedPrack& owed, std::string_view body, Relay* relay) {
+bool CallManager::send_prack(Leg& leg, const OwedPrack& owed, std::string_view sdp, Relay* relay,
+                             const sip::MessageView* brought) {
   sip::Dialog* dialog = dialog_with(leg, owed.tag);
   if (dialog == nullptr) return false;
   std::string lines;
@@ -37,8 +38,10 @@ bool CallManager::send_prack(Leg& leg, const OwedPrack& owed, std::string_view b
   dialog->write_headers(out, Method::prack, cseq);
   out.line(HeaderId::rack, {std::to_string(owed.rseq), " ", std::to_string(owed.invite_cseq), " INVITE"});
   out.line(HeaderId::user_agent, kProduct);
-  out.raw(authorization(leg, "PRACK", dialog->request_uri(), body));
-  if (!body.empty()) out.line(HeaderId::content_type, "application/sdp");
+  std::string type;
+  sip::HeaderWriter type_out(type);
+  const std::string body = write_session(brought, sdp, type_out);
+  out.raw(authorization(leg, "PRACK", dialog->request_uri(), body)).raw(type);
   const sip::RequestDraft prack{
       .method = Method::prack, .request_uri = dialog->request_uri(), .headers = lines, .body = body};
   const Purpose purpose = relay != nullptr ? Purpose::relay : Purpose::prack;
@@ -117,7 +120,7 @@ void CallManager::acknowledge_far_end(sip::ServerId id, Leg& leg, const Reliable
   relay.has_offer = true;
   relay.sdp = *text;
   relay.client_method = Method::update;
-  const bool sent = done.owed ? send_prack(*other, *done.owed, *text, &relay)
+  const bool sent = done.owed ? send_prack(*other, *done.owed, *text, &relay, &prack)
                               : other->allows_update && start_relay(*other, relay, prack);
   if (!sent) {
     call.offer_answer->withdraw();
@@ -143,7 +146,8 @@ void CallManager::take_prack_answer(sip::ServerId id, Leg& leg, const ReliableRe
     return fail_offer_of_18x(leg, text.error());
   }
   respond(id, 200);
-  if (done.owed && call.other(leg) != nullptr) (void)send_prack(*call.other(leg), *done.owed, *text, nullptr);
+  if (done.owed && call.other(leg) != nullptr)
+    (void)send_prack(*call.other(leg), *done.owed, *text, nullptr, &prack);
 }
 
 // The INVITE of that leg, whose far end has made the offer, cannot come to an end: the first one ends the

@@ -304,7 +304,7 @@ void CallManager::relay_ack(Leg& from, const Relay& relay, const sip::MessageVie
     text = call.offer_answer->answer(from.side(), session_description(ack), policy_for(from, ack), false);
     count_address_policy(from.peer, call.offer_answer->last_actions());
   }
-  send_ack(to, relay.client, relay.client_cseq, relay.to_tag, text ? *text : std::string{});
+  send_ack(to, relay.client, relay.client_cseq, relay.to_tag, text ? *text : std::string{}, &ack);
   if (!text) {
     call.offer_answer->withdraw();
     hang_up(call, stats::EndedBy::sallyport, LocalError::answer_fault);

@@ -349,12 +349,12 @@ void CallManager::on_stray_success(const sip::MessageView& response) {
 }
 
 void CallManager::send_ack(Leg& leg, sip::ClientId invite, std::uint32_t cseq, std::string_view to_tag,
-                           std::string_view body) {
+                           std::string_view sdp, const sip::MessageView* brought) {
   std::string lines;
   sip::HeaderWriter out(lines);
   leg.dialog->write_headers(out, Method::ack, cseq);
   out.raw(leg.authorization);
-  if (!body.empty()) out.line(HeaderId::content_type, "application/sdp");
+  const std::string body = write_session(brought, sdp, out);
   const sip::RequestDraft ack{
       .method = Method::ack, .request_uri = leg.dialog->request_uri(), .headers = lines, .body = body};
   (void)transactions_->acknowledge(invite, to_tag, ack, dialog_path(leg));

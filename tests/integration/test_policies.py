@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from phones import END, END_FAR, TO_CARRIER, UP, UP_FAR, ask, audio
+from phones import END, END_FAR, RELIABLE, TO_CARRIER, UP, UP_FAR, ask, audio
 
 from harness import metrics, netns
 
@@ -246,6 +246,46 @@ def test_multipart(phones, asker):
     phones.end()
     near, far = (" >INVITE <100 <200 >ACK", " <INVITE >200 <ACK")[::1 if asker is caller else -1]
     phones.judge(UP + near + END, UP_FAR + far + END_FAR)
+
+
+@pytest.mark.config(change=untrusted_peers)
+@pytest.mark.case("multipart bodies of a reliable 18x, PRACK, UPDATE, its 200 and ACK: the same", "Header policy")
+def test_multipart_elsewhere(phones, asker):
+    caller, callee, other, make = phones.caller, phones.callee, phones.other(asker), Multipart()
+    isup, pidf, recording = PARTS
+    phones.ring("", RELIABLE)
+    body, *around = make.around(callee.sdp(), isup, recording)
+    callee.reply(callee.invite, "183 Session Progress", body, (*MULTIPART, "Require: 100rel", "RSeq: 7", RELIABLE[1]))
+    progress = caller.expect("183")
+    whole(progress, *around, callee.address)
+    body, *around = make.around(caller.sdp(), pidf)
+    caller.request("PRACK", body, (*MULTIPART, f"RAck: {progress.get('rseq')} 1 INVITE"))
+    caller.expect("200/PRACK")
+    prack = callee.expect("PRACK")
+    whole(prack, *around, caller.address)
+    callee.reply(prack, "200 OK")
+    phones.talk()
+    phones.answer()
+    asker.rtp = asker.media()
+    body, *around = make.around(asker.sdp(), recording, isup)
+    asker.request("UPDATE", body, MULTIPART)
+    update = other.expect("UPDATE")
+    whole(update, *around, asker.address)
+    body, *around = make.around(other.sdp(), pidf, isup)
+    other.reply(update, "200 OK", body, MULTIPART)
+    whole(asker.expect("200/UPDATE"), *around, other.address)
+    phones.talk()
+    asker.request("INVITE")
+    asker.expect("100")
+    other.reply(other.expect("INVITE"), "200 OK", other.sdp())
+    asker.expect("200")
+    body, *around = make.around(asker.sdp(), isup)
+    asker.request("ACK", body, MULTIPART)
+    whole(other.expect("ACK"), *around, asker.address)
+    phones.talk()
+    phones.end()
+    near, far = (" >UPDATE <200/UPDATE >INVITE <100 <200 >ACK", " <UPDATE >200/UPDATE <INVITE >200 <ACK")[::1 if asker is caller else -1]
+    phones.judge(">INVITE <100 <183 >PRACK <200/PRACK <200 >ACK" + near + END, "<INVITE >183 <PRACK >200/PRACK >200 <ACK" + far + END_FAR)
 
 
 # ---- Warning and Reason
