@@ -424,6 +424,8 @@ class CallManager final : public sip::TransactionUser,
   void end_transfer(Call& call, const response_map::Verdict& verdict);
   void transfer_failed(Call& call, const response_map::Verdict& verdict);
   void cancel_transfer(Call& first);
+  // It has asked for a transfer that is still going on.
+  [[nodiscard]] bool awaits_transfer(const Leg& leg);
   [[nodiscard]] bool transferor_leaves(Leg& leg);
   void on_notified(Leg& transferor);
   [[nodiscard]] bool own_subscription(sip::ServerId id, const Leg& leg, const sip::MessageView& subscribe);

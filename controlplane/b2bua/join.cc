@@ -148,7 +148,9 @@ void CallManager::on_borrow(const Borrow& borrow) {
     if (leg->state == LegState::early) return pick_up(*leg, borrow.asker);
     leg = leg->call->other(*leg);
   }
-  if (leg == nullptr || !may_be_lent(*leg)) return refuse(491);
+  // Who waits for a transfer of his own is notified inside his dialog, whose numbers cannot grow in two
+  // places.
+  if (leg == nullptr || !may_be_lent(*leg) || awaits_transfer(*leg)) return refuse(491);
   leg->keepalive.stop();
   leg->session_before = leg->session.state;
   stop_session(*leg);

@@ -191,10 +191,14 @@ void CallManager::on_notified(Leg& transferor) {
   hang_up(first, stats::EndedBy::sallyport, LocalError::none);
 }
 
+bool CallManager::awaits_transfer(const Leg& leg) {
+  Call* call = calls_.find(leg.call->carried_out_by.slot, leg.call->carried_out_by.generation);
+  return call != nullptr && !call->over && call->transfer->transferor == leg.handle;
+}
+
 // A transferor may go as soon as his REFER is accepted (RFC 5589 6.1): whoever he leaves behind waits.
 bool CallManager::transferor_leaves(Leg& leg) {
-  Call* call = calls_.find(leg.call->carried_out_by.slot, leg.call->carried_out_by.generation);
-  if (call == nullptr || call->over || call->transfer->transferor != leg.handle) return false;
+  if (!awaits_transfer(leg)) return false;
   (void)step(leg, LegEvent::bye);
   return true;
 }

@@ -177,6 +177,24 @@ TEST_P(OnTwoShards, Who_has_moved_is_replaced_while_the_old_call_still_ends) {
   nothing_left();
 }
 
+// He is notified inside his dialog, whose CSeq cannot grow in two places.
+TEST_P(OnTwoShards, Who_waits_for_a_transfer_of_his_own_joins_nobody_else) {
+  connect_lines();
+  (void)phones.request(line2, "REFER", {}, "Refer-To: <sip:0777@10.9.8.7>\r\n");
+  (void)phones.expect(line2, "SIP/2.0 202");
+  phones.answer(line2, phones.expect(line2, "NOTIFY "), "200 OK");
+  Phone called = target;
+  (void)ring(called);
+  newcomer_at(target);
+  const std::string ours = target.remote.substr(target.remote.find(";tag=") + 5);
+  send_replacing(target.call_id + ";to-tag=" + ours + ";from-tag=" + target.tag);
+  (void)phones.expect(newcomer, "SIP/2.0 491");
+  phones.ack(newcomer, last_invite);
+  phones.answer(called, called.incoming, "486 Busy Here");
+  phones.answer(line2, phones.expect(line2, "NOTIFY "), "200 OK");
+  lines_go_on();
+}
+
 TEST_P(OnTwoShards, A_BYE_that_is_repeated_after_the_end_still_finds_its_transaction) {
   ATTENDED_TRANSFER;
   const std::string bye = phones.request(target, "BYE");
