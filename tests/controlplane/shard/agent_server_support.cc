@@ -331,7 +331,12 @@ void Agent::on_offer(const std::string& key, Server& server) {
   const bool has_offer = !server.request.body().empty();
   if (server.method == "UPDATE" && nature.updates == 0) return respond(server, "405 Method Not Allowed");
   if (server.method == "UPDATE" && !has_offer) return respond(server, "200 OK");
-  if (session.asking) return respond(server, "491 Request Pending");
+  // RFC 3311 5.2: nor while an offer of its own in a 2xx waits for the ACK that answers it.
+  const bool offer_is_out = std::ranges::any_of(servers_, [&](const auto& entry) {
+    const Server& other = entry.second;
+    return other.session == &session && other.success && !other.acked && other.port != 0;
+  });
+  if (session.asking || offer_is_out) return respond(server, "491 Request Pending");
   if (!session.settled && session.state < State::answered) {
     return respond(server, "500 Too early", {}, "Retry-After: 1\r\n");
   }

@@ -165,7 +165,7 @@ std::string make_uas_request(std::string_view method, const Sent& invite, std::s
   return head_and_body(head, body);
 }
 
-Bench::Bench(std::string_view yaml, std::size_t command_bytes) {
+Bench::Bench(std::string_view yaml, std::size_t command_bytes, std::size_t ring_bytes) {
   auto loaded = config::load(yaml);
   if (!loaded) {
     ADD_FAILURE() << config::format_faults("bench", loaded.error());
@@ -196,7 +196,7 @@ Bench::Bench(std::string_view yaml, std::size_t command_bytes) {
   exchange_ = std::make_unique<Exchange>(shards);
   const Common common{config_, *peers_, *router_, *maps_, key_, *open_ports_, &records, exchange_.get()};
   for (unsigned index = 0; index < shards; ++index) {
-    Lane& lane = *lanes_.emplace_back(std::make_unique<Lane>(command_bytes));
+    Lane& lane = *lanes_.emplace_back(std::make_unique<Lane>(command_bytes, ring_bytes));
     const Lines lines{
         {&lane.commands}, {&lane.events}, &lane.bell, media_, {&lane.to_stream, &lane.from_stream, [] {}}};
     lane.shard = std::make_unique<Shard>(common, lines, index, shards, now_ns_);

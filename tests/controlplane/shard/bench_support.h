@@ -75,8 +75,10 @@ class Records final : public stats::RecordSink {
 
 class Bench {
  public:
-  // As many shards as the configuration says. `command_bytes`: size of each command ring.
-  explicit Bench(std::string_view yaml = default_config(), std::size_t command_bytes = 1 << 20);
+  // As many shards as the configuration says. `command_bytes`: size of each command ring; `ring_bytes`: of
+  // each of the others. To clear them takes longer than a call does.
+  explicit Bench(std::string_view yaml = default_config(), std::size_t command_bytes = 1 << 20,
+                 std::size_t ring_bytes = 1 << 20);
   ~Bench();
   [[nodiscard]] static std::string_view default_config();
 
@@ -133,11 +135,12 @@ class Bench {
  private:
   // A shard and its rings.
   struct Lane {
-    explicit Lane(std::size_t command_bytes) : commands(command_bytes) {}
+    Lane(std::size_t command_bytes, std::size_t ring_bytes)
+        : commands(command_bytes), events(ring_bytes), to_stream(ring_bytes), from_stream(ring_bytes) {}
     dp::RecordRing commands;
-    dp::RecordRing events{1 << 20};
-    dp::RecordRing to_stream{1 << 20};
-    dp::RecordRing from_stream{1 << 20};
+    dp::RecordRing events;
+    dp::RecordRing to_stream;
+    dp::RecordRing from_stream;
     dp::ShardDoorbell bell;
     std::unique_ptr<Shard> shard;
   };

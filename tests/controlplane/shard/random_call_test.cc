@@ -19,10 +19,11 @@ namespace {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr unsigned kSeeds = 500;
 #elif defined(__has_feature)
-constexpr unsigned kSeeds = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ? 500 : 5'000;
+constexpr unsigned kSeeds = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ? 500 : 10'000;
 #else
-constexpr unsigned kSeeds = 5'000;
+constexpr unsigned kSeeds = 10'000;
 #endif
+constexpr std::size_t kRingBytes = 64 << 10;
 constexpr Nanoseconds kLongest = 900 * kSecond;
 // Longer than any pause between two messages of a transaction: INVITE, doubled from T1 until 64*T1.
 constexpr Nanoseconds kQuiet = 17 * kSecond;
@@ -89,7 +90,7 @@ class World {
         transfers_(dice(40)),
         shards_(transfers_ && dice(60) ? 2 : 1),
         follows_(dice(70)),
-        bench_(yaml_of(shards_, follows_ ? "follow" : "pass")) {
+        bench_(yaml_of(shards_, follows_ ? "follow" : "pass"), kRingBytes, kRingBytes) {
     nat_ = dice(transfers_ ? 10 : 30);
     add("access", nat_ ? "198.51.100.2:40123" : "198.51.100.20:5060",
         nat_ ? "10.20.0.10:5060" : "198.51.100.20:5060");
