@@ -25,6 +25,7 @@ class Packet(NamedTuple):
     length: int
     fragment: bool = False
     seq: int = 0           # TCP's
+    vlan: int = 0          # 0: untagged
 
 
 _names = {}
@@ -96,16 +97,17 @@ def _parse_ip4(data, fragments):
 
 def parse_frame(ts, frame, length, fragments):
     dmac, smac = _mac(frame[0:6]), _mac(frame[6:12])
-    ethertype, at = struct.unpack_from("!H", frame, 12)[0], 14
+    ethertype, at, vlan = struct.unpack_from("!H", frame, 12)[0], 14, 0
     if ethertype == ETH_VLAN and len(frame) >= 18:
-        ethertype, at = struct.unpack_from("!H", frame, 16)[0], 18
+        (tag, ethertype), at = struct.unpack_from("!HH", frame, 14), 18
+        vlan = tag & 0x0FFF
     parsed = None
     if ethertype == ETH_IP4:
         parsed = _parse_ip4(frame[at:], fragments)
     elif ethertype == ETH_IP6:
         parsed = _parse_ip6(frame[at:], fragments)
     if parsed is None:
-        return Packet(ts, smac, dmac, ethertype, 0, "", 0, "", 0, frame[at:], length)
+        return Packet(ts, smac, dmac, ethertype, 0, "", 0, "", 0, frame[at:], length, vlan=vlan)
     proto, src, dst, body, fragment = parsed
     sport = dport = seq = 0
     if body is None:
@@ -113,7 +115,8 @@ def parse_frame(ts, frame, length, fragments):
     elif proto in (UDP, TCP) and len(body) >= 8:
         sport, dport, seq = struct.unpack_from("!HHI", body)
         body = body[8:] if proto == UDP else body[(body[12] >> 4) * 4:] if len(body) >= 20 else b""
-    return Packet(ts, smac, dmac, ethertype, proto, _address(src), sport, _address(dst), dport, body, length, fragment, seq)
+    return Packet(ts, smac, dmac, ethertype, proto, _address(src), sport, _address(dst), dport, body, length, fragment, seq,
+                  vlan)
 
 
 def read(path):

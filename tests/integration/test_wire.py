@@ -3,6 +3,8 @@
 hugepages and over AF_PACKET with ordinary memory."""
 import os
 import signal
+import socket
+import struct
 import time
 
 import pytest
@@ -208,6 +210,38 @@ def test_every_frame_is_counted(running, ends, wire, number):
         frames[port] = sum(p.smac != ours and start < p.ts <= end for p in captures.packets(port))
     for result in (verdicts.law_holds("law", law), verdicts.counted("counted", law, frames)):
         assert result.ok, result.detail
+
+
+def ask_for(address, sender, mac):
+    """An ARP request, without a tag."""
+    ip = [bytes(map(int, a.split("."))) for a in (sender, address)]
+    hardware = bytes.fromhex(mac.replace(":", ""))
+    return b"\xff" * 6 + hardware + struct.pack("!HHHBBH", 0x0806, 1, 0x0800, 6, 4, 1) + hardware + ip[0] + bytes(6) + ip[1]
+
+
+def tagged(frame, vlan):
+    return frame[:12] + struct.pack("!HH", 0x8100, vlan) + frame[12:]
+
+
+def test_a_realm_on_a_vlan_hears_and_answers_with_its_tag_alone(door, wire):
+    door(lambda config: config["realms"]["core"].update(vlan=100))
+    captures = wire(host=(CARRIER, "eth0"))
+    before = metrics.rest()[1]
+    frame = ask_for(CORE4, CARRIER_A, netns.mac_of(CARRIER, "eth0"))
+
+    def send():
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
+            sock.bind(("eth0", 0))
+            for one in (frame, tagged(frame, 200), tagged(frame, 100)):
+                sock.send(one)
+
+    netns.inside(CARRIER, send)
+    law = metrics.law(metrics.rest()[1], before)
+    captures.stop()
+    said = [p for p in captures.packets("host") if p.ethertype == pcap.ETH_ARP and p.payload[7] == 2]
+    assert [p.vlan for p in said] == [100]
+    assert law["core"]["drops"].get("wrong_vlan", 0) >= 2 and law["core"]["kernel"] >= 1, law
+    assert verdicts.law_holds("x", {"core": law["core"]}).ok
 
 
 def test_the_ingress_rule_is_there_only_while_it_is_needed(door):
