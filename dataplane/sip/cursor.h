@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <string_view>
 
@@ -56,14 +57,15 @@ class Cursor {
   }
   // A separator with the white space that may stand round it (RFC 3261 25.1: SLASH, SEMI, COLON...).
   bool accept_separator(char c) {
+    if (at_end() || (*at_ != c && !is(*at_, kLws))) return false;
     const char* before = at_;
     skip_lws();
-    if (accept(c)) {
-      skip_lws();
-      return true;
+    if (!accept(c)) {
+      at_ = before;
+      return false;
     }
-    at_ = before;
-    return false;
+    skip_lws();
+    return true;
   }
   // A quoted-string with its quotes; empty, and nothing taken, when there is none or it does not end.
   std::string_view take_quoted() {
@@ -81,16 +83,23 @@ class Cursor {
     const std::size_t close = distance(']');
     return close == left() ? std::string_view{} : take(close + 1);
   }
-  // 1*DIGIT as a port, 0 not being one.
-  bool take_port(std::uint16_t& port) {
-    unsigned value = 0;
+  // 1*DIGIT as a number of at most `limit`; false for anything else.
+  bool take_number(std::uint32_t& number, std::uint32_t limit) {
+    std::uint64_t value = 0;
     const char* from = at_;
     for (; at_ != end_ && is_digit(*at_); ++at_) {
       value = value * 10 + static_cast<unsigned>(*at_ - '0');
-      if (value > 0xffff) return false;
+      if (value > limit) return false;
     }
-    port = static_cast<std::uint16_t>(value);
-    return at_ != from && value != 0;
+    number = static_cast<std::uint32_t>(value);
+    return at_ != from;
+  }
+  // The same as a port, 0 not being one.
+  bool take_port(std::uint16_t& port) {
+    std::uint32_t number = 0;
+    if (!take_number(number, 0xffff)) return false;
+    port = static_cast<std::uint16_t>(number);
+    return number != 0;
   }
 
  private:

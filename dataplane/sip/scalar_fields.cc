@@ -20,12 +20,12 @@ namespace {
 // 1*DIGIT LWS Method (RFC 3261 20.16). A UAC stays below 2^31; what fits 32 bits is taken.
 bool read_cseq(std::string_view message, std::string_view value, MessageIndex& out) {
   Cursor cursor(value);
-  const auto number = parse_number(cursor.take_run(kDigit));
-  const bool spaced = is(cursor.peek(), kLws);
+  std::uint32_t number = 0;
+  if (!cursor.take_number(number, 0xffffffff) || !is(cursor.peek(), kLws)) return false;
   cursor.skip_lws();
   const std::string_view method = cursor.take_run(kToken);
-  if (!number || !spaced || method.empty() || !cursor.at_end()) return false;
-  out.cseq = *number;
+  if (method.empty() || !cursor.at_end()) return false;
+  out.cseq = number;
   out.cseq_method = method_from(method);
   out.cseq_method_text = span_of(message, method);
   return true;

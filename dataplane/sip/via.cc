@@ -12,11 +12,22 @@ namespace sallyport::sip {
 
 namespace {
 
-// protocol-name SLASH protocol-version SLASH transport LWS
-bool read_sent_protocol(Cursor& cursor, Via& via) {
+// protocol-name SLASH protocol-version SLASH
+bool read_protocol(Cursor& cursor, Via& via) {
+  constexpr std::string_view kUsual = "SIP/2.0/";
+  if (cursor.rest().starts_with(kUsual)) {
+    via.version = cursor.take(kUsual.size()).substr(4, 3);
+    cursor.skip_lws();
+    return true;
+  }
   if (!is_word(cursor.take_run(kToken), "sip") || !cursor.accept_separator('/')) return false;
   via.version = cursor.take_run(kToken);
-  if (via.version.empty() || !cursor.accept_separator('/')) return false;
+  return !via.version.empty() && cursor.accept_separator('/');
+}
+
+// ... transport LWS
+bool read_sent_protocol(Cursor& cursor, Via& via) {
+  if (!read_protocol(cursor, via)) return false;
   via.transport = cursor.take_run(kToken);
   return !via.transport.empty() && is(cursor.peek(), kLws);
 }
