@@ -2,6 +2,7 @@
 #include "controlplane/config/config.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace sallyport::config {
 namespace {
@@ -31,6 +32,13 @@ PeerIndex Config::find_peer(std::string_view name) const {
 
 RealmIndex Config::find_realm(std::string_view name) const {
   return index_of(realms, name);
+}
+
+std::vector<std::uint16_t> walked_routes(const Config& config) {
+  if (config.route_order) return *config.route_order;
+  std::vector<std::uint16_t> all(config.routes.size());
+  std::iota(all.begin(), all.end(), std::uint16_t{0});
+  return all;
 }
 
 std::string_view to_text(PrivateMedia value) {

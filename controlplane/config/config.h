@@ -3,7 +3,7 @@
 // written here and nowhere else. The loader (load.h) fills it and hands it out only when the file has no
 // fault, so that readers need no checks of their own: names are resolved to indices, prefixes and targets are
 // parsed, what a realm says stands in its peers unless they say otherwise, and every index is in range. A
-// Config does not change once it is loaded; a reload makes a new one.
+// Config does not change once it is loaded; a reload makes a new one (succession.h).
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,8 @@ using RealmIndex = std::uint16_t;
 using PeerIndex = std::uint16_t;
 using MapIndex = std::uint16_t;
 inline constexpr std::uint16_t kNoIndex = 0xffff;
+// In Config::peers, those that reloads have removed among them. A file may have half as many.
+inline constexpr std::size_t kMostPeers = 20'000;
 
 // ---- dataplane
 // -----------------------------------------------------------------------------------------------
@@ -38,6 +40,7 @@ struct Port {
   std::string device;  // a PCI address or a DPDK vdev with its arguments
   std::uint16_t mtu = 0;  // of IP; 0: the device's, at most 1500
   Place at;
+  friend bool operator==(const Port&, const Port&) = default;
 };
 
 struct Dataplane {
@@ -46,6 +49,7 @@ struct Dataplane {
   Memory memory = Memory::automatic;
   std::vector<Port> ports;       // 1 to 8
   std::vector<std::string> eal;  // further EAL arguments, as they are
+  friend bool operator==(const Dataplane&, const Dataplane&) = default;
 };
 
 // ---- control plane
@@ -56,6 +60,7 @@ struct SipTimers {
   Nanoseconds t1_ns = 500 * kMillisecond;
   Nanoseconds t2_ns = 4 * kSecond;
   Nanoseconds t4_ns = 5 * kSecond;
+  friend bool operator==(const SipTimers&, const SipTimers&) = default;
 };
 
 struct Controlplane {
@@ -66,6 +71,7 @@ struct Controlplane {
   std::uint32_t max_calls = 50'000;      // at once, in the process; the shards share it equally
   std::uint32_t max_connections = 8192;  // of SIP over TCP and TLS, in the process
   SipTimers sip;
+  friend bool operator==(const Controlplane&, const Controlplane&) = default;
 };
 
 // ---- realms
@@ -90,6 +96,7 @@ struct MediaPolicy {
   bool police = true;                           // hold endpoints to what was negotiated
   bool any_payload_type = false;                // relay RTP of types that were not negotiated
   Nanoseconds nat_keepalive_ns = 25 * kSecond;  // 0: off
+  friend bool operator==(const MediaPolicy&, const MediaPolicy&) = default;
 };
 
 // As sip::Transport, number by number.
@@ -100,6 +107,7 @@ enum class TlsVerify : std::uint8_t { no, optional, yes };
 struct KeyPair {
   std::string certificate;  // the chain, ours first; empty: none
   std::string key;
+  friend bool operator==(const KeyPair&, const KeyPair&) = default;
 };
 
 // Of a realm: what it shows to those who connect, and whether they have to show a certificate (`verify`). Of
@@ -112,6 +120,7 @@ struct Tls {
   TlsVerify verify = TlsVerify::optional;
   std::string name;  // of a peer: the SIP domain its certificate has to be for (RFC 5922); empty: a target's
   Place at;          // line 0: not written
+  friend bool operator==(const Tls&, const Tls&) = default;
 };
 
 struct Realm {
@@ -138,6 +147,7 @@ struct Realm {
   [[nodiscard]] std::uint16_t sip_port(Transport transport) const;
   // The first address of that family; of no family when there is none.
   [[nodiscard]] IpAddress address(Family family) const;
+  friend bool operator==(const Realm&, const Realm&) = default;
 };
 
 // ---- peers
@@ -152,6 +162,7 @@ struct Target {
   std::uint16_t host_port = 0;   // what the URI says beside the name; 0: nothing
   bool transport_given = false;  // the same, of `transport`
   bool secure = false;           // sips
+  friend bool operator==(const Target&, const Target&) = default;
 };
 
 // Each ends the call on both legs with a local error of its name.
@@ -164,6 +175,7 @@ struct Limits {
   // Over TCP and TLS, at once, that the peer opened; of one address of its. More are closed at accept.
   std::uint32_t connections = 1000;
   std::uint32_t connections_per_source = 100;
+  friend bool operator==(const Limits&, const Limits&) = default;
 };
 
 struct Peer {
@@ -189,7 +201,10 @@ struct Peer {
   Redirects redirects;
   ReferMode refer = ReferMode::pass;
   UnknownMethods unknown_methods = UnknownMethods::refuse;
+  // A reload has removed it (succession.h): it is only here for the calls that it still has.
+  bool retired = false;
   Place at;
+  friend bool operator==(const Peer&, const Peer&) = default;
 };
 
 // ---- routes
@@ -198,6 +213,7 @@ struct Peer {
 struct RouteTarget {
   PeerIndex peer = 0;
   std::uint32_t weight = 0;  // 0 in a failover list, 1 to 1000 in a map of weights
+  friend bool operator==(const RouteTarget&, const RouteTarget&) = default;
 };
 
 struct Route {
@@ -207,6 +223,7 @@ struct Route {
   bool weighted = false;
   Numbers numbers;  // between those of the two peers
   Place at;
+  friend bool operator==(const Route&, const Route&) = default;
 };
 
 // ---- response maps
@@ -219,6 +236,7 @@ struct CodeSpan {
   std::uint16_t last = 0;
   Kind kind = Kind::exact;
   [[nodiscard]] constexpr bool holds(unsigned code) const { return code >= first && code <= last; }
+  friend bool operator==(const CodeSpan&, const CodeSpan&) = default;
 };
 
 // As written; what a rule may say is the response_map room's to judge, only shapes are checked here. Each has
@@ -239,11 +257,13 @@ struct MapRule {
   std::optional<bool> failover;
 
   Place at, code_at, local_at, send_at, warning_at;  // line 0 where the key is absent
+  friend bool operator==(const MapRule&, const MapRule&) = default;
 };
 
 struct MapBase {
   std::string name;
   Place at;
+  friend bool operator==(const MapBase&, const MapBase&) = default;
 };
 
 struct MapConfig {
@@ -251,6 +271,7 @@ struct MapConfig {
   std::vector<MapBase> base;
   std::vector<MapRule> rules;
   Place at;
+  friend bool operator==(const MapConfig&, const MapConfig&) = default;
 };
 
 // ---- names
@@ -269,6 +290,7 @@ struct Dns {
   Nanoseconds max_ttl_ns = 3600 * kSecond;
   // How long the last good answer is used beyond its TTL when no server answers (RFC 8767); 0: not at all.
   Nanoseconds max_stale_ns = 24 * 3600 * kSecond;
+  friend bool operator==(const Dns&, const Dns&) = default;
 };
 
 // ---- the rest
@@ -279,26 +301,32 @@ enum class LogFormat : std::uint8_t { text, json };
 
 struct Metrics {
   std::optional<Endpoint> listen = Endpoint{IpAddress::v4(0x7f000001), 9464};
+  friend bool operator==(const Metrics&, const Metrics&) = default;
 };
 struct Status {
   std::optional<Endpoint> listen;
+  friend bool operator==(const Status&, const Status&) = default;
 };
 struct Admin {
   std::string socket = "/run/sallyport/admin.sock";
+  friend bool operator==(const Admin&, const Admin&) = default;
 };
 struct Cdr {
   std::string file;            // empty: no records
   Nanoseconds interim_ns = 0;  // 0: no interim records
+  friend bool operator==(const Cdr&, const Cdr&) = default;
 };
 struct Log {
   LogLevel level = LogLevel::info;
   LogFormat format = LogFormat::text;
+  friend bool operator==(const Log&, const Log&) = default;
 };
 // A Homer server that gets a copy of each SIP message (HEPv3 over UDP).
 struct Hep {
   Endpoint server;
   std::uint32_t id = 2001;  // of ours, among the server's capture agents
   std::string password;     // empty: none is sent
+  friend bool operator==(const Hep&, const Hep&) = default;
 };
 // What is kept of the SIP that passes, and of media while somebody looks at it. Memory is taken at start.
 struct Trace {
@@ -306,6 +334,7 @@ struct Trace {
   std::size_t failed_bytes = 4 << 20;  // of each shard, for calls that failed; 0: they are kept as others are
   std::size_t media_bytes = 4 << 20;   // of each worker; 0: media cannot be looked at
   std::optional<Hep> hep;
+  friend bool operator==(const Trace&, const Trace&) = default;
 };
 
 struct Config {
@@ -314,6 +343,8 @@ struct Config {
   std::vector<Realm> realms;  // 1 to 32
   std::vector<Peer> peers;
   std::vector<Route> routes;  // first match wins
+  // After a reload: the routes to walk, in order. The others are only here for the calls that went by them.
+  std::optional<std::vector<std::uint16_t>> route_order;
   std::vector<MapConfig> response_maps;
   Dns dns;
   Metrics metrics;
@@ -322,11 +353,15 @@ struct Config {
   Cdr cdr;
   Log log;
   Trace trace;
+  std::uint32_t generation = 0;  // how many reloads there were before
 
-  // kNoIndex where there is none of that name. For the command line and tests; calls carry indices.
+  // kNoIndex where there is none of that name; retired peers count. Calls carry indices.
   [[nodiscard]] PeerIndex find_peer(std::string_view name) const;
   [[nodiscard]] RealmIndex find_realm(std::string_view name) const;
 };
+
+// The indices of the routes to walk, in order.
+[[nodiscard]] std::vector<std::uint16_t> walked_routes(const Config& config);
 
 // The words of the configuration, for text and JSON.
 [[nodiscard]] std::string_view to_text(PrivateMedia value);

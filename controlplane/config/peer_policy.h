@@ -24,6 +24,7 @@ struct NumberPlan {
   std::string country;         // digits; empty: no rule has a form
   std::string national = "0";  // may be empty: a closed plan
   std::string international = "00";
+  friend bool operator==(const NumberPlan&, const NumberPlan&) = default;
 };
 
 struct NumberRule {
@@ -34,6 +35,7 @@ struct NumberRule {
   std::string prefix;
   std::string tech_prefix;  // of called numbers: taken off inwards, put on outwards
   Place at;
+  friend bool operator==(const NumberRule&, const NumberRule&) = default;
 };
 
 struct Numbers {
@@ -41,6 +43,7 @@ struct Numbers {
   std::vector<NumberRule> in;   // what is heard of the peer, before routing
   std::vector<NumberRule> out;  // what is said to it
   [[nodiscard]] bool empty() const { return in.empty() && out.empty(); }
+  friend bool operator==(const Numbers&, const Numbers&) = default;
 };
 
 // ---- codecs (sdp_rewriter/codec_policy.h)
@@ -50,6 +53,7 @@ struct Codecs {
   std::vector<std::string> allow;  // empty: all
   std::vector<std::string> remove;
   std::vector<std::string> order;  // these first, the rest as offered
+  friend bool operator==(const Codecs&, const Codecs&) = default;
 };
 
 // ---- header fields (controlplane/b2bua/header_policy.h)
@@ -58,12 +62,14 @@ struct HeaderSet {
   std::string name;
   std::string value;  // as it stands; empty where `from` is set
   std::string from;   // the values of that field, under the name `name`
+  friend bool operator==(const HeaderSet&, const HeaderSet&) = default;
 };
 
 struct Headers {
   std::vector<std::string> pass;    // this peer is sent these, beside those that always pass
   std::vector<std::string> remove;  // neither heard of nor sent to this peer
   std::vector<HeaderSet> set;       // this peer is sent these, instead of what would pass
+  friend bool operator==(const Headers&, const Headers&) = default;
 };
 
 // ---- credentials (controlplane/sip/digest.h)
@@ -74,6 +80,7 @@ struct Credentials {
   std::string password;
   std::string realm;  // answered for this realm only; empty: any
   [[nodiscard]] bool empty() const { return user.empty(); }
+  friend bool operator==(const Credentials&, const Credentials&) = default;
 };
 
 // ---- redirects (controlplane/routing/redirect.h)
@@ -84,6 +91,7 @@ struct Redirects {
   RedirectMode mode = RedirectMode::pass;
   std::uint8_t depth = 3;     // redirects of a call that are followed, one after the other
   std::vector<Prefix> allow;  // beside the configured peers
+  friend bool operator==(const Redirects&, const Redirects&) = default;
 };
 
 // ---- other requests (controlplane/b2bua/other_in_dialog.cc, refer.cc, message_relay.h)

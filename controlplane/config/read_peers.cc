@@ -10,7 +10,7 @@
 namespace sallyport::config {
 namespace {
 
-constexpr std::size_t kMaxPeers = 10'000;
+constexpr std::size_t kMaxPeers = kMostPeers / 2;
 constexpr std::size_t kMaxTargets = 64;
 constexpr std::uint16_t kSipPort = 5060;
 constexpr std::uint16_t kSipsPort = 5061;

@@ -15,6 +15,7 @@ struct SessionTimers {
   Nanoseconds expires_ns = 0;            // the interval that we ask for; 0: we ask for none
   Nanoseconds min_se_ns = 90 * kSecond;  // the shortest that we agree to (RFC 4028 4: at least 90 s)
   RefreshBy refresher = RefreshBy::automatic;
+  friend bool operator==(const SessionTimers&, const SessionTimers&) = default;
 };
 
 }  // namespace sallyport::config
