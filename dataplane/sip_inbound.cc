@@ -41,10 +41,6 @@ constexpr std::size_t kSources = 4096;
   return kPass;
 }
 
-[[nodiscard]] bool any_police(const WorkerContext& context) {
-  return std::ranges::any_of(context.realms, [](const RealmOptions& r) { return r.sip_police_pps != 0; });
-}
-
 // The bucket of a source address in a realm.
 [[nodiscard]] std::size_t bucket_of(const SipHashKey& key, std::uint16_t realm, const PacketView& view) {
   std::array<char, sizeof(realm) + 16> source{};
@@ -56,11 +52,7 @@ constexpr std::size_t kSources = 4096;
 }  // namespace
 
 SipInbound::SipInbound(const WorkerContext& context, FlowEvents& events, Accounts& accounts)
-    : context_(context),
-      events_(events),
-      accounts_(accounts),
-      codec_(context.key),
-      sources_(any_police(context) ? kSources : 0) {}
+    : context_(context), events_(events), accounts_(accounts), codec_(context.key), sources_(kSources) {}
 
 // Two sources that share a bucket share a rate; which do is not for a sender to choose.
 bool SipInbound::police(const PacketView& view, const LocalAddress& local, Nanoseconds now_ns) {

@@ -23,7 +23,7 @@ template <typename T>
   return true;
 }
 
-const WorkerContext& checked(const WorkerContext& context) {
+WorkerContext& checked(WorkerContext& context) {
   if (detail::packet_meta_offset < 0 && !register_packet_fields()) {
     throw std::runtime_error("no room in the mbuf for the worker's notes");
   }
@@ -35,7 +35,7 @@ const WorkerContext& checked(const WorkerContext& context) {
 
 }  // namespace
 
-Turn::Turn(const WorkerContext& context)
+Turn::Turn(WorkerContext& context)
     : context_(checked(context)),
       accounts_(*context.counters),
       locals_(context.realms, context.media),
@@ -130,9 +130,19 @@ void Turn::carry_out(const RecordRing::Record& record, unsigned shard, Nanosecon
     case Command::flow_mirror:
       if (FlowMirror command; read(record, command)) keeper_.mirror(command, shard);
       break;
+    case Command::realm_settings:
+      if (RealmSettings command; read(record, command)) set_realm(command);
+      break;
     case Command::none:
       break;
   }
+}
+
+void Turn::set_realm(const RealmSettings& settings) {
+  if (settings.realm >= context_.realms.size()) return;
+  RealmOptions& realm = context_.realms[settings.realm];
+  realm.sip_police_pps = settings.sip_police_pps;
+  realm.sip_dscp = settings.sip_dscp;
 }
 
 inline void Turn::look(rte_mbuf* packet, std::uint8_t port, Step& step) {

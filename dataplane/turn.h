@@ -28,7 +28,7 @@ class Turn {
  public:
   static constexpr unsigned kBurst = 32;
 
-  explicit Turn(const WorkerContext& context);
+  explicit Turn(WorkerContext& context);
   ~Turn();
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
@@ -53,6 +53,7 @@ class Turn {
 
   unsigned carry_out_commands(Nanoseconds now_ns);
   void carry_out(const RecordRing::Record& record, unsigned shard, Nanoseconds now_ns);
+  void set_realm(const RealmSettings& settings);
   unsigned poll_port(std::uint8_t port, Nanoseconds now_ns);
   unsigned poll_handoff(Nanoseconds now_ns);
   void look(rte_mbuf* packet, std::uint8_t port, Step& step);
@@ -65,7 +66,7 @@ class Turn {
   void arrive_alone(rte_mbuf* packet, std::uint32_t slot, Nanoseconds now_ns);
   [[nodiscard]] DropReason view_whole(rte_mbuf* packet, PacketView& view);
 
-  const WorkerContext& context_;
+  WorkerContext& context_;
   Accounts accounts_;
   LocalTable locals_;
   FlowEvents events_;

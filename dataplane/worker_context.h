@@ -48,8 +48,8 @@ struct WorkerContext {
   Nanoseconds sleep_without_ns = 800 * kMicrosecond;    // so that the first packet waits 1 ms at most
 
   std::vector<WorkerPort> ports;
-  std::vector<RealmOptions> realms;
-  std::vector<MediaRange> media;  // the same for all workers
+  std::vector<RealmOptions> realms;  // sip_police_pps and sip_dscp: the worker changes them, by command
+  std::vector<MediaRange> media;     // the same for all workers
 
   FlowTable* flows = nullptr;               // one for all workers; a slot is touched by its owner only
   std::vector<RecordRing*> commands;        // by shard: we consume

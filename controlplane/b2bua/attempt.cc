@@ -154,7 +154,7 @@ std::expected<std::string, media::MediaError> CallManager::offer_for(Call& call,
   if (again) call.media->close_all();  // the other realm or family of this target needs ports of its own
   // The answerer's source is the target until it answers from somewhere.
   call.media->set_leg(media::Leg::b, media_facts(leg.peer, leg.path, leg.path.remote.address));
-  call.offer_answer->set_codecs(media::Leg::b, &codecs_[leg.peer]);
+  call.offer_answer->set_codecs(media::Leg::b, codecs_[leg.peer]);
   if (call.late_offer) {
     call.offer_answer->forget();
     return std::string{};

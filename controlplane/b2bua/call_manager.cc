@@ -16,10 +16,14 @@ CallManager::CallManager(const Services& services)
   for (const config::Realm& realm : services.config.realms) {
     for (const Prefix& prefix : realm.addresses) own_addresses_.push_back(prefix.address);
   }
-  for (const config::Peer& peer : services.config.peers) {
-    headers_.emplace_back(peer);
-    codecs_.push_back(sdp::CodecPolicy::parse(peer.codecs.allow, peer.codecs.remove, peer.codecs.order));
-  }
+  PeerPolicies policies(services.config);
+  succeed(policies, 0);
+}
+
+void CallManager::succeed(PeerPolicies& policies, Nanoseconds now_ns) {
+  std::swap(headers_, policies.headers);
+  std::swap(codecs_, policies.codecs);
+  succeeded_ns_ = now_ns;
 }
 
 routing::NumberPath CallManager::numbers(const Leg& from, const Leg& to) const {
@@ -169,17 +173,28 @@ void CallManager::close_media(Call& call) {
 // ---- facts
 // ---------------------------------------------------------------------------------------------------------
 
+// The stream transport may be ahead of us by a reload: whom we do not know yet is unknown.
 std::optional<config::PeerIndex> CallManager::peer_of(const sip::Path& path) const {
-  if (path.peer != sip::kPeerByAddress) return path.peer;
-  return services_.peers.find(path.realm, path.remote.address);
+  if (path.peer == sip::kPeerByAddress) return services_.peers.find(path.realm, path.remote.address);
+  const auto& peers = services_.config.peers;
+  return path.peer < peers.size() && !peers[path.peer].retired ? std::optional(path.peer) : std::nullopt;
+}
+
+bool CallManager::speaks_for(const Leg& leg, const sip::Path& path) const {
+  return is_far_end({leg.peer, leg.path, leg.call->started_ns}, path);
 }
 
 // A name of the peer's may have moved on since the dialog began: its first address stays good for it, unless
-// it is another's by now.
-bool CallManager::speaks_for(const Leg& leg, const sip::Path& path) const {
+// it is another's by now. It stays so too when a reload has given the address to another peer meanwhile, or
+// has removed the peer: then all its addresses do.
+bool CallManager::is_far_end(const FarEnd& whose, const sip::Path& path) const {
   const auto peer = peer_of(path);
-  if (peer) return *peer == leg.peer;
-  return path.realm == leg.path.realm && path.remote.address == leg.path.remote.address;
+  if (peer == whose.peer || path.peer == whose.peer) return true;
+  if (path.peer != sip::kPeerByAddress || (peer && whose.began_ns > succeeded_ns_)) return false;
+  if (path.realm == whose.first.realm && path.remote.address == whose.first.remote.address) return true;
+  const config::Peer& known = services_.config.peers[whose.peer];
+  const auto holds = [&](const Prefix& prefix) { return prefix.contains(path.remote.address); };
+  return known.retired && known.realm == path.realm && std::ranges::any_of(known.match, holds);
 }
 
 stats::PairStatistics& CallManager::pair(const Call& call) {
@@ -272,7 +287,11 @@ void CallManager::count_mapped(stats::PairStatistics& counters, const response_m
 bool CallManager::admit_source(const sip::Arrival& arrival) {
   const sip::MessageView& message = arrival.message;
   if (!message.is_request() || peer_of(message.path)) return true;
-  if (arrival.verdict == dp::SteerVerdict::by_tag) {
+  // Of a peer that a reload has removed, what it began before.
+  if (transactions_->belongs(message)) return true;
+  if (arrival.verdict == dp::SteerVerdict::by_tag && is_subscription(arrival.slot)) {
+    if (speaks_for_subscription(arrival)) return true;
+  } else if (arrival.verdict == dp::SteerVerdict::by_tag) {
     const Leg* leg = find_leg(arrival.slot, arrival.generation);
     if (leg != nullptr && speaks_for(*leg, message.path)) return true;
   }

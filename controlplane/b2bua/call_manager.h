@@ -21,6 +21,7 @@
 
 #include "controlplane/b2bua/call.h"
 #include "controlplane/b2bua/header_policy.h"
+#include "controlplane/b2bua/peer_policies.h"
 #include "controlplane/b2bua/replaces.h"
 #include "controlplane/b2bua/services.h"
 #include "controlplane/b2bua/standalone.h"
@@ -63,6 +64,11 @@ class CallManager final : public sip::TransactionUser,
 
   // Sends the probes that are due. The loop calls it when next_probe_ns() has passed.
   void probe(Nanoseconds now_ns);
+
+  // After a reload: the services' configuration and maps have been exchanged where they stand. Calls in hand
+  // keep their peers, route, candidates and codecs; what else is asked of their peers is asked anew.
+  // `policies` gets what was there before.
+  void succeed(PeerPolicies& policies, Nanoseconds now_ns);
 
   // No new calls from now on; those that are up go on.
   void drain();
@@ -512,6 +518,7 @@ class CallManager final : public sip::TransactionUser,
   void refuse_subscribe(Subscription& one, response_map::Input failure, const FailureFields& said);
   void run_subscription(Subscription& one, std::uint32_t seconds);
   void on_in_subscription(sip::ServerId id, const sip::Arrival& arrival);
+  [[nodiscard]] bool speaks_for_subscription(const sip::Arrival& arrival);
   [[nodiscard]] bool relay_in_subscription(Subscription& one, Side from, sip::ServerId id,
                                            const sip::MessageView& request);
   void answer_across(Subscription& one, sip::ServerId server, Side to, const sip::MessageView& response);
@@ -566,6 +573,13 @@ class CallManager final : public sip::TransactionUser,
   [[nodiscard]] std::optional<config::PeerIndex> peer_of(const sip::Path& path) const;
   // Whether a request by that way may be the leg's far end.
   [[nodiscard]] bool speaks_for(const Leg& leg, const sip::Path& path) const;
+  // The far end of what began at that time over `first` with that peer.
+  struct FarEnd {
+    config::PeerIndex peer;
+    const sip::Path& first;
+    Nanoseconds began_ns;
+  };
+  [[nodiscard]] bool is_far_end(const FarEnd& whose, const sip::Path& path) const;
   void count_address_policy(config::PeerIndex peer, const media::StreamActions& actions);
   [[nodiscard]] Nanoseconds now() const { return services_.wheel.now_ns(); }
   [[nodiscard]] stats::PairStatistics& pair(const Call& call);
@@ -592,8 +606,9 @@ class CallManager final : public sip::TransactionUser,
   sip::Slab<Subscription> subscriptions_{kMostSubscriptions};
   std::vector<Handle> touched_;  // calls that may be over
   std::vector<IpAddress> own_addresses_;
-  std::vector<HeaderPolicy> headers_;     // by peer
-  std::vector<sdp::CodecPolicy> codecs_;  // by peer
+  std::vector<HeaderPolicy> headers_;                            // by peer
+  std::vector<std::shared_ptr<const sdp::CodecPolicy>> codecs_;  // by peer
+  Nanoseconds succeeded_ns_ = 0;                                 // of the last reload
   std::mt19937_64 random_;
   std::uint8_t next_worker_ = 0;
   std::uint32_t refused_ = 0;  // attempts that became no call and left a record

@@ -124,7 +124,7 @@ void CallManager::open_session(Call& call) {
   // Session identifiers stay below 2^62 (RFC 3264 5: what a signed 64-bit reader takes).
   call.offer_answer = std::make_unique<media::OfferAnswer>(
       *call.media, std::array<std::uint64_t, 2>{random_() >> 2, random_() >> 2});
-  call.offer_answer->set_codecs(media::Leg::a, &codecs_[peer]);
+  call.offer_answer->set_codecs(media::Leg::a, codecs_[peer]);
 }
 
 void CallManager::refuse_attempt(sip::ServerId id, config::PeerIndex from, LocalError error,

@@ -23,6 +23,7 @@
 namespace sallyport::b2bua {
 
 // The rooms that a shard's calls use. All belong to the shard, or never change; all outlive the call manager.
+// A reload exchanges what `config` and `maps` refer to between two turns: nothing may be kept of them.
 struct Services {
   const config::Config& config;
   const routing::PeerTable& peers;

@@ -73,6 +73,7 @@ void CallManager::on_subscribe(sip::ServerId id, const sip::MessageView& request
   one->begin.generation = handle.generation;
   one->begin.server = id;
   one->begin.from = from;
+  one->began_ns = now();
   for (const Side side : {Side::near, Side::far}) {
     one->at(side).tag =
         mint(steer::TokenKind::tag, {subscription_slot(handle.slot, side), handle.generation});
@@ -193,11 +194,19 @@ void CallManager::refuse_subscribe(Subscription& one, response_map::Input failur
 
 // ---- inside its dialogs
 
+bool CallManager::speaks_for_subscription(const sip::Arrival& arrival) {
+  Subscription* one = subscription_of(arrival.slot, arrival.generation);
+  if (one == nullptr || one->over) return false;
+  const SubscriptionSide& side = one->at(static_cast<Side>(arrival.slot & 1));
+  if (side.peer == config::kNoIndex) return false;  // it has not been sent anywhere yet
+  return is_far_end({side.peer, side.path, one->began_ns}, arrival.message.path);
+}
+
 void CallManager::on_in_subscription(sip::ServerId id, const sip::Arrival& arrival) {
   const sip::MessageView& request = arrival.message;
   Subscription* one = subscription_of(arrival.slot, arrival.generation);
   const Side side = static_cast<Side>(arrival.slot & 1);
-  if (one == nullptr || one->over || peer_of(request.path) != one->at(side).peer) return respond(id, 481);
+  if (!speaks_for_subscription(arrival)) return respond(id, 481);
   SubscriptionSide& here = one->at(side);
   const Method wanted = side == Side::far ? Method::notify : Method::subscribe;
   if (side == Side::far && !here.dialog && request.method() == Method::notify &&

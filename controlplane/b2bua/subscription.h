@@ -50,6 +50,7 @@ struct Subscription {
   std::array<SubscriptionSide, 2> sides;
   std::vector<SubscriptionRelay> relays;
   sip::Timer expiry;
+  Nanoseconds began_ns = 0;
   bool over = false;
 
   [[nodiscard]] SubscriptionSide& at(Side side) { return sides[static_cast<std::size_t>(side)]; }

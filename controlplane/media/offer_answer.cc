@@ -462,7 +462,8 @@ std::expected<std::string, MediaError> OfferAnswer::offer_again(Nanoseconds now_
 }
 
 sdp::CodecRules OfferAnswer::codec_rules(Leg to, bool is_offer) const {
-  return {.writer = codecs_[index(other(to))], .reader = codecs_[index(to)], .is_offer = is_offer};
+  return {
+      .writer = codecs_[index(other(to))].get(), .reader = codecs_[index(to)].get(), .is_offer = is_offer};
 }
 
 sdp::Plan OfferAnswer::plan_for(const sdp::Description& description, Leg to, std::uint64_t version) const {

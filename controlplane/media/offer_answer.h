@@ -25,6 +25,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "controlplane/media/media_session.h"
@@ -61,9 +62,9 @@ class OfferAnswer {
   OfferAnswer(MediaSession& session, std::array<std::uint64_t, 2> session_ids)
       : session_(session), session_id_(session_ids) {}
 
-  // What that leg may say and hear; nullptr: anything. It outlives this.
-  void set_codecs(Leg leg, const sdp::CodecPolicy* policy) {
-    codecs_[static_cast<std::size_t>(leg)] = policy;
+  // What that leg may say and hear; nullptr: anything.
+  void set_codecs(Leg leg, std::shared_ptr<const sdp::CodecPolicy> policy) {
+    codecs_[static_cast<std::size_t>(leg)] = std::move(policy);
   }
 
   enum class State : std::uint8_t { idle, offered, stable };
@@ -184,7 +185,7 @@ class OfferAnswer {
 
   MediaSession& session_;
   std::array<std::uint64_t, 2> session_id_;
-  std::array<const sdp::CodecPolicy*, 2> codecs_{};
+  std::array<std::shared_ptr<const sdp::CodecPolicy>, 2> codecs_;
   std::array<std::uint64_t, 2> top_version_{};  // the highest that each leg has seen
   std::array<std::string, 2> said_;
   std::string said_before_;  // by the one whose offer is open

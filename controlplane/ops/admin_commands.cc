@@ -340,6 +340,7 @@ json AdminCommands::show_peers() {
   for (const stats::PeerRow& row : merged) {
     rows.push_back({{"name", row.name},
                     {"realm", row.realm},
+                    {"removed", row.removed},
                     {"usable", row.usable},
                     {"calls", row.calls},
                     {"targets", row.targets}});

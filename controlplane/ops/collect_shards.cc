@@ -134,7 +134,9 @@ void collect_health(const Sources& sources, MetricFamilies& out) {
   static_cast<void>(ask_shards(*sources.query, sources.query_timeout, read,
                                [&](unsigned shard, const std::vector<stats::PeerRow>& rows) {
                                  heard[shard] = true;
-                                 for (const stats::PeerRow& row : rows) usable[row.name] |= row.usable;
+                                 for (const stats::PeerRow& row : rows) {
+                                   if (!row.removed) usable[row.name] |= row.usable;
+                                 }
                                }));
   for (unsigned shard = 0; shard < heard.size(); ++shard)
     answering.gauge({{"shard", std::to_string(shard)}}, heard[shard] ? 1 : 0);

@@ -99,7 +99,7 @@ std::string show_text(std::string_view what, const json& answer) {
                      "sent", "sent_phrase", "reason_sent", "local", "rule"});
   }
   if (what == "peers") {
-    return table_of(answer.at("peers"), {"name", "realm", "usable", "calls", "targets"}) +
+    return table_of(answer.at("peers"), {"name", "realm", "removed", "usable", "calls", "targets"}) +
            silent_shards(answer);
   }
   if (what == "flows") {

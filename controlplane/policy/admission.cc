@@ -34,17 +34,20 @@ std::string_view refusal_local_error(Refusal refusal) {
 }
 
 Admission::Admission(const config::Config& config, unsigned shards)
-    : max_calls_(share(config.controlplane.max_calls, shards)) {
-  for (const config::Peer& peer : config.peers) {
-    Peer mine;
-    if (peer.limits.calls != 0) mine.max_calls = share(peer.limits.calls, shards);
-    if (peer.limits.rate != 0) {
-      // A second's worth may come at once; after that at the even pace.
-      mine.interval_ns = kSecond * shards / peer.limits.rate;
-      mine.burst_ns = std::max<Nanoseconds>(0, kSecond - mine.interval_ns);
-    }
-    peers_.push_back(mine);
-  }
+    : max_calls_(share(config.controlplane.max_calls, shards)), shards_(shards) {
+  succeed(config);
+}
+
+void Admission::succeed(const config::Config& config) {
+  peers_.resize(config.peers.size());
+  for (std::size_t i = 0; i < peers_.size(); ++i) set_limits(peers_[i], config.peers[i].limits);
+}
+
+void Admission::set_limits(Peer& mine, const config::Limits& limits) const {
+  mine.max_calls = limits.calls != 0 ? share(limits.calls, shards_) : 0;
+  // A second's worth may come at once; after that at the even pace.
+  mine.interval_ns = limits.rate != 0 ? kSecond * shards_ / limits.rate : 0;
+  mine.burst_ns = mine.interval_ns != 0 ? std::max<Nanoseconds>(0, kSecond - mine.interval_ns) : 0;
 }
 
 Admit Admission::take_place(Peer& peer, Nanoseconds now_ns) {

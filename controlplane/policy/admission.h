@@ -31,6 +31,9 @@ struct Admit {
 class Admission {
  public:
   Admission(const config::Config& config, unsigned shards);
+  // After a reload: the limits of `config`, whose first peers are those that there were. Places that are
+  // taken stay taken; controlplane.max_calls stays as it was.
+  void succeed(const config::Config& config);
 
   // A new call from a peer. Admitted: it holds a place of the process and one of the peer until end_call().
   [[nodiscard]] Admit begin_call(config::PeerIndex from, Nanoseconds now_ns);
@@ -58,12 +61,14 @@ class Admission {
     Nanoseconds burst_ns = 0;            // how far ahead of the even pace calls may come
     Nanoseconds due_ns = INT64_MIN / 2;  // GCRA's theoretical arrival time
   };
+  void set_limits(Peer& mine, const config::Limits& limits) const;
   [[nodiscard]] Admit take_place(Peer& peer, Nanoseconds now_ns);
 
   Overload overload_;
   std::vector<Peer> peers_;
   std::uint32_t calls_ = 0;
   std::uint32_t max_calls_ = 0;
+  unsigned shards_;
   bool draining_ = false;
 };
 

@@ -25,6 +25,11 @@ UnknownSources::UnknownSources(const config::Config& config, unsigned shard, uns
       key_(key),
       shard_(shard),
       shards_(shards) {
+  succeed(config);
+}
+
+void UnknownSources::succeed(const config::Config& config) {
+  realms_.clear();
   for (const config::Realm& realm : config.realms) realms_.push_back(realm.unknown_source);
 }
 

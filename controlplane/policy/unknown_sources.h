@@ -30,6 +30,9 @@ class UnknownSources {
   UnknownSources(const config::Config& config, unsigned shard, unsigned shards, SipHashKey key,
                  std::size_t sources = 4096);
 
+  // After a reload: unknown_source of the realms.
+  void succeed(const config::Config& config);
+
   [[nodiscard]] UnknownAnswer judge(config::RealmIndex realm, const IpAddress& source, bool is_ack,
                                     Nanoseconds now_ns);
 

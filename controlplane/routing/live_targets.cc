@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which places a peer has now, and how names change them.
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "controlplane/routing/peer_health.h"
@@ -99,6 +100,55 @@ void PeerHealth::replace(Peer& peer, const ResolvedName& name, const config::Tar
   const auto after = [&](const Target& other) { return other.standing.configured > name.configured; };
   peer.targets.insert(std::ranges::find_if(peer.targets, after), std::make_move_iterator(fresh.begin()),
                       std::make_move_iterator(fresh.end()));
+}
+
+void PeerHealth::renew(Peer& peer, const config::Peer& before, const config::Peer& now, Nanoseconds now_ns) {
+  std::vector<Target> old = std::exchange(peer.targets, {});
+  const std::vector<NameState> old_names = std::exchange(peer.names, {});
+  peer.probe_every_ns = now.probe_ns;
+  const Nanoseconds share =
+      now.probe_ns / static_cast<Nanoseconds>(std::max<std::size_t>(now.targets.size(), 1));
+  // Those that stay come first: their numbers must not be given to others.
+  std::vector<bool> stays(now.targets.size()), found(before.targets.size());
+  for (std::size_t i = 0; i < now.targets.size(); ++i) {
+    if (!now.targets[i].host.empty()) peer.names.resize(now.targets.size());
+    std::size_t was = 0;
+    while (was < found.size() && (found[was] || before.targets[was] != now.targets[i])) ++was;
+    if (was == found.size()) continue;
+    stays[i] = found[was] = true;
+    if (was < old_names.size() && i < peer.names.size()) peer.names[i] = old_names[was];
+    for (Target& target : old) {
+      if (target.standing.configured != was) continue;
+      target.standing.configured = static_cast<std::uint16_t>(i);
+      if (before.probe_ns != now.probe_ns)
+        target.next_probe_ns = now_ns + static_cast<Nanoseconds>(i) * share;
+      peer.targets.push_back(std::move(target));
+      target.standing.configured = kNoTarget;  // taken
+    }
+  }
+  for (std::size_t i = 0; i < now.targets.size(); ++i) {
+    if (stays[i] || !now.targets[i].host.empty()) continue;
+    Target target{.number = fresh_number(peer),
+                  .standing = {.configured = static_cast<std::uint16_t>(i)},
+                  .place = now.targets[i],
+                  .next_probe_ns = now_ns + static_cast<Nanoseconds>(i) * share};
+    peer.targets.push_back(std::move(target));
+  }
+  const auto position = [](const Target& target) {
+    return std::tuple(target.standing.configured, target.standing.rank, target.standing.entry);
+  };
+  std::ranges::stable_sort(peer.targets, {}, position);
+}
+
+void PeerHealth::succeed(const config::Config& before, Nanoseconds now_ns) {
+  const config::Peer nobody;
+  peers_.resize(config_.peers.size());
+  for (std::size_t i = 0; i < peers_.size(); ++i) {
+    const config::Peer& was = i < before.peers.size() ? before.peers[i] : nobody;
+    const config::Peer& now = config_.peers[i];
+    if (was.targets == now.targets && was.probe_ns == now.probe_ns) continue;
+    renew(peers_[i], was, now, now_ns);
+  }
 }
 
 void PeerHealth::learn(const ResolvedNames& names, Nanoseconds now_ns) {

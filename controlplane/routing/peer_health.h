@@ -33,7 +33,8 @@ inline constexpr std::uint16_t kFirstResolved = 0x100;
 
 struct TargetId {
   config::PeerIndex peer = 0;
-  // Index into the peer's targets; kFirstResolved and above: one that a name led to; or kNoTarget.
+  // Index into the peer's targets at the start; kFirstResolved and above: one that a name led to, or that a
+  // reload has brought; or kNoTarget.
   std::uint16_t target = 0;
   friend bool operator==(const TargetId&, const TargetId&) = default;
 };
@@ -93,6 +94,9 @@ class PeerHealth {
   [[nodiscard]] bool has_address(config::PeerIndex peer, const IpAddress& address) const;
   // What the names lead to from now on.
   void learn(const ResolvedNames& names, Nanoseconds now_ns);
+  // After a reload: `before` is what was where our configuration now is, in the same object. A target that
+  // is still there keeps its identity and what is known of it.
+  void succeed(const config::Config& before, Nanoseconds now_ns);
   // Of a configured target that is a name.
   [[nodiscard]] NameState name_state(config::PeerIndex peer, std::uint16_t configured) const;
 
@@ -115,6 +119,8 @@ class PeerHealth {
   [[nodiscard]] Target* at(TargetId id);
   [[nodiscard]] const Target* at(TargetId id) const;
   [[nodiscard]] std::uint16_t fresh_number(Peer& peer) const;
+  // Targets that are none of the old ones are probed one after the other.
+  void renew(Peer& peer, const config::Peer& before, const config::Peer& now, Nanoseconds now_ns);
   void replace(Peer& peer, const ResolvedName& name, const config::Target& configured, Nanoseconds now_ns);
 
   const config::Config& config_;

@@ -9,6 +9,7 @@ PeerTable::PeerTable(const config::Config& config) : config_(&config), resolved_
   std::vector<RealmTable> realms(config.realms.size());
   for (std::size_t index = 0; index < config.peers.size(); ++index) {
     const config::Peer& peer = config.peers[index];
+    if (peer.retired) continue;
     for (const std::string& name : peer.match_names) {
       realms[peer.realm].names.emplace(name, static_cast<config::PeerIndex>(index));
     }
@@ -37,11 +38,16 @@ std::optional<config::PeerIndex> PeerTable::find(config::RealmIndex realm, const
   return is_resolved ? std::optional(resolved->second) : std::nullopt;
 }
 
+void PeerTable::succeed(const PeerTable& next) {
+  realms_ = next.realms_;
+  for (Resolved& realm : resolved_) realm.clear();
+}
+
 void PeerTable::learn(const ResolvedNames& names) {
   for (Resolved& realm : resolved_) realm.clear();
   for (const ResolvedName& name : names) {
     const config::Peer& peer = config_->peers[name.peer];
-    if (!peer.match_targets) continue;
+    if (!peer.match_targets || peer.retired) continue;
     for (const ResolvedPlace& place : name.places) {
       resolved_[peer.realm].emplace(place.endpoint.address, name.peer);
     }

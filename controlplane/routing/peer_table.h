@@ -31,6 +31,9 @@ class PeerTable {
   [[nodiscard]] bool has_names(config::RealmIndex realm) const { return !(*realms_)[realm].names.empty(); }
 
   void learn(const ResolvedNames& names);
+  // After a reload: `next` is of the configuration that has taken the place of ours, in the same object. What
+  // was learnt is forgotten.
+  void succeed(const PeerTable& next);
 
  private:
   // All prefixes of one length, by their network address.

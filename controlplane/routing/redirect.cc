@@ -92,7 +92,7 @@ std::optional<TargetId> target_at(const config::Config& config, const PeerHealth
   int longest = -1;
   for (std::size_t i = 0; i < config.peers.size(); ++i) {
     const config::Peer& peer = config.peers[i];
-    if (peer.realm != realm) continue;
+    if (peer.realm != realm || peer.retired) continue;
     const auto index = static_cast<config::PeerIndex>(i);
     if (const auto target = health.find(index, place.endpoint, place.transport)) return target;
     if (peer.match_targets && longest < kHostPrefix && health.has_address(index, place.endpoint.address)) {

@@ -47,7 +47,10 @@ struct ResolvedName {
 };
 
 // All of a configuration's, in its order.
-using ResolvedNames = std::vector<ResolvedName>;
+struct ResolvedNames : std::vector<ResolvedName> {
+  using std::vector<ResolvedName>::vector;
+  std::uint32_t generation = 0;  // Config::generation: the indices are of no other one
+};
 using SharedNames = std::shared_ptr<const ResolvedNames>;
 
 // Hands the newest of something from one thread to another; neither ever waits. What was not taken in time

@@ -81,13 +81,19 @@ bool pattern_matches(std::string_view pattern, std::string_view text) {
 }
 
 std::optional<std::size_t> Router::find_route(config::PeerIndex from, std::string_view number) const {
-  for (std::size_t i = 0; i < config_.routes.size(); ++i) {
-    const config::Route& route = config_.routes[i];
+  const auto fits = [&](const config::Route& route) {
     const bool from_fits =
         route.from.empty() || std::find(route.from.begin(), route.from.end(), from) != route.from.end();
-    if (from_fits && (route.user.empty() || pattern_matches(route.user, number))) return i;
+    return from_fits && (route.user.empty() || pattern_matches(route.user, number));
+  };
+  if (config_.route_order) {
+    const auto found =
+        std::ranges::find_if(*config_.route_order, [&](auto i) { return fits(config_.routes[i]); });
+    return found == config_.route_order->end() ? std::nullopt : std::optional<std::size_t>(*found);
   }
-  return std::nullopt;
+  const auto found = std::ranges::find_if(config_.routes, fits);
+  return found == config_.routes.end() ? std::nullopt
+                                       : std::optional<std::size_t>(found - config_.routes.begin());
 }
 
 RouteChoice Router::route(config::PeerIndex from, std::string_view user, std::uint64_t random,

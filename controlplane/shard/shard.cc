@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "controlplane/stream/contract.h"
 
@@ -32,6 +33,12 @@ T head_of(std::span<const std::byte> bytes) {
   return head;
 }
 
+// It has been compiled once already, when it was loaded.
+response_map::Maps maps_of(const config::Config& config) {
+  auto maps = response_map::Maps::compile(config.response_maps);
+  return maps ? std::move(*maps) : response_map::Maps{};
+}
+
 std::uint64_t seed_of(const steer::NodeKey& key, unsigned index, std::string_view purpose) {
   SipHash hash(key.hash);
   hash.update(purpose);
@@ -43,8 +50,10 @@ std::uint64_t seed_of(const steer::NodeKey& key, unsigned index, std::string_vie
 
 Shard::Shard(const Common& common, const Lines& lines, unsigned index, unsigned shards, Nanoseconds now_ns)
     : config_(common.config),
+      maps_(maps_of(config_)),
+      index_(index),
       lines_(lines),
-      statistics_(common.config.peers.size(), common.config.realms.size()),
+      statistics_(config::kMostPeers, common.config.realms.size()),
       wheel_(now_ns),
       codec_(common.key),
       ports_(lines.media, {.shard = index,
@@ -52,20 +61,21 @@ Shard::Shard(const Common& common, const Lines& lines, unsigned index, unsigned 
                            .workers = static_cast<std::uint32_t>(lines.commands.size()),
                            .seed = seed_of(common.key, index, "ports"),
                            .board = &common.open_ports}),
-      health_(common.config, now_ns),
-      peers_(common.peers),
-      admission_(common.config, shards),
-      unknown_sources_(common.config, index, shards, common.key.hash),
+      health_(config_, now_ns),
+      peers_(config_),
+      router_(config_),
+      admission_(config_, shards),
+      unknown_sources_(config_, index, shards, common.key.hash),
       link_(lines.commands, lines.stream, statistics_.totals),
       exchange_(common.exchange, index),
       recorder_({.recent_bytes = common.config.trace.ring_bytes,
                  .failed_bytes = common.config.trace.failed_bytes,
                  .key = common.key.hash}),
       counter_(config_, peers_, statistics_, recorder_),
-      manager_({.config = common.config,
+      manager_({.config = config_,
                 .peers = peers_,
-                .router = common.router,
-                .maps = common.maps,
+                .router = router_,
+                .maps = maps_,
                 .health = health_,
                 .admission = admission_,
                 .unknown_sources = unknown_sources_,
@@ -112,11 +122,45 @@ void Shard::learn(routing::SharedNames names) {
   lines_.bell->wake();
 }
 
+void Shard::succeed(std::shared_ptr<Rules> rules) {
+  rules_.put(std::move(rules));
+  lines_.bell->wake();
+}
+
+// Between two turns, so that no event meets half of it.
+void Shard::apply_rules(Nanoseconds now_ns) {
+  const auto taken = rules_.take();
+  if (!taken) return;
+  Rules& next = **taken;
+  std::swap(config_, next.config);
+  std::swap(maps_, next.maps);
+  peers_.succeed(next.peers);
+  health_.succeed(next.config, now_ns);
+  admission_.succeed(config_);
+  unknown_sources_.succeed(config_);
+  manager_.succeed(next.policies, now_ns);
+  const config::SipTimers& timers = config_.controlplane.sip;
+  transactions_.set_timers(timers.t1_ns, timers.t2_ns, timers.t4_ns);
+  if (index_ == 0) tell_workers();
+  next.taken.set_value();
+}
+
+// Every worker hears it of one shard.
+void Shard::tell_workers() {
+  for (std::size_t i = 0; i < config_.realms.size(); ++i) {
+    const config::Realm& realm = config_.realms[i];
+    link_.send(dp::RealmSettings{static_cast<std::uint16_t>(i), realm.sip_dscp, realm.sip_police});
+  }
+}
+
+// The resolver may be ahead of us by a reload, and what it said before is of indices that are no more.
 void Shard::apply_names(Nanoseconds now_ns) {
-  const auto names = names_.take();
-  if (!names) return;
-  health_.learn(**names, now_ns);
-  peers_.learn(**names);
+  if (const auto names = names_.take()) next_names_ = std::move(*names);
+  if (!next_names_ || next_names_->generation > config_.generation) return;
+  const routing::SharedNames names = std::exchange(next_names_, nullptr);
+  if (names->generation != config_.generation) return;
+  health_.learn(*names, now_ns);
+  peers_.learn(*names);
 }
 
 // Who looks at media asks again and again; once he has gone, it ends by itself.
@@ -133,6 +177,7 @@ void Shard::end_mirror(Nanoseconds now_ns) {
 }
 
 unsigned Shard::turn(Nanoseconds now_ns) {
+  apply_rules(now_ns);
   apply_names(now_ns);
   end_mirror(now_ns);
   wheel_.advance(now_ns);
@@ -255,7 +300,7 @@ void Shard::apply_phase() {
 }
 
 bool Shard::has_work() {
-  return stop_.load(std::memory_order_acquire) || !mailbox_.empty() || names_.waiting() ||
+  return stop_.load(std::memory_order_acquire) || !mailbox_.empty() || names_.waiting() || rules_.waiting() ||
          exchange_.has_arrived() || phase_.load(std::memory_order_acquire) != applied_ ||
          std::ranges::any_of(lines_.events, [](dp::RecordRing* ring) { return !ring->empty(); }) ||
          (lines_.stream.events != nullptr && !lines_.stream.events->empty());

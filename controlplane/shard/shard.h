@@ -16,6 +16,7 @@
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/shard/exchange.h"
 #include "controlplane/shard/message_counter.h"
+#include "controlplane/shard/rules.h"
 #include "controlplane/shard/worker_link.h"
 #include "controlplane/sip/transaction_layer.h"
 #include "controlplane/stats/mailbox.h"
@@ -28,10 +29,7 @@ namespace sallyport::shard {
 
 // What all shards share; none of it changes while they run.
 struct Common {
-  const config::Config& config;
-  const routing::PeerTable& peers;
-  const routing::Router& router;
-  const response_map::Maps& maps;
+  const config::Config& config;  // to begin with: each shard has a copy
   steer::NodeKey key;
   media::OpenPorts& open_ports;
   stats::RecordSink* records = nullptr;
@@ -66,6 +64,9 @@ class Shard final : private stats::ShardView {
   [[nodiscard]] bool post(stats::ShardRequest request);
   // What the targets' names lead to from now on; never waits for the shard.
   void learn(routing::SharedNames names);
+  // The configuration that follows the running one, from the next turn on; never waits for the shard, which
+  // fulfils `taken` then. One that comes before it was taken stands for it.
+  void succeed(std::shared_ptr<Rules> rules);
   [[nodiscard]] std::uint32_t calls() const { return calls_.load(std::memory_order_acquire); }
   [[nodiscard]] const stats::ShardStatistics& statistics() const { return statistics_; }
   // How long the oldest event of the last turn had waited, ns.
@@ -107,12 +108,17 @@ class Shard final : private stats::ShardView {
   void receive(const Head& head, const sip::Path& path, std::span<const std::byte> behind,
                Nanoseconds now_ns);
   void apply_phase();
+  void apply_rules(Nanoseconds now_ns);
   void apply_names(Nanoseconds now_ns);
   void end_mirror(Nanoseconds now_ns);
+  void tell_workers();
   [[nodiscard]] bool has_work();
   void sleep();
 
-  const config::Config& config_;
+  // Those two are exchanged where they stand: what refers to them goes on with the new ones.
+  config::Config config_;
+  response_map::Maps maps_;
+  const unsigned index_;
   Lines lines_;
   stats::ShardStatistics statistics_;
   sip::TimerWheel wheel_;
@@ -121,6 +127,7 @@ class Shard final : private stats::ShardView {
   media::PortAllocator ports_;
   routing::PeerHealth health_;
   routing::PeerTable peers_;
+  routing::Router router_;
   policy::Admission admission_;
   policy::UnknownSources unknown_sources_;
   WorkerLink link_;
@@ -131,6 +138,8 @@ class Shard final : private stats::ShardView {
   sip::TransactionLayer transactions_;
   stats::Mailbox mailbox_;
   routing::Latest<routing::SharedNames> names_;
+  routing::Latest<std::shared_ptr<Rules>> rules_;
+  routing::SharedNames next_names_;  // of a configuration that is yet to come, or null
   std::unique_ptr<sip::MessageIndex> index_copy_;
   Nanoseconds oldest_event_ns_ = 0;
   Nanoseconds mirror_until_ns_ = 0;  // 0: no media is mirrored

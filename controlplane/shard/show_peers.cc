@@ -48,8 +48,10 @@ std::vector<stats::PeerRow> Shard::peers() {
   const Nanoseconds now_ns = wheel_.now_ns();
   for (config::PeerIndex i = 0; i < config_.peers.size(); ++i) {
     const config::Peer& peer = config_.peers[i];
+    if (peer.retired && admission_.peer_calls(i) == 0) continue;
     stats::PeerRow& row = rows.emplace_back();
     row.name = peer.name;
+    row.removed = peer.retired;
     row.realm = config_.realms[peer.realm].name;
     row.usable = peer.targets.empty() || health_.peer_usable(i, now_ns);
     row.calls = admission_.peer_calls(i);

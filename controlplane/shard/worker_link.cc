@@ -14,27 +14,34 @@ WorkerLink::WorkerLink(std::vector<dp::RecordRing*> rings, StreamLines stream, s
       totals_(totals) {}
 
 void WorkerLink::send(std::uint8_t worker, const dp::FlowInstall& command) {
-  push(worker, {dp::Command::flow_install, {command.spec, 0}});
+  sip_worker_ = worker;
+  push(worker, {dp::Command::flow_install, {command.spec, 0}, {}});
 }
 
 void WorkerLink::send(std::uint8_t worker, const dp::FlowUpdate& command) {
-  push(worker, {dp::Command::flow_update, command});
+  sip_worker_ = worker;
+  push(worker, {dp::Command::flow_update, command, {}});
 }
 
 void WorkerLink::send(std::uint8_t worker, const dp::FlowRemove& command) {
   dp::FlowUpdate update;
   update.spec.self = command.flow;
-  push(worker, {dp::Command::flow_remove, update});
+  sip_worker_ = worker;
+  push(worker, {dp::Command::flow_remove, update, {}});
 }
 
 void WorkerLink::send(std::uint8_t worker, const dp::FlowMirror& command) {
   dp::FlowUpdate update;
   update.spec.self = command.flow;
-  push(worker, {dp::Command::flow_mirror, update, command.on != 0});
+  push(worker, {dp::Command::flow_mirror, update, {}, command.on != 0});
 }
 
-void WorkerLink::push(std::uint8_t worker, const Waiting& waiting) {
-  sip_worker_ = worker;
+void WorkerLink::send(const dp::RealmSettings& settings) {
+  for (std::size_t worker = 0; worker < rings_.size(); ++worker)
+    push(worker, {dp::Command::realm_settings, {}, settings});
+}
+
+void WorkerLink::push(std::size_t worker, const Waiting& waiting) {
   if (backlog_[worker].empty() && offer(worker, waiting)) return;
   totals_.commands_ring_full.add();
   backlog_[worker].push_back(waiting);
@@ -57,6 +64,9 @@ bool WorkerLink::offer(std::size_t worker, const Waiting& waiting) {
     case dp::Command::flow_mirror:
       taken =
           ring.push(kind, dp::FlowMirror{waiting.update.spec.self, static_cast<std::uint8_t>(waiting.on)});
+      break;
+    case dp::Command::realm_settings:
+      taken = ring.push(kind, waiting.realm);
       break;
     case dp::Command::none:
     case dp::Command::sip_send:

@@ -27,6 +27,8 @@ class WorkerLink final : public media::FlowCommandSink, public sip::MessageSink 
   void send(std::uint8_t worker, const dp::FlowUpdate& command) override;
   void send(std::uint8_t worker, const dp::FlowRemove& command) override;
   void send(std::uint8_t worker, const dp::FlowMirror& command) override;
+  // To every worker. Never lost either.
+  void send(const dp::RealmSettings& settings);
   // False: the ring is full, or there is no stream transport for TCP and TLS.
   [[nodiscard]] bool send(const sip::Path& path, std::string_view octets) override;
 
@@ -49,9 +51,10 @@ class WorkerLink final : public media::FlowCommandSink, public sip::MessageSink 
   struct Waiting {
     dp::Command kind;
     dp::FlowUpdate update;  // the largest: install, remove and mirror use parts of it
-    bool on = false;        // of mirror
+    dp::RealmSettings realm;
+    bool on = false;  // of mirror
   };
-  void push(std::uint8_t worker, const Waiting& waiting);
+  void push(std::size_t worker, const Waiting& waiting);
   [[nodiscard]] bool offer(std::size_t worker, const Waiting& waiting);
   void retry(std::size_t worker);
 

@@ -183,6 +183,16 @@ const StoredMessage* ServerTransactions::request_of(ServerId id) {
   return t == nullptr ? nullptr : &t->request;
 }
 
+bool ServerTransactions::belongs(const MessageView& request) {
+  if (request.index->fault != Fault::none) return false;
+  const Method method = request.method();
+  const bool of_invite = method == Method::ack || method == Method::cancel;
+  const MatchKey key = match_key(context_.hash_key, request);
+  const Transaction* t = match(request, key, of_invite ? Method::invite : method);
+  return t != nullptr && t->request.view().path.realm == request.path.realm &&
+         t->request.view().path.remote.address == request.path.remote.address;
+}
+
 void ServerTransactions::acknowledged(ServerId id) {
   Transaction* t = find(id);
   if (t != nullptr && t->invite) handle(*t, invite_server::Event::acknowledged, {});

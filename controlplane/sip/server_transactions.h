@@ -25,6 +25,7 @@ class ServerTransactions final : private TimerTarget {
   [[nodiscard]] std::expected<void, TransactionError> respond(ServerId id, const ResponseDraft& draft);
   void acknowledged(ServerId id);
   [[nodiscard]] const StoredMessage* request_of(ServerId id);
+  [[nodiscard]] bool belongs(const MessageView& request);
   void respond_stateless(const MessageView& request, const ResponseDraft& draft);
   [[nodiscard]] std::uint32_t size() const { return slab_.size(); }
 

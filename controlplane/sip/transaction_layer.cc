@@ -109,6 +109,16 @@ void TransactionLayer::note_turned_away(const MessageView& request) {
   core_->context.note_received(request, false);
 }
 
+bool TransactionLayer::belongs(const MessageView& request) {
+  return core_->servers.belongs(request);
+}
+
+void TransactionLayer::set_timers(Nanoseconds t1, Nanoseconds t2, Nanoseconds t4) {
+  core_->context.options.t1 = t1;
+  core_->context.options.t2 = t2;
+  core_->context.options.t4 = t4;
+}
+
 void TransactionLayer::respond_stateless(const MessageView& request, const ResponseDraft& draft) {
   core_->servers.respond_stateless(request, draft);
 }

@@ -102,6 +102,11 @@ class TransactionLayer {
 
   // A request that its user does not let in: the observer hears of it all the same.
   void note_turned_away(const MessageView& request);
+  // Whether it belongs to a server transaction: a repeated request, its ACK or its CANCEL, from the address
+  // that began it.
+  [[nodiscard]] bool belongs(const MessageView& request);
+  // After a reload, for what begins from now on; timers that run go on to their end.
+  void set_timers(Nanoseconds t1, Nanoseconds t2, Nanoseconds t4);
   // Answers a request without a transaction (8.2.7). Does nothing for an ACK, a response, or a request so
   // broken that no answer can be made. The rate of such answers is the caller's to limit.
   void respond_stateless(const MessageView& request, const ResponseDraft& draft);

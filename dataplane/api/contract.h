@@ -105,7 +105,7 @@ struct FlowCounters {
 
 // ---- commands: shard to worker ---------------------------------------------------------------------------------
 
-enum class Command : std::uint16_t { none, flow_install, flow_update, flow_remove, sip_send, flow_mirror };
+enum class Command : std::uint16_t { none, flow_install, flow_update, flow_remove, sip_send, flow_mirror, realm_settings };
 
 struct FlowInstall { FlowSpec spec; };
 // Replaces everything but the counters; self must be installed with the same generation. A lock opens again only
@@ -121,6 +121,13 @@ struct SipSend {
   std::uint16_t bytes = 0;
   Endpoint local;
   Endpoint remote;
+};
+
+// What a reload may change of a realm on a worker.
+struct RealmSettings {
+  std::uint16_t realm = 0;
+  std::uint8_t sip_dscp = 0;
+  std::uint32_t sip_police_pps = 0;  // 0: no limit
 };
 
 // ---- events: worker to shard -----------------------------------------------------------------------------------

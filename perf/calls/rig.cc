@@ -68,9 +68,6 @@ Rig::Rig(const std::string& yaml) {
   config_ = std::move(*loaded);
   auto maps = response_map::Maps::compile(config_.response_maps);
   must(maps.has_value(), "the response maps do not compile");
-  maps_ = std::make_unique<response_map::Maps>(std::move(*maps));
-  peers_ = std::make_unique<routing::PeerTable>(config_);
-  router_ = std::make_unique<routing::Router>(config_);
   realms_ = cli::dataplane_options(config_, key_).realms;
   media_ = dp::media_layout(realms_);
   open_ports_ = std::make_unique<media::OpenPorts>(media_);
@@ -122,7 +119,7 @@ void Rig::make_worker() {
 }
 
 void Rig::make_shard() {
-  const shard::Common common{config_, *peers_, *router_, *maps_, key_, *open_ports_, &records_};
+  const shard::Common common{config_, key_, *open_ports_, &records_};
   const shard::Lines lines{{&commands_}, {&events_}, nullptr, media_};
   shard_ = std::make_unique<shard::Shard>(common, lines, 0, 1, 0);
 }

@@ -63,9 +63,6 @@ class Rig {
   void make_shard();
 
   config::Config config_;
-  std::unique_ptr<response_map::Maps> maps_;
-  std::unique_ptr<routing::PeerTable> peers_;
-  std::unique_ptr<routing::Router> router_;
   std::unique_ptr<media::OpenPorts> open_ports_;
   steer::NodeKey key_ = steer::random_node_key();
   std::vector<dp::RealmOptions> realms_;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "controlplane/config/load.h"
+#include "controlplane/config/succession.h"
 #include "controlplane/stream/contract.h"
 #include "dataplane/steer/steering.h"
 
@@ -177,9 +178,6 @@ Bench::Bench(std::string_view yaml, std::size_t command_bytes, std::size_t ring_
     ADD_FAILURE() << config::format_faults("bench", maps.error());
     std::abort();
   }
-  maps_ = std::make_unique<response_map::Maps>(std::move(*maps));
-  peers_ = std::make_unique<routing::PeerTable>(config_);
-  router_ = std::make_unique<routing::Router>(config_);
   key_.cipher = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
   key_.hash = {5, 6};
   codec_ = std::make_unique<steer::IdentifierCodec>(key_);
@@ -194,7 +192,7 @@ Bench::Bench(std::string_view yaml, std::size_t command_bytes, std::size_t ring_
   open_ports_ = std::make_unique<media::OpenPorts>(media_);
   const unsigned shards = config_.controlplane.shards;
   exchange_ = std::make_unique<Exchange>(shards);
-  const Common common{config_, *peers_, *router_, *maps_, key_, *open_ports_, &records, exchange_.get()};
+  const Common common{config_, key_, *open_ports_, &records, exchange_.get()};
   for (unsigned index = 0; index < shards; ++index) {
     Lane& lane = *lanes_.emplace_back(std::make_unique<Lane>(command_bytes, ring_bytes));
     const Lines lines{
@@ -342,9 +340,34 @@ void Bench::take_command(Lane& lane, const dp::RecordRing::Record& record) {
       command.on != 0 ? (void)mirrored.insert(command.flow.slot) : (void)mirrored.erase(command.flow.slot);
       break;
     }
+    case dp::Command::realm_settings: {
+      const auto settings = head_of<dp::RealmSettings>(record);
+      realm_settings[settings.realm] = settings;
+      break;
+    }
     case dp::Command::none:
       break;
   }
+}
+
+void Bench::reload(std::string_view yaml) {
+  auto loaded = config::load(yaml);
+  if (!loaded) {
+    ADD_FAILURE() << config::format_faults("bench", loaded.error());
+    return;
+  }
+  auto next = config::succeed(config_, std::move(*loaded));
+  if (!next) {
+    ADD_FAILURE() << config::format_faults("bench", next.error());
+    return;
+  }
+  config_ = std::move(next->config);
+  for (const auto& lane : lanes_) {
+    auto maps = response_map::Maps::compile(config_.response_maps);
+    ASSERT_TRUE(maps);
+    lane->shard->succeed(std::make_shared<Rules>(config_, std::move(*maps)));
+  }
+  turn();
 }
 
 void Bench::take_stream(Lane& lane) {

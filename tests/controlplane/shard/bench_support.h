@@ -123,6 +123,11 @@ class Bench {
   bool removals_held = false;
   void confirm_removals();
 
+  // The shards take this configuration after the one that they have, in their next turn.
+  void reload(std::string_view yaml);
+  // What the worker was last told of each realm.
+  std::map<std::uint16_t, dp::RealmSettings> realm_settings;
+
   Shard& shard(std::size_t index = 0) { return *lanes_[index]->shard; }
   [[nodiscard]] const config::Config& config() const { return config_; }
   Records records;
@@ -153,9 +158,6 @@ class Bench {
   void push_message(Head head, std::string_view text, sip::Framing framing, std::uint16_t kind,
                     dp::RecordRing Lane::* ring);
   config::Config config_;
-  std::unique_ptr<routing::PeerTable> peers_;
-  std::unique_ptr<routing::Router> router_;
-  std::unique_ptr<response_map::Maps> maps_;
   steer::NodeKey key_;
   std::vector<dp::MediaRange> media_;
   std::unique_ptr<media::OpenPorts> open_ports_;
