@@ -21,19 +21,27 @@ std::string places_text(const routing::ResolvedName& name) {
 
 }  // namespace
 
+void NameNews::succeed(std::shared_ptr<const config::Config> config) {
+  const std::lock_guard lock(mutex_);
+  config_ = std::move(config);
+}
+
 void NameNews::tell(const routing::SharedNames& names) {
-  for (std::size_t i = 0; i < names->size(); ++i) {
-    const routing::ResolvedName& name = (*names)[i];
-    if (before_ ? (*before_)[i] == name : name.state == routing::NameState::pending) continue;
-    const config::Peer& peer = config_.peers[name.peer];
+  const std::lock_guard lock(mutex_);
+  if (!config_ || names->generation != config_->generation) return;
+  for (const routing::ResolvedName& name : *names) {
+    const config::Peer& peer = config_->peers[name.peer];
+    const config::Target& target = peer.targets[name.configured];
+    routing::ResolvedName& before = before_[{peer.name, target.uri}];
+    if (before.state == name.state && before.places == name.places) continue;
+    before = name;
     const bool good = name.state == routing::NameState::resolved;
     ops::log(good ? config::LogLevel::info : config::LogLevel::warning, "a name was looked up",
              {{"peer", peer.name},
-              {"name", peer.targets[name.configured].host},
+              {"name", target.host},
               {"state", std::string(routing::to_text(name.state))},
               {"places", places_text(name)}});
   }
-  before_ = names;
 }
 
 }  // namespace sallyport::cli

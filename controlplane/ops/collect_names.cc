@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -28,11 +29,18 @@ void collect_queries(const Counters& counters, MetricFamilies& out) {
   out.push_back(queries.take());
 }
 
+// There are names, or there were before a reload.
+bool has_names(const Counters& counters) {
+  const auto counted = [](const dp::Counter& counter) { return counter.get() != 0; };
+  return std::ranges::any_of(counters.names, counted) || std::ranges::any_of(counters.lookups, counted);
+}
+
 }  // namespace
 
 void collect_names(const Labels&, const Sources& sources, MetricFamilies& out) {
   if (sources.names == nullptr) return;
   const Counters& counters = *sources.names;
+  if (!has_names(counters)) return;
   collect_queries(counters, out);
   Family lookups("dns_lookups_total");
   Family names("dns_names");

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace sallyport::resolver {
 
@@ -18,10 +19,16 @@ Nanoseconds span_of(std::uint32_t ttl_s) {
 
 }  // namespace
 
-NameBook::NameBook(const config::Config& config, Counters& counters) : dns_(config.dns), counters_(counters) {
+NameBook::NameBook(const config::Config& config, Counters& counters) : counters_(counters) {
+  take_names(config);
+}
+
+void NameBook::take_names(const config::Config& config) {
+  dns_ = config.dns;
+  shown_.generation = config.generation;
   for (std::size_t p = 0; p < config.peers.size(); ++p) {
     const config::Peer& peer = config.peers[p];
-    for (std::size_t t = 0; t < peer.targets.size(); ++t) {
+    for (std::size_t t = 0; t < peer.targets.size() && !peer.retired; ++t) {
       if (peer.targets[t].host.empty()) continue;
       names_.push_back({.wanted = wanted(config, peer, peer.targets[t])});
       shown_.push_back(
@@ -29,7 +36,36 @@ NameBook::NameBook(const config::Config& config, Counters& counters) : dns_(conf
     }
   }
   unsettled_ = names_.size();
-  counters_.names[static_cast<std::size_t>(NameState::pending)].set(names_.size());
+  count_names();
+}
+
+void NameBook::count_names() {
+  for (dp::Counter& count : counters_.names) count.set(0);
+  for (const routing::ResolvedName& shown : shown_)
+    counters_.names[static_cast<std::size_t>(shown.state)].add();
+}
+
+void NameBook::succeed(const config::Config& config) {
+  first_ += names_.size();
+  std::vector<Name> old = std::exchange(names_, {});
+  const routing::ResolvedNames old_shown = std::exchange(shown_, {});
+  running_ = 0;
+  take_names(config);
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    const auto same = std::ranges::find(old, names_[i].wanted, &Name::wanted);
+    if (same == old.end()) continue;
+    const routing::ResolvedName& was = old_shown[static_cast<std::size_t>(same - old.begin())];
+    names_[i] = {.wanted = same->wanted,
+                 .settled = same->settled,
+                 .due_ns = same->running ? 0 : same->due_ns,
+                 .good_until_ns = same->good_until_ns,
+                 .failures = same->failures};
+    shown_[i].state = was.state;
+    shown_[i].places = was.places;
+    if (same->settled) --unsettled_;
+  }
+  count_names();
+  changed_ = true;
 }
 
 void NameBook::turn(Nanoseconds now_ns, const Ask& ask) {
@@ -47,12 +83,14 @@ void NameBook::go_on(std::size_t index, Nanoseconds now_ns, const Ask& ask) {
   Outcome outcome = procedure(name.wanted, name.known);
   if (outcome.missing.empty()) return settle(index, std::move(outcome), now_ns);
   for (const Question& question : outcome.missing) {
-    if (name.asked.insert(question).second) ask(index, question);
+    if (name.asked.insert(question).second) ask(first_ + index, question);
   }
 }
 
-void NameBook::answered(std::size_t index, const Question& question, Answer answer, Nanoseconds now_ns,
+void NameBook::answered(std::size_t called, const Question& question, Answer answer, Nanoseconds now_ns,
                         const Ask& ask) {
+  if (called < first_) return;
+  const std::size_t index = called - first_;
   Name& name = names_[index];
   if (name.asked.erase(question) == 0) return;
   counters_.query(question.type, answer.kind).add();

@@ -35,8 +35,10 @@ class NameBook {
   static constexpr Nanoseconds kLongestRetry = 30 * kSecond;
   static constexpr Nanoseconds kLongestNegative = 300 * kSecond;
 
-  // `config` must outlive it.
   NameBook(const config::Config& config, Counters& counters);
+  // After a reload: a name that stays keeps what is known of it; what was asked is asked once more, as it may
+  // have been asked of other servers, and answers to the old questions count for nothing.
+  void succeed(const config::Config& config);
 
   [[nodiscard]] std::size_t size() const { return names_.size(); }
   // Begins what is due.
@@ -63,15 +65,19 @@ class NameBook {
     Nanoseconds good_until_ns = 0;  // of the places, stale time included
     unsigned failures = 0;          // in a row
   };
+  void take_names(const config::Config& config);
+  void count_names();
   void go_on(std::size_t index, Nanoseconds now_ns, const Ask& ask);
   void settle(std::size_t index, Outcome outcome, Nanoseconds now_ns);
   void on_failure(Name& name, routing::ResolvedName& shown, Nanoseconds now_ns);
   void on_places(Name& name, routing::ResolvedName& shown, Outcome& outcome, Nanoseconds now_ns);
 
-  const config::Dns& dns_;
+  config::Dns dns_;
   Counters& counters_;
   std::vector<Name> names_;
   routing::ResolvedNames shown_;  // by the same index
+  std::size_t first_ =
+      0;  // what the first name is called in questions: those before a reload are none of ours
   std::size_t running_ = 0;
   std::size_t unsettled_ = 0;
   bool changed_ = false;

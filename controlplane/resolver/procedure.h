@@ -33,6 +33,7 @@ struct Wanted {
   bool transport_given = false;
   std::vector<Family> families;  // that the realm has, preferred first
   std::vector<IpAddress> own;    // addresses of ours, in any realm
+  friend bool operator==(const Wanted&, const Wanted&) = default;
 };
 [[nodiscard]] Wanted wanted(const config::Config& config, const config::Peer& peer,
                             const config::Target& target);

@@ -45,7 +45,7 @@ void StreamTransport::Core::rest_listeners(bool rest) {
 std::optional<Close> StreamTransport::Core::judge_source(std::uint16_t realm, const IpAddress& source,
                                                          config::PeerIndex peer, bool may_be_named) const {
   if (peer == config::kNoIndex) {
-    const bool drop = config_.realms[realm].unknown_source == config::UnknownSource::drop && !may_be_named;
+    const bool drop = config().realms[realm].unknown_source == config::UnknownSource::drop && !may_be_named;
     // One connection at a time is enough to be told 403.
     const std::uint32_t most = may_be_named ? options_.limits.strangers_per_source : 1;
     const bool full =
@@ -57,7 +57,7 @@ std::optional<Close> StreamTransport::Core::judge_source(std::uint16_t realm, co
 
 std::optional<Close> StreamTransport::Core::judge_peer(config::PeerIndex peer, const IpAddress& source,
                                                        std::uint32_t itself) const {
-  const config::Limits& limits = config_.peers[peer].limits;
+  const config::Limits& limits = config().peers[peer].limits;
   if (table_.of_peer(peer) >= limits.connections) return Close::peer_limit;
   if (table_.of_source(source) - itself >= limits.connections_per_source) return Close::source_limit;
   return std::nullopt;

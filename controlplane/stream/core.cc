@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 namespace sallyport::stream {
 
@@ -44,11 +45,10 @@ std::string sentence(const Listener& listener, int error) {
 
 }  // namespace
 
-StreamTransport::Core::Core(const Options& options, const config::Config& config,
-                            const routing::PeerTable& peers, WakeShard wake_shard)
+StreamTransport::Core::Core(const Options& options, const config::Config& config, WakeShard wake_shard)
     : options_(options),
-      config_(config),
-      peers_(peers),
+      rules_(std::make_shared<Rules>(config, nullptr)),
+      peers_(rules_->peers),
       wake_shard_(std::move(wake_shard)),
       delivery_(options.key, options.shards, options.ring_bytes, counters_),
       scratch_(kReadBytes) {
@@ -73,7 +73,9 @@ std::expected<void, std::string> StreamTransport::Core::open() {
   }
   const auto speaks_tls = [](const Listener& listener) { return listener.transport == sip::Transport::tls; };
   if (std::ranges::any_of(options_.listeners, speaks_tls)) {
-    if (auto loaded = load_certificates(); !loaded) return loaded;
+    auto loaded = TlsContexts::load(config());
+    if (!loaded) return std::unexpected(loaded.error().front().message);
+    contexts_ = std::move(*loaded);
     // OpenSSL writes to sockets as it finds them, without a flag against the signal.
     std::signal(SIGPIPE, SIG_IGN);
     handshakes_ = std::make_unique<Handshakes>(options_.handshake_threads, [this] { wake(); });
@@ -116,8 +118,39 @@ void StreamTransport::Core::learn(routing::SharedNames names) {
   wake();
 }
 
+void StreamTransport::Core::succeed(std::shared_ptr<Rules> rules) {
+  next_rules_.put(std::move(rules));
+  wake();
+}
+
+void StreamTransport::Core::apply_rules() {
+  const auto next = next_rules_.take();
+  if (!next) return;
+  rules_ = std::move(*next);
+  peers_ = rules_->peers;
+  options_.limits.connections = config().controlplane.max_connections;
+  for (std::size_t realm = 0; realm < options_.dscp.size(); ++realm)
+    options_.dscp[realm] = config().realms[realm].sip_dscp;
+  for (const Listening& listening : listening_)
+    mark(listening.fd.get(), listening.where.at.address.family(), options_.dscp_of(listening.where.realm));
+  if (rules_->contexts) {
+    const std::lock_guard lock(contexts_mutex_);
+    contexts_ = rules_->contexts;
+  }
+  rules_->taken.set_value();
+}
+
+// As a shard does it: of what indices a name speaks is said by its generation.
+void StreamTransport::Core::apply_names() {
+  if (const auto names = names_.take()) next_names_ = std::move(*names);
+  if (!next_names_ || next_names_->generation > config().generation) return;
+  const routing::SharedNames names = std::exchange(next_names_, nullptr);
+  if (names->generation == config().generation) peers_.learn(*names);
+}
+
 int StreamTransport::Core::wait_ms(int timeout_ms) {
   const bool work = stop_.load(std::memory_order_acquire) || !waiting_.empty() || names_.waiting() ||
+                    next_rules_.waiting() ||
                     std::ranges::any_of(commands_, [](const auto& ring) { return !ring->empty(); });
   if (work || (handshakes_ && !handshakes_->empty())) return 0;
   int most = table_.size() != 0 || listeners_rest_ ? static_cast<int>(kSweepEvery / kMillisecond) : -1;
@@ -134,7 +167,8 @@ void StreamTransport::Core::turn(Nanoseconds now_ns, int timeout_ms) {
   sleeping_.store(false);
   // Time passed while waiting; a test's clock, which never waits, stands still.
   now_ns_ = wait == 0 || timeout_ms >= 0 ? now_ns : monotonic_now_ns();
-  if (const auto names = names_.take()) peers_.learn(**names);
+  apply_rules();
+  apply_names();
   take_commands();
   if (handshakes_) take_handshakes();
   for (int i = 0; i < ready; ++i) {

@@ -21,14 +21,13 @@ namespace sallyport::stream {
 
 class StreamTransport::Core {
  public:
-  Core(const Options& options, const config::Config& config, const routing::PeerTable& peers,
-       WakeShard wake_shard);
+  Core(const Options& options, const config::Config& config, WakeShard wake_shard);
   ~Core();
 
   [[nodiscard]] std::expected<void, std::string> open();
   // Any thread.
-  [[nodiscard]] std::expected<void, std::string> load_certificates();
   [[nodiscard]] std::shared_ptr<const TlsContexts> contexts() const;
+  void succeed(std::shared_ptr<Rules> rules);
   void turn(Nanoseconds now_ns, int timeout_ms);
   void run();
   void wake();
@@ -54,6 +53,9 @@ class StreamTransport::Core {
   // Only writes from now on: what waits, and the answer to come.
   void begin_closing(Connection& connection, Close reason);
   void sweep();
+  void apply_rules();
+  void apply_names();
+  [[nodiscard]] const config::Config& config() const { return rules_->config; }
   [[nodiscard]] std::optional<Close> overdue(const Connection& connection) const;
   [[nodiscard]] int wait_ms(int timeout_ms);
   void note_levels() {
@@ -106,9 +108,11 @@ class StreamTransport::Core {
   void resend_waiting();
 
   Options options_;
-  const config::Config& config_;
-  routing::PeerTable peers_;
+  std::shared_ptr<Rules> rules_;
+  routing::PeerTable peers_;  // of rules_, with what names have taught
+  routing::Latest<std::shared_ptr<Rules>> next_rules_;
   routing::Latest<routing::SharedNames> names_;
+  routing::SharedNames next_names_;  // of a configuration that is yet to come, or null
   WakeShard wake_shard_;
   StreamCounters counters_;
   Delivery delivery_;

@@ -28,22 +28,17 @@ bool is_whom_we_mean(X509* certificate, const config::Peer& peer, const IpAddres
 
 }  // namespace
 
-std::expected<void, std::string> StreamTransport::Core::load_certificates() {
-  auto loaded = TlsContexts::load(config_);
-  if (!loaded) return std::unexpected(loaded.error().front().message);
-  const std::lock_guard lock(contexts_mutex_);
-  contexts_ = std::move(*loaded);
-  return {};
-}
-
 std::shared_ptr<const TlsContexts> StreamTransport::Core::contexts() const {
   const std::lock_guard lock(contexts_mutex_);
   return contexts_;
 }
 
-// Whom a connection of ours goes to: the shard says, or the address does.
+// Whom a connection of ours goes to: the shard says, or the address does. (A reload comes to us before it
+// comes to the shards, so they name nobody that we do not know.)
 config::PeerIndex StreamTransport::Core::peer_of(const sip::Path& path) const {
-  return path.peer != sip::kPeerByAddress ? path.peer : peer_at(path.realm, path.remote.address);
+  if (path.peer != sip::kPeerByAddress)
+    return path.peer < config().peers.size() ? path.peer : config::kNoIndex;
+  return peer_at(path.realm, path.remote.address);
 }
 
 void StreamTransport::Core::fail_handshake(Connection& connection, TlsFailure why) {
@@ -57,7 +52,8 @@ void StreamTransport::Core::begin_handshake(Connection& connection) {
   if (connection.opened_by_us) {
     const config::PeerIndex peer = connection.peer;
     if (peer != config::kNoIndex)
-      connection.tls = TlsChannel::connecting(contexts, peer, connection.fd, asked_name(config_.peers[peer]));
+      connection.tls =
+          TlsChannel::connecting(contexts, peer, connection.fd, asked_name(config().peers[peer]));
   } else {
     connection.tls = TlsChannel::accepting(contexts, connection.path.realm, connection.fd);
   }
@@ -109,10 +105,10 @@ void StreamTransport::Core::established(Connection& connection) {
 // that is known by its address alone, for that address. (Whether it is good was the handshake's to say.)
 std::optional<TlsFailure> StreamTransport::Core::judge_server(Connection& connection) {
   const config::PeerIndex peer = connection.peer;
-  if (config_.peers[peer].tls.verify == config::TlsVerify::no) return std::nullopt;
+  if (config().peers[peer].tls.verify == config::TlsVerify::no) return std::nullopt;
   X509* const certificate = connection.tls->verified_certificate();
   if (certificate == nullptr) return TlsFailure::untrusted;
-  if (!is_whom_we_mean(certificate, config_.peers[peer], connection.path.remote.address))
+  if (!is_whom_we_mean(certificate, config().peers[peer], connection.path.remote.address))
     return TlsFailure::name;
   connection.path.peer = peer;
   return std::nullopt;
@@ -131,7 +127,7 @@ std::optional<Close> StreamTransport::Core::judge_client(Connection& connection)
   }
   if (named) connection.path.peer = *named;
   connection.stranger = connection.peer == config::kNoIndex;
-  const bool drop = config_.realms[realm].unknown_source == config::UnknownSource::drop;
+  const bool drop = config().realms[realm].unknown_source == config::UnknownSource::drop;
   return connection.stranger && drop ? std::optional(Close::unknown_source) : std::nullopt;
 }
 

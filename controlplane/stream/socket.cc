@@ -79,13 +79,16 @@ void tune(int fd) {
 
 Fd make_socket(const IpAddress& address, std::uint8_t dscp) {
   Fd fd(::socket(address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd || dscp == 0) return fd;
-  const bool v4 = address.is_v4();
-  set_option(fd.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, dscp << 2);
+  if (fd && dscp != 0) mark(fd.get(), address.family(), dscp);
   return fd;
 }
 
 }  // namespace
+
+void mark(int fd, Family family, std::uint8_t dscp) {
+  const bool v4 = family == Family::v4;
+  set_option(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, dscp << 2);
+}
 
 void Fd::reset() {
   if (fd_ >= 0) ::close(fd_);

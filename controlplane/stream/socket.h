@@ -39,6 +39,9 @@ class Fd {
 [[nodiscard]] std::expected<Fd, int> connect_from(const IpAddress& local, const Endpoint& remote,
                                                   std::uint8_t dscp = 0);
 
+// Changes the mark of what the socket, one of that family, sends from now on.
+void mark(int fd, Family family, std::uint8_t dscp);
+
 struct Accepted {
   Fd fd;
   Endpoint remote;

@@ -9,9 +9,8 @@ StreamTransport::StreamTransport(std::unique_ptr<Core> core) : core_(std::move(c
 StreamTransport::~StreamTransport() = default;
 
 std::expected<std::unique_ptr<StreamTransport>, std::string> StreamTransport::start(
-    const Options& options, const config::Config& config, const routing::PeerTable& peers,
-    WakeShard wake_shard) {
-  auto core = std::make_unique<Core>(options, config, peers, std::move(wake_shard));
+    const Options& options, const config::Config& config, WakeShard wake_shard) {
+  auto core = std::make_unique<Core>(options, config, std::move(wake_shard));
   if (const auto opened = core->open(); !opened) return std::unexpected(opened.error());
   return std::unique_ptr<StreamTransport>(new StreamTransport(std::move(core)));
 }
@@ -28,8 +27,8 @@ void StreamTransport::run() {
 void StreamTransport::turn(Nanoseconds now_ns, int timeout_ms) {
   core_->turn(now_ns, timeout_ms);
 }
-std::expected<void, std::string> StreamTransport::reload_certificates() {
-  return core_->load_certificates();
+void StreamTransport::succeed(std::shared_ptr<Rules> rules) {
+  core_->succeed(std::move(rules));
 }
 std::vector<CertificateExpiry> StreamTransport::expiries() const {
   const auto contexts = core_->contexts();

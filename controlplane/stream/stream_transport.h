@@ -17,10 +17,10 @@
 #include <vector>
 
 #include "controlplane/config/config.h"
-#include "controlplane/routing/peer_table.h"
 #include "controlplane/stream/contract.h"
 #include "controlplane/stream/counters.h"
 #include "controlplane/stream/options.h"
+#include "controlplane/stream/rules.h"
 #include "controlplane/stream/tls_context.h"
 #include "dataplane/api/ring.h"
 
@@ -31,11 +31,9 @@ class StreamTransport {
   // Rings the bell of a shard that has events. Called on the stream thread, once a turn at most.
   using WakeShard = std::function<void(unsigned shard)>;
 
-  // Opens the listeners. `config` and `peers` must outlive the transport. The error is one sentence that says
-  // what to do.
+  // Opens the listeners. The error is one sentence that says what to do.
   [[nodiscard]] static std::expected<std::unique_ptr<StreamTransport>, std::string> start(
-      const Options& options, const config::Config& config, const routing::PeerTable& peers,
-      WakeShard wake_shard);
+      const Options& options, const config::Config& config, WakeShard wake_shard);
   ~StreamTransport();
   StreamTransport(const StreamTransport&) = delete;
   StreamTransport& operator=(const StreamTransport&) = delete;
@@ -52,9 +50,10 @@ class StreamTransport {
   void turn(Nanoseconds now_ns, int timeout_ms);
 
   // ---- any thread
-  // Reads the certificates, keys and trust anchors again, for connections that begin from now on; those that
-  // are up go on as they are. The error is one sentence, and all stays as it was.
-  [[nodiscard]] std::expected<void, std::string> reload_certificates();
+  // The configuration that follows the running one (config::succeed()), with certificates, keys and trust
+  // anchors as they are read by now, from the next turn on, which fulfils `taken`. It holds for connections
+  // that begin then; those that are up go on as they are. Never waits.
+  void succeed(std::shared_ptr<Rules> rules);
   // When our certificates end, for metrics.
   [[nodiscard]] std::vector<CertificateExpiry> expiries() const;
   void wake();

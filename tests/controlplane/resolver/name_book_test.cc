@@ -201,5 +201,78 @@ TEST_F(NameBookTest, An_answer_that_nobody_asked_for_changes_nothing) {
   EXPECT_FALSE(book_->has_settled());
 }
 
+// ---- after a reload
+
+TEST_F(NameBookTest, A_name_that_stays_keeps_its_places_and_its_time) {
+  open("{p: {realm: out, targets: ['sip:x.test:5060']}, q: {realm: out, targets: ['sip:y.test:5060']}}");
+  zone_.add("x.test", "A 192.0.2.10", 40).add("y.test", "A 192.0.2.20", 40).add("z.test", "A 192.0.2.30", 40);
+  run();
+  (void)book_->take_changed();
+  now_ += 10 * kSecond;
+  config::Config next = configured(
+      "{r: {realm: out, targets: ['sip:z.test:5060']}, q: {realm: out, targets: ['sip:192.0.2.9', "
+      "'sip:y.test:5060']}}");
+  next.generation = 7;
+  book_->succeed(next);
+  EXPECT_FALSE(book_->has_settled());
+  const routing::SharedNames names = book_->take_changed();
+  ASSERT_NE(names, nullptr) << "the places are by other indices now";
+  EXPECT_EQ(names->generation, 7u);
+  ASSERT_EQ(names->size(), 2u);
+  EXPECT_EQ(names->at(0).state, NameState::pending);
+  EXPECT_EQ(names->at(1).peer, 1u);
+  EXPECT_EQ(names->at(1).configured, 1u);
+  EXPECT_EQ(names->at(1).places.at(0).endpoint.to_text(), "192.0.2.20:5060");
+  const unsigned before = questions_;
+  run();
+  EXPECT_EQ(news(), "resolved 192.0.2.30:5060");
+  EXPECT_EQ(this->names(NameState::resolved), 2u);
+  EXPECT_GT(questions_, before);
+  EXPECT_EQ(next_turn(), 30) << "y.test, whose TTL goes on";
+}
+
+TEST_F(NameBookTest, Answers_to_what_was_asked_before_a_reload_count_for_nothing) {
+  open(kOne);
+  holds_ = true;
+  run();
+  ASSERT_FALSE(asked_.empty());
+  const auto old = asked_;
+  asked_.clear();
+  book_->succeed(configured("{p: {realm: out, targets: ['sip:y.test:5060']}}"));
+  zone_.add("x.test", "A 192.0.2.10").add("y.test", "A 192.0.2.20");
+  const Ask none = [](std::size_t, const Question&) { FAIL() << "nothing is to be asked"; };
+  for (const auto& [name, question] : old)
+    book_->answered(name, question, zone_.answer(question), now_, none);
+  EXPECT_EQ(news(), "not looked up yet");
+  holds_ = false;
+  run();
+  EXPECT_EQ(news(), "resolved 192.0.2.20:5060");
+}
+
+TEST_F(NameBookTest, A_look_up_that_runs_begins_anew_and_a_removed_peer_has_none) {
+  open("{p: {realm: out, targets: ['sip:x.test:5060']}, q: {realm: out, targets: ['sip:y.test:5060']}}");
+  holds_ = true;
+  run();
+  config::Config next = config_;
+  next.peers[1].retired = true;
+  asked_.clear();
+  book_->succeed(next);
+  EXPECT_EQ(book_->size(), 1u);
+  zone_.add("x.test", "A 192.0.2.10");
+  holds_ = false;
+  run();
+  EXPECT_EQ(news(), "resolved 192.0.2.10:5060");
+  EXPECT_EQ(names(NameState::pending), 0u);
+}
+
+TEST_F(NameBookTest, New_bounds_of_TTLs_hold_from_the_next_answer_on) {
+  open(kOne);
+  zone_.add("x.test", "A 192.0.2.10", 40);
+  run();
+  book_->succeed(configured(kOne, "{max_ttl: 10s}"));
+  EXPECT_EQ(next_turn(), 40);
+  EXPECT_EQ(next_turn(), 10);
+}
+
 }  // namespace
 }  // namespace sallyport::resolver

@@ -34,7 +34,9 @@ class ResolverTest : public testing::Test {
   // Until something was published that is in that state.
   routing::ResolvedName wait_for(routing::NameState state) {
     std::unique_lock lock(mutex_);
-    const auto is_there = [&] { return !published_.empty() && published_.back()->at(0).state == state; };
+    const auto is_there = [&] {
+      return !published_.empty() && !published_.back()->empty() && published_.back()->at(0).state == state;
+    };
     EXPECT_TRUE(came_.wait_for(lock, kLong, is_there)) << routing::to_text(state);
     return published_.empty() ? routing::ResolvedName{} : published_.back()->at(0);
   }
@@ -114,6 +116,34 @@ TEST_F(ResolverTest, A_name_that_is_not_there_is_told) {
   start();
   EXPECT_EQ(place_of(routing::NameState::no_such_name), "");
   EXPECT_TRUE(resolver_->wait_settled(kLong));
+}
+
+TEST_F(ResolverTest, A_reload_brings_names_servers_and_takes_them_away) {
+  const auto publish = [this](const routing::SharedNames& names) {
+    const std::lock_guard lock(mutex_);
+    published_.push_back(names);
+    came_.notify_all();
+  };
+  const auto plain = configured("{p: {realm: in, targets: ['sip:198.51.100.2']}}");
+  auto started = Resolver::start(plain, publish);
+  ASSERT_TRUE(started) << started.error();
+  resolver_ = std::move(*started);
+  EXPECT_TRUE(resolver_->wait_settled(kLong)) << "without a name there is nothing to wait for";
+
+  server_.say(whole_zone("198.51.100.9"));
+  config_ = configured("{p: {realm: in, targets: ['sip:x.test']}}",
+                       "{servers: ['" + server_.at().to_text() + "'], tries: 1, timeout: 100ms}");
+  config_.generation = 1;
+  auto next = Resolver::prepare(config_);
+  ASSERT_TRUE(next) << next.error();
+  resolver_->succeed(std::move(*next));
+  EXPECT_EQ(place_of(routing::NameState::resolved), "198.51.100.9:5070");
+
+  auto without = Resolver::prepare(plain);
+  ASSERT_TRUE(without);
+  resolver_->succeed(std::move(*without));
+  std::unique_lock lock(mutex_);
+  EXPECT_TRUE(came_.wait_for(lock, kLong, [&] { return published_.back()->empty(); }));
 }
 
 TEST_F(ResolverTest, Ends_while_a_question_is_open) {

@@ -60,8 +60,7 @@ Rig::Rig(const std::function<void(config::Config&, Options&)>& change) {
   options.listeners = {{0, {kOurs, 0}, sip::Transport::tcp}};
   options.ring_bytes = 1 << 20;
   if (change) change(config, options);
-  peers = std::make_unique<routing::PeerTable>(config);
-  auto started = StreamTransport::start(options, config, *peers, [this](unsigned) { ++wakes; });
+  auto started = StreamTransport::start(options, config, [this](unsigned) { ++wakes; });
   EXPECT_TRUE(started.has_value()) << (started ? "" : started.error());
   transport = std::move(*started);
 }

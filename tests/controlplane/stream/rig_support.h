@@ -82,7 +82,6 @@ class Rig {
 
   config::Config config;
   Options options;
-  std::unique_ptr<routing::PeerTable> peers;
   std::unique_ptr<StreamTransport> transport;
   Nanoseconds now = 1000 * kSecond;
   unsigned wakes = 0;

@@ -202,6 +202,33 @@ TEST(StreamTransport, Connections_are_limited_by_source_by_peer_and_in_all) {
   }
 }
 
+TEST(StreamTransport, A_reload_holds_for_the_connections_that_begin_after_it) {
+  Rig rig;
+  FarEnd before = rig.connect(kStranger);
+  EXPECT_TRUE(rig.until([&] { return rig.counters().open.get() == 1; }));
+  config::Config config = rig.config;
+  config.realms[0].unknown_source = config::UnknownSource::drop;
+  config.realms[0].sip_dscp = 40;
+  config.peers[0].limits.connections = 1;
+  config.peers.emplace_back().name = "newcomer";
+  config.peers.back().match = {{kStranger, 32}};
+  config.peers[1].retired = true;
+  const auto rules = std::make_shared<Rules>(config, nullptr);
+  auto taken = rules->taken.get_future();
+  rig.transport->succeed(rules);
+  EXPECT_NE(taken.wait_for(std::chrono::seconds(0)), std::future_status::ready);
+  rig.turns(1);
+  EXPECT_EQ(taken.wait_for(std::chrono::seconds(0)), std::future_status::ready);
+  EXPECT_FALSE(before.is_closed());
+  FarEnd newcomer = rig.connect(kStranger);
+  FarEnd first = rig.connect(kOffice), second = rig.connect(kOffice);
+  FarEnd removed = rig.connect(kCarrier);
+  EXPECT_TRUE(rig.closes(second)) << "the limit";
+  EXPECT_TRUE(rig.closes(removed)) << "nobody's now";
+  EXPECT_FALSE(newcomer.is_closed());
+  EXPECT_FALSE(first.is_closed());
+}
+
 TEST(StreamTransport, An_unknown_source_is_closed_at_once_where_the_realm_drops) {
   Rig rig([](config::Config& config, Options&) {
     config.realms[0].unknown_source = config::UnknownSource::drop;
@@ -353,7 +380,7 @@ TEST(StreamTransport, An_address_that_is_taken_is_one_sentence) {
   Rig rig;
   Options options = rig.options;
   options.listeners = {{0, rig.at(), sip::Transport::tcp}};
-  const auto second = StreamTransport::start(options, rig.config, *rig.peers, [](unsigned) {});
+  const auto second = StreamTransport::start(options, rig.config, [](unsigned) {});
   ASSERT_FALSE(second);
   EXPECT_NE(second.error().find("cannot listen for SIP over TCP on 127.0.0.1:"), std::string::npos)
       << second.error();
