@@ -84,16 +84,28 @@ struct Admin {
   }
 };
 
-// `Index`: each has options of its own, which live as long as the program.
-template <int Index>
-void add_command(CLI::App& app, const char* name, const char* meaning, int& status) {
-  auto* command = app.add_subcommand(name, meaning);
-  static Admin admin;
-  admin.add_to(*command);
-  command->callback([name, &status] {
-    const std::string path = admin.path();
-    status = path.empty() ? 1 : ops::command(path, name, admin.json, std::cout, std::cerr);
-  });
+// `argument`: what goes along; a value that is empty does not.
+int ask(const Admin& admin, const char* command, const ops::Argument& argument = {}) {
+  const std::string path = admin.path();
+  if (path.empty()) return 1;
+  const auto along = argument.value.empty() ? std::nullopt : std::optional(argument);
+  return ops::command(path, command, along, admin.json, std::cout, std::cerr);
+}
+
+void add_commands(CLI::App& app, int& status) {
+  static Admin drains, reloads, levels;
+  static std::string limit, level;
+  auto* drain = app.add_subcommand("drain", "refuse new calls, end with the last one");
+  drain->add_option("--limit", limit, "after so long (90s, 10m, 2h) end the calls that are left");
+  drains.add_to(*drain);
+  drain->callback([&status] { status = ask(drains, "drain", {"limit", limit}); });
+  auto* reload = app.add_subcommand("reload", "read the configuration and its files again; calls go on");
+  reloads.add_to(*reload);
+  reload->callback([&status] { status = ask(reloads, "reload"); });
+  auto* log = app.add_subcommand("log-level", "change the log's level until the next reload");
+  log->add_option("level", level, "debug, info, warning, error")->required();
+  levels.add_to(*log);
+  log->callback([&status] { status = ask(levels, "log-level", {"level", level}); });
 }
 
 void add_admin(CLI::App& app, int& status) {
@@ -101,17 +113,16 @@ void add_admin(CLI::App& app, int& status) {
   auto* show = app.add_subcommand("show", "look into the running process");
   static std::string what, id;
   show->add_option("what", what,
-                   "calls, call, failures (the latest calls that failed), peers, flows, workers, drops")
+                   "calls, call, failures (the latest calls that failed), peers, flows, workers, drops, process")
       ->required()
-      ->check(CLI::IsMember({"calls", "call", "failures", "peers", "flows", "workers", "drops"}));
+      ->check(CLI::IsMember({"calls", "call", "failures", "peers", "flows", "workers", "drops", "process"}));
   show->add_option("id", id, "of the call");
   admin.add_to(*show);
   show->callback([&] {
     const std::string path = admin.path();
     status = path.empty() ? 1 : ops::show(path, what, id, admin.json, std::cout, std::cerr);
   });
-  add_command<0>(app, "drain", "refuse new calls, end with the last one", status);
-  add_command<1>(app, "reload", "read certificates, keys and trust anchors again; connections stay", status);
+  add_commands(app, status);
 }
 
 void add_trace(CLI::App& app, int& status) {

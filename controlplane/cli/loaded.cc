@@ -24,7 +24,7 @@ std::unique_ptr<Loaded> load(const std::string& file, std::ostream& error) {
     error << config::format_faults(file, faults);
     return nullptr;
   }
-  return std::make_unique<Loaded>(std::move(*config), std::move(*maps));
+  return std::make_unique<Loaded>(file, std::move(*config), std::move(*maps));
 }
 
 }  // namespace sallyport::cli

@@ -13,6 +13,7 @@ namespace sallyport::cli {
 
 // A configuration and what is compiled from it.
 struct Loaded {
+  std::string file;
   config::Config config;
   response_map::Maps maps;
 };

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <numeric>
+#include <utility>
 
 #include "controlplane/ops/log.h"
 
@@ -50,9 +51,10 @@ Process::Process(std::unique_ptr<Loaded> loaded)
     : loaded_(std::move(loaded)),
       placement_(loaded_->config.dataplane.cores, loaded_->config.controlplane.cores, allowed_cores()),
       key_(steer::random_node_key()),
-      peers_(loaded_->config),
-      router_(loaded_->config),
-      name_news_(loaded_->config) {}
+      running_(std::make_shared<const config::Config>(loaded_->config)) {
+  name_news_.succeed(running_);
+  reloads_.last_done_s = wall_now_ns() / kSecond;
+}
 
 std::expected<std::unique_ptr<Process>, std::string> Process::start(std::unique_ptr<Loaded> loaded) {
   std::unique_ptr<Process> process(new Process(std::move(loaded)));
@@ -69,7 +71,10 @@ std::expected<void, std::string> Process::bring_up() {
   tally_.know_phrases(config.response_maps);
   ops::CdrOptions options;
   options.file = config.cdr.file;
-  options.observe = [this](const stats::CallRecord& record) { tally_.add(record); };
+  options.observe = [this](const stats::CallRecord& record) {
+    tally_.add(record);
+    call_log_.tell(record, monotonic_now_ns());
+  };
   auto records = ops::CdrWriter::start(std::move(options));
   if (!records) return std::unexpected(records.error());
   records_ = std::move(*records);
@@ -100,8 +105,7 @@ void Process::start_shards() {
   const config::Config& config = loaded_->config;
   const unsigned count = config.controlplane.shards;
   exchange_ = std::make_unique<shard::Exchange>(count);
-  const shard::Common common{config, peers_,       router_,        loaded_->maps,
-                             key_,   *open_ports_, records_.get(), exchange_.get()};
+  const shard::Common common{config, key_, *open_ports_, records_.get(), exchange_.get()};
   for (unsigned index = 0; index < count; ++index) {
     shard::Lines lines;
     for (unsigned worker = 0; worker < dataplane_->workers(); ++worker) {
@@ -133,7 +137,6 @@ void Process::start_shards() {
 // The taps are up, so a name server may be reached through one.
 std::expected<void, std::string> Process::start_resolver() {
   const config::Config& config = loaded_->config;
-  if (!resolver::has_names(config)) return {};
   const auto publish = [this](const routing::SharedNames& names) {
     for (const auto& shard : shards_) shard->learn(names);
     if (stream_) stream_->learn(names);
@@ -172,7 +175,7 @@ std::expected<void, std::string> Process::start_stream() {
   const stream::Options options = stream::options_of(loaded_->config, key_);
   if (options.listeners.empty()) return {};
   auto stream = stream::StreamTransport::start(
-      options, loaded_->config, peers_, [this](unsigned shard) { dataplane_->doorbell(shard).wake(); });
+      options, loaded_->config, [this](unsigned shard) { dataplane_->doorbell(shard).wake(); });
   if (!stream) return std::unexpected(stream.error());
   stream_ = std::move(*stream);
   return {};
@@ -186,11 +189,14 @@ std::expected<void, std::string> Process::start_ops() {
   admin.tally = &tally_;
   admin.mirror = dataplane_.get();
   admin.labels = ops::labels_of(config);
-  admin.drain = [this]() -> std::expected<std::string, std::string> {
-    drain_asked_.store(true, std::memory_order_release);
-    return "draining: new calls are refused, the process ends with its last call";
+  admin.drain = [this](std::optional<Nanoseconds> limit_ns) -> std::expected<std::string, std::string> {
+    const std::lock_guard lock(mutex_);
+    drain_ask_ = DrainAsk{limit_ns};
+    const std::string until = limit_ns ? ", or when the limit has passed" : "";
+    return "draining: new calls are refused, the process ends with its last call" + until;
   };
   admin.reload = [this] { return reload(); };
+  admin.process = [this] { return state(); };
   commands_ = std::make_unique<ops::AdminCommands>(std::move(admin));
   std::error_code ignored;  // the server's own error says what is wrong with the path
   std::filesystem::create_directories(std::filesystem::path(config.admin.socket).parent_path(), ignored);
@@ -199,8 +205,8 @@ std::expected<void, std::string> Process::start_ops() {
   if (!server) return std::unexpected(server.error());
   admin_ = std::move(*server);
   if (config.metrics.listen) {
-    auto metrics = ops::MetricsServer::start(
-        *config.metrics.listen, std::make_shared<ops::Metrics>(ops::labels_of(config), metric_sources()));
+    metric_data_ = std::make_shared<ops::Metrics>(ops::labels_of(config), metric_sources());
+    auto metrics = ops::MetricsServer::start(*config.metrics.listen, metric_data_);
     if (!metrics) return std::unexpected(metrics.error());
     metrics_ = std::move(*metrics);
   }
@@ -235,7 +241,12 @@ ops::Sources Process::metric_sources() {
     return ops::RecordCounts{records_->written(), records_->dropped(), records_->failed()};
   };
   sources.tally = &tally_;
-  if (resolver_) sources.names = &resolver_->counters();
+  sources.names = &resolver_->counters();
+  sources.reloads = [this] {
+    const std::lock_guard lock(mutex_);
+    return reloads_;
+  };
+  sources.draining = [this] { return phase_.load(std::memory_order_acquire) != shard::Phase::running; };
   if (stream_) sources.certificates = [this] { return stream_->expiries(); };
   sources.calls_limit = loaded_->config.controlplane.max_calls;
   sources.dpdk = dp::dpdk_version();
@@ -258,6 +269,7 @@ Process::~Process() {
 }
 
 void Process::set_phase(shard::Phase phase) {
+  phase_.store(phase, std::memory_order_release);
   for (const auto& shard : shards_) shard->set_phase(phase);
 }
 
@@ -286,20 +298,30 @@ bool Process::alive() {
   return all;
 }
 
-std::expected<std::string, std::string> Process::reload() {
-  if (!stream_ || stream_->expiries().empty()) {
-    const std::string nothing =
-        "there are no certificates to read again; the configuration is read at start only";
-    ops::log_warning(nothing);
-    return std::unexpected(nothing);
-  }
-  if (const auto reloaded = stream_->reload_certificates(); !reloaded) {
-    ops::log_error("certificates stay as they were", {{"fault", reloaded.error()}});
-    return std::unexpected("certificates stay as they were: " + reloaded.error());
-  }
-  const std::string done = "certificates are read again, for the connections that begin from now on";
-  ops::log_info(done);
-  return done;
+std::shared_ptr<const config::Config> Process::running() const {
+  const std::lock_guard lock(mutex_);
+  return running_;
+}
+
+Nanoseconds Process::drain_ns() const {
+  return running()->controlplane.drain_ns;
+}
+
+std::optional<Process::DrainAsk> Process::take_drain_ask() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(drain_ask_, std::nullopt);
+}
+
+ops::ProcessState Process::state() const {
+  const shard::Phase phase = phase_.load(std::memory_order_acquire);
+  const std::lock_guard lock(mutex_);
+  return {.phase = phase == shard::Phase::running    ? "running"
+                   : phase == shard::Phase::draining ? "draining"
+                                                     : "ending",
+          .calls = calls(),
+          .config_file = loaded_->file,
+          .reloads = reloads_,
+          .waiting = waiting_};
 }
 
 void Process::reopen_files() {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <expected>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -18,14 +19,13 @@
 #include "controlplane/media/port_allocator.h"
 #include "controlplane/ops/admin_commands.h"
 #include "controlplane/ops/admin_server.h"
+#include "controlplane/ops/call_log.h"
 #include "controlplane/ops/call_tally.h"
 #include "controlplane/ops/cdr_writer.h"
 #include "controlplane/ops/hep_exporter.h"
 #include "controlplane/ops/metrics.h"
 #include "controlplane/ops/status_page.h"
 #include "controlplane/resolver/resolver.h"
-#include "controlplane/routing/peer_table.h"
-#include "controlplane/routing/router.h"
 #include "controlplane/shard/shard.h"
 #include "controlplane/stats/shard_query.h"
 #include "controlplane/stream/stream_transport.h"
@@ -42,18 +42,24 @@ class Process final : private stats::ShardQuery {
       std::unique_ptr<Loaded> loaded);
   ~Process() override;
 
-  void set_phase(shard::Phase phase);
+  void set_phase(shard::Phase phase);  // main thread
   [[nodiscard]] std::uint32_t calls() const;
   // Every worker has turned and every shard has taken a request since the last call but those that have not
   // had the time yet. Main thread.
   [[nodiscard]] bool alive();
   void reopen_files();
-  // SIGHUP and `sallyport reload`: certificates, keys and trust anchors are read again; the configuration is
-  // not. Any thread. A sentence of what was done, or of what is wrong, which the log has too.
-  std::expected<std::string, std::string> reload();
-  // `sallyport drain` has been asked for over the admin socket.
-  [[nodiscard]] bool drain_asked() const { return drain_asked_.load(std::memory_order_acquire); }
-  [[nodiscard]] const config::Config& config() const { return loaded_->config; }
+  // SIGHUP and `sallyport reload` (reload.cc): the file is read again, with all the files that it names, and
+  // follows the running configuration. Any thread; returns when every shard has taken it. The error is why
+  // nothing has changed, a fault a line; the log has it too.
+  std::expected<ops::ReloadReport, std::string> reload();
+  // What `sallyport drain` has asked for over the admin socket since the last call. `limit_ns`: none: as long
+  // as calls last.
+  struct DrainAsk {
+    std::optional<Nanoseconds> limit_ns;
+  };
+  [[nodiscard]] std::optional<DrainAsk> take_drain_ask();
+  // controlplane.drain of the running configuration. Any thread.
+  [[nodiscard]] Nanoseconds drain_ns() const;
 
  private:
   explicit Process(std::unique_ptr<Loaded> loaded);
@@ -63,6 +69,14 @@ class Process final : private stats::ShardQuery {
   [[nodiscard]] std::expected<void, std::string> start_resolver();
   [[nodiscard]] std::expected<void, std::string> start_hep();
   [[nodiscard]] std::expected<void, std::string> start_ops();
+  [[nodiscard]] ops::ProcessState state() const;
+  [[nodiscard]] std::shared_ptr<const config::Config> running() const;
+
+  // ---- reload.cc
+  struct Prepared;
+  [[nodiscard]] std::expected<Prepared, std::string> prepare_reload();
+  [[nodiscard]] std::string carry_out_reload(Prepared prepared);
+  [[nodiscard]] std::string hand_out(Prepared& prepared);
   void place_thread(const std::string& name, const std::vector<unsigned>& cores) const;
   [[nodiscard]] ops::Sources metric_sources();
   [[nodiscard]] std::expected<void, std::string> start_status(const Endpoint& listen);
@@ -74,9 +88,8 @@ class Process final : private stats::ShardQuery {
   std::unique_ptr<Loaded> loaded_;
   Placement placement_;
   steer::NodeKey key_;
-  routing::PeerTable peers_;
-  routing::Router router_;
   ops::CallTally tally_;
+  ops::CallLog call_log_;
   std::unique_ptr<ops::CdrWriter> records_;
   std::unique_ptr<dp::Dataplane> dataplane_;
   std::unique_ptr<media::OpenPorts> open_ports_;
@@ -86,13 +99,21 @@ class Process final : private stats::ShardQuery {
   std::vector<std::unique_ptr<shard::Shard>> shards_;
   std::vector<std::thread> threads_;
   NameNews name_news_;
-  std::unique_ptr<resolver::Resolver> resolver_;  // null: no target is a name
-  std::unique_ptr<ops::HepExporter> hep_;         // null: no Homer server is configured
+  std::unique_ptr<resolver::Resolver> resolver_;
+  std::unique_ptr<ops::HepExporter> hep_;  // null: no Homer server is configured
   std::unique_ptr<ops::AdminCommands> commands_;
   std::unique_ptr<ops::AdminServer> admin_;
+  std::shared_ptr<ops::Metrics> metric_data_;  // null: metrics.listen is off
   std::unique_ptr<ops::MetricsServer> metrics_;
   std::unique_ptr<ops::StatusServer> status_;
-  std::atomic<bool> drain_asked_{false};
+  std::atomic<shard::Phase> phase_{shard::Phase::running};
+  std::mutex reload_mutex_;   // one reload after the other
+  mutable std::mutex mutex_;  // of what stands below up to the blank line
+  std::shared_ptr<const config::Config> running_;
+  ops::ReloadCounts reloads_;
+  std::vector<std::string> waiting_;
+  std::optional<DrainAsk> drain_ask_;
+
   std::vector<std::uint64_t> turned_;  // cycles of each worker at the last alive()
   std::shared_ptr<std::atomic<unsigned>> heard_ = std::make_shared<std::atomic<unsigned>>(0);
   unsigned asked_ = 0;

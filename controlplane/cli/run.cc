@@ -53,18 +53,20 @@ class Ending {
  public:
   explicit Ending(Process& process) : process_(process) {}
 
-  // `limit_ns`: none for `sallyport drain`.
+  // `limit_ns`: none: as long as calls last. A limit that comes later counts from then on.
   void drain(std::optional<Nanoseconds> limit_ns) {
-    if (phase_ != shard::Phase::running) return;
-    set(shard::Phase::draining);
+    if (phase_ == shard::Phase::ending) return;
+    if (phase_ == shard::Phase::running) set(shard::Phase::draining);
     if (limit_ns) until_ns_ = monotonic_now_ns() + *limit_ns;
-    ops::log_info("draining", {{"calls", std::to_string(process_.calls())}});
+    ops::log_info(
+        "draining",
+        {{"calls", std::to_string(process_.calls())},
+         {"limit_s", until_ns_ ? std::to_string((*until_ns_ - monotonic_now_ns()) / kSecond) : "none"}});
   }
   void signalled() {
-    if (phase_ == shard::Phase::running || (phase_ == shard::Phase::draining && !until_ns_)) {
-      phase_ = shard::Phase::running;
-      return drain(process_.config().controlplane.drain_ns);
-    }
+    const bool may_drain =
+        phase_ == shard::Phase::running || (phase_ == shard::Phase::draining && !until_ns_);
+    if (may_drain) return drain(process_.drain_ns());
     end();
   }
   // True when there is nothing left to wait for.
@@ -114,7 +116,7 @@ void serve(Process& process, const Signals& signals, ServiceManager& systemd) {
       default:
         break;
     }
-    if (process.drain_asked()) ending.drain(std::nullopt);
+    if (const auto ask = process.take_drain_ask()) ending.drain(ask->limit_ns);
     // A thread that hangs is told of by silence: the watchdog then starts us anew.
     if (const Nanoseconds now = monotonic_now_ns(); systemd.sign_is_due(now) && process.alive())
       systemd.sign_of_life(now);

@@ -3,6 +3,8 @@
 
 #include <systemd/sd-daemon.h>
 
+#include <string>
+
 namespace sallyport::cli {
 
 ServiceManager::ServiceManager() {
@@ -14,6 +16,11 @@ ServiceManager::ServiceManager() {
 // What systemd does not take is nothing that we could mend.
 void ServiceManager::ready() {
   static_cast<void>(::sd_notify(0, "READY=1"));
+}
+// The time is what tells it from an earlier one (sd_notify(3)).
+void ServiceManager::reloading() {
+  const std::string word = "RELOADING=1\nMONOTONIC_USEC=" + std::to_string(monotonic_now_ns() / kMicrosecond);
+  static_cast<void>(::sd_notify(0, word.c_str()));
 }
 void ServiceManager::stopping() {
   static_cast<void>(::sd_notify(0, "STOPPING=1"));

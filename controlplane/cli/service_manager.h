@@ -10,8 +10,10 @@ namespace sallyport::cli {
 class ServiceManager {
  public:
   ServiceManager();
-  void ready();
-  void stopping();
+  // Any thread. ready() also ends what reloading() has begun.
+  static void ready();
+  static void reloading();
+  static void stopping();
   // To be called often: true when a sign of life is due (a third of the watchdog's time has gone).
   [[nodiscard]] bool sign_is_due(Nanoseconds now_ns) const {
     return interval_ns_ != 0 && now_ns - last_ns_ >= interval_ns_ / 3;

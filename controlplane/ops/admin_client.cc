@@ -120,10 +120,12 @@ int show(const std::string& socket, const std::string& what, const std::string& 
   return 0;
 }
 
-int command(const std::string& socket, const std::string& command, bool json_wanted, std::ostream& out,
-            std::ostream& error) {
+int command(const std::string& socket, const std::string& command, const std::optional<Argument>& argument,
+            bool json_wanted, std::ostream& out, std::ostream& error) {
+  json request{{"command", command}};
+  if (argument) request[argument->name] = argument->value;
   json answer;
-  if (const int status = ask_and(socket, {{"command", command}}, error, answer); status != 0) return status;
+  if (const int status = ask_and(socket, request, error, answer); status != 0) return status;
   if (json_wanted) {
     out << answer.dump() << "\n";
   } else {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <expected>
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,11 +17,16 @@ namespace sallyport::ops {
                                                                 std::string_view request,
                                                                 std::chrono::milliseconds timeout);
 
-// `what`: calls, call, failures, peers, flows, workers, drops; `id` for call.
+// `what`: calls, call, failures, peers, flows, workers, drops, process; `id` for call.
 int show(const std::string& socket, const std::string& what, const std::string& id, bool json,
          std::ostream& out, std::ostream& error);
-// `command`: drain, reload.
-int command(const std::string& socket, const std::string& command, bool json, std::ostream& out,
-            std::ostream& error);
+// `command`: drain, reload, log-level. `argument`: its name and value in the request, where it has one
+// ("limit", "10m").
+struct Argument {
+  std::string name;
+  std::string value;
+};
+int command(const std::string& socket, const std::string& command, const std::optional<Argument>& argument,
+            bool json, std::ostream& out, std::ostream& error);
 
 }  // namespace sallyport::ops

@@ -10,7 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "controlplane/config/load.h"
 #include "controlplane/ops/ask_shards.h"
+#include "controlplane/ops/log.h"
 #include "controlplane/ops/over_workers.h"
 #include "controlplane/ops/trace_json.h"
 
@@ -211,11 +213,40 @@ json AdminCommands::answer(const json& request) {
   const std::string command = request.value("command", "");
   if (command == "show") return show(request);
   if (command == "trace") return trace_.answer(request);
-  if (command != "drain" && command != "reload") return refusal("no command is named '" + command + "'");
-  const auto& act = command == "drain" ? sources_.drain : sources_.reload;
-  if (!act) return refusal(command + " is not possible here");
-  const auto done = act();
+  if (command == "drain") return drain(request);
+  if (command == "reload") return reload();
+  if (command == "log-level") return set_level(request);
+  return refusal("no command is named '" + command + "'");
+}
+
+json AdminCommands::drain(const json& request) {
+  if (!sources_.drain) return refusal("drain is not possible here");
+  std::optional<Nanoseconds> limit_ns;
+  if (request.contains("limit")) {
+    const std::string text = request["limit"].is_string() ? request["limit"].get<std::string>() : "";
+    limit_ns = config::parse_duration(text);
+    if (!limit_ns) return refusal("a limit is a time like 90s, 10m or 2h, not '" + text + "'");
+  }
+  const auto done = sources_.drain(limit_ns);
   return done ? json{{"done", *done}} : refusal(done.error());
+}
+
+json AdminCommands::reload() {
+  if (!sources_.reload) return refusal("reload is not possible here");
+  const auto done = sources_.reload();
+  if (!done) return refusal(done.error());
+  return {{"done", done->text}, {"changed", done->changed}, {"waiting", done->waiting}};
+}
+
+json AdminCommands::set_level(const json& request) {
+  const std::string name = request.value("level", "");
+  const auto level = log_level_named(name);
+  if (!level) return refusal("a level is debug, info, warning or error, not '" + name + "'");
+  const std::string before(config::to_text(log_level()));
+  set_log_level(*level);
+  log(*level, "the log's level was changed", {{"before", before}, {"now", name}});
+  return {
+      {"done", "the log's level is " + name + ", after " + before + "; a reload sets what the file says"}};
 }
 
 json AdminCommands::show(const json& request) {
@@ -224,9 +255,10 @@ json AdminCommands::show(const json& request) {
   if (what == "call") return show_call(request.value("id", ""));
   if (what == "failures") return show_failures();
   if (what == "peers") return show_peers();
+  if (what == "process") return show_process();
   const bool dataplane = what == "flows" || what == "workers" || what == "drops";
   if (!dataplane)
-    return refusal("show knows calls, call ID, failures, peers, flows, workers and drops, not '" + what +
+    return refusal("show knows calls, call ID, failures, peers, flows, workers, drops and process, not '" + what +
                    "'");
   if (sources_.dataplane == nullptr) return refusal("there is no dataplane here");
   return what == "flows" ? show_flows() : what == "workers" ? show_workers() : show_drops();
@@ -346,6 +378,19 @@ json AdminCommands::show_peers() {
                     {"targets", row.targets}});
   }
   return {{"peers", std::move(rows)}, {"not_answering", silent}};
+}
+
+json AdminCommands::show_process() {
+  if (!sources_.process) return refusal("there is no process here");
+  const ProcessState state = sources_.process();
+  return {{"process",
+           {{"state", state.phase},
+            {"calls", state.calls},
+            {"config", state.config_file},
+            {"log_level", config::to_text(log_level())},
+            {"reloads_done", state.reloads.done},
+            {"reloads_refused", state.reloads.refused},
+            {"waiting", state.waiting}}}};
 }
 
 json AdminCommands::show_flows() {

@@ -106,6 +106,24 @@ void CdrWriter::reopen() {
   static_cast<void>(queue_->records.try_push(nullptr));  // full: there is a record to wake for anyway
 }
 
+void CdrWriter::set_file(std::string file) {
+  {
+    const std::lock_guard lock(mutex_);
+    next_file_ = std::move(file);
+  }
+  reopen();
+}
+
+std::expected<void, std::string> CdrWriter::check(const std::string& file) {
+  struct stat there{};
+  const bool exists = ::stat(file.c_str(), &there) == 0;
+  if (file.empty() || (exists && S_ISFIFO(there.st_mode))) return {};  // a pipe's reader may be yet to come
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  if (fd < 0) return std::unexpected("cdr.file " + file + " cannot be opened: " + std::strerror(errno));
+  ::close(fd);
+  return {};
+}
+
 void CdrWriter::run() {
   // The file may be a pipe whose reader goes: an error to count, not a signal.
   sigset_t pipe;
@@ -122,7 +140,18 @@ void CdrWriter::run() {
 }
 
 void CdrWriter::open_again() {
-  if (!options_.file.empty() && !open_file()) failed_.fetch_add(1, std::memory_order_relaxed);
+  std::unique_lock lock(mutex_);
+  const std::optional<std::string> next = std::exchange(next_file_, std::nullopt);
+  lock.unlock();
+  std::string before = options_.file;
+  if (next) options_.file = *next;
+  if (options_.file.empty()) {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
+  } else if (!open_file()) {
+    failed_.fetch_add(1, std::memory_order_relaxed);
+    options_.file = std::move(before);
+  }
 }
 
 void CdrWriter::take(const stats::CallRecord& record) {

@@ -11,6 +11,8 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -39,6 +41,11 @@ class CdrWriter final : public stats::RecordSink {
 
   [[nodiscard]] bool write(stats::CallRecord&& record) noexcept override;  // any thread
   void reopen();                                                           // any thread
+  // The next record goes there; empty: none is written from then on. Any thread. One that cannot be opened is
+  // counted, and the old one stays in use.
+  void set_file(std::string file);
+  // What start() would say of it; nothing for an empty one.
+  [[nodiscard]] static std::expected<void, std::string> check(const std::string& file);
 
   [[nodiscard]] std::uint64_t written() const { return written_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
@@ -60,6 +67,8 @@ class CdrWriter final : public stats::RecordSink {
   int fd_ = -1;
   bool is_file_ = false;  // not a pipe or a device
   std::uint64_t size_ = 0;
+  std::mutex mutex_;  // of next_file_
+  std::optional<std::string> next_file_;
   std::atomic<bool> reopen_{false};
   std::atomic<bool> stop_{false};
   std::atomic<std::uint64_t> written_{0};

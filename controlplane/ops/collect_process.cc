@@ -66,11 +66,22 @@ void collect_records(const RecordCounts& counts, MetricFamilies& out) {
   out.push_back(family.take());
 }
 
+void collect_reloads(const ReloadCounts& counts, MetricFamilies& out) {
+  Family family("reloads_total");
+  family.counter({{"outcome", "done"}}, counts.done);
+  family.counter({{"outcome", "refused"}}, counts.refused);
+  out.push_back(family.take());
+  gauge(out, "reload_last_done_timestamp_seconds", static_cast<double>(counts.last_done_s));
+  gauge(out, "reload_waiting_keys", static_cast<double>(counts.waiting_keys));
+}
+
 }  // namespace
 
 void collect_process(const Labels&, const Sources& sources, MetricFamilies& out) {
   if (sources.records) collect_records(sources.records(), out);
   if (sources.calls_limit != 0) gauge(out, "calls_limit", sources.calls_limit);
+  if (sources.reloads) collect_reloads(sources.reloads(), out);
+  if (sources.draining) gauge(out, "draining", sources.draining() ? 1 : 0);
   std::int64_t open = 0;
   for (const stats::ShardStatistics* shard : sources.shards) open += shard->totals.calls.get();
   gauge(out, "calls_open", static_cast<double>(open));

@@ -12,6 +12,7 @@ namespace sallyport::ops {
 namespace {
 
 std::atomic<config::LogFormat> g_format{config::LogFormat::text};
+std::atomic<config::LogLevel> g_level{config::LogLevel::info};
 
 spdlog::level::level_enum level_of(config::LogLevel level) {
   switch (level) {
@@ -93,8 +94,25 @@ std::string format_line(config::LogFormat format, config::LogLevel level, std::s
 
 void set_up_log(const config::Log& log) {
   g_format.store(log.format, std::memory_order_relaxed);
-  logger()->set_level(level_of(log.level));
   logger()->set_pattern(pattern_of(log.format), spdlog::pattern_time_type::utc);
+  set_log_level(log.level);
+}
+
+void set_log_level(config::LogLevel level) {
+  g_level.store(level, std::memory_order_relaxed);
+  logger()->set_level(level_of(level));
+}
+
+config::LogLevel log_level() {
+  return g_level.load(std::memory_order_relaxed);
+}
+
+std::optional<config::LogLevel> log_level_named(std::string_view name) {
+  using enum config::LogLevel;
+  for (const config::LogLevel level : {debug, info, warning, error}) {
+    if (config::to_text(level) == name) return level;
+  }
+  return std::nullopt;
 }
 
 void log(config::LogLevel level, std::string_view message, Fields fields) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,12 @@ namespace sallyport::ops {
 
 // Once at start, and again on a reload. Before it, text at level info.
 void set_up_log(const config::Log& log);
+
+// Until the next reload, which sets what the file says. Any thread.
+void set_log_level(config::LogLevel level);
+[[nodiscard]] config::LogLevel log_level();
+// "debug", "info", "warning", "error".
+[[nodiscard]] std::optional<config::LogLevel> log_level_named(std::string_view name);
 
 using Field = std::pair<std::string_view, std::string>;
 using Fields = std::initializer_list<Field>;

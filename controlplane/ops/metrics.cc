@@ -20,19 +20,30 @@ Labels labels_of(const config::Config& config) {
   return labels;
 }
 
-Metrics::Metrics(Labels labels, Sources sources) : labels_(std::move(labels)), sources_(std::move(sources)) {}
+Metrics::Metrics(Labels labels, Sources sources) : sources_(std::move(sources)) {
+  set_labels(std::move(labels));
+}
+
+void Metrics::set_labels(Labels labels) {
+  auto fresh = std::make_shared<const Labels>(std::move(labels));
+  const std::lock_guard lock(mutex_);
+  labels_ = std::move(fresh);
+}
 
 std::vector<prometheus::MetricFamily> Metrics::Collect() const {
+  std::unique_lock lock(mutex_);
+  const std::shared_ptr<const Labels> labels = labels_;
+  lock.unlock();
   MetricFamilies out;
-  collect_calls(labels_, sources_, out);
-  collect_sip(labels_, sources_, out);
-  collect_ports(labels_, sources_, out);
-  collect_media(labels_, sources_, out);
-  collect_shards(labels_, sources_, out);
-  collect_stream(labels_, sources_, out);
-  collect_names(labels_, sources_, out);
-  collect_trace(labels_, sources_, out);
-  collect_process(labels_, sources_, out);
+  collect_calls(*labels, sources_, out);
+  collect_sip(*labels, sources_, out);
+  collect_ports(*labels, sources_, out);
+  collect_media(*labels, sources_, out);
+  collect_shards(*labels, sources_, out);
+  collect_stream(*labels, sources_, out);
+  collect_names(*labels, sources_, out);
+  collect_trace(*labels, sources_, out);
+  collect_process(*labels, sources_, out);
   std::erase_if(out, [](const prometheus::MetricFamily& family) { return family.metric.empty(); });
   return out;
 }

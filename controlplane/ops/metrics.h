@@ -12,6 +12,7 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,14 @@ struct RecordCounts {
   std::uint64_t failed = 0;   // the file did not take them
 };
 
+// What has become of the reloads.
+struct ReloadCounts {
+  std::uint64_t done = 0;
+  std::uint64_t refused = 0;     // the file has faults, or asks for what only a restart can do
+  std::int64_t last_done_s = 0;  // since 1970; at first the start
+  std::size_t waiting_keys = 0;  // whose new values wait for a restart
+};
+
 // Where the numbers stand. What is null or empty has no families.
 struct Sources {
   dp::Dataplane* dataplane = nullptr;
@@ -69,6 +78,8 @@ struct Sources {
   const CallTally* tally = nullptr;
   const resolver::Counters* names = nullptr;  // null: no target is a name
   std::function<std::vector<stream::CertificateExpiry>()> certificates;
+  std::function<ReloadCounts()> reloads;
+  std::function<bool()> draining;
   std::uint32_t calls_limit = 0;
   std::string version = SALLYPORT_VERSION;
   std::string dpdk;
@@ -77,13 +88,15 @@ struct Sources {
 class Metrics final : public prometheus::Collectable {
  public:
   Metrics(Labels labels, Sources sources);
-  // Any thread.
+  // Any thread. After a reload.
+  void set_labels(Labels labels);
   [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
   // The text that Prometheus reads.
   [[nodiscard]] std::string text() const;
 
  private:
-  Labels labels_;
+  mutable std::mutex mutex_;  // of labels_
+  std::shared_ptr<const Labels> labels_;
   Sources sources_;
 };
 

@@ -102,6 +102,14 @@ std::string show_text(std::string_view what, const json& answer) {
     return table_of(answer.at("peers"), {"name", "realm", "removed", "usable", "calls", "targets"}) +
            silent_shards(answer);
   }
+  if (what == "process") {
+    const json& process = answer.at("process");
+    std::vector<Row> rows;
+    for (const char* name :
+         {"state", "calls", "config", "log_level", "reloads_done", "reloads_refused", "waiting"})
+      rows.push_back({name, cell(process.at(name))});
+    return table(rows);
+  }
   if (what == "flows") {
     return table_of(answer.at("flows"),
                     {"slot", "realm", "kind", "local", "remote", "latch", "latched", "packets",

@@ -89,10 +89,10 @@ struct CallDetail {
 struct PeerRow {
   std::string name;
   std::string realm;
-  bool removed = false;              // by a reload; it still has calls
   bool usable = true;                // at least one target is
   std::vector<std::string> targets;  // "192.0.2.10:5060 up", "192.0.2.11:5060 out of use for 12s"
   std::uint64_t calls = 0;           // active, both directions
+  bool removed = false;              // by a reload: it is only shown for its calls
 };
 
 // The shard as it shows itself. Implemented by the shard room; called on the shard's thread only.

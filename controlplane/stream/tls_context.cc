@@ -139,8 +139,9 @@ void TlsContexts::load_peer(const config::Peer& peer, const config::Realm& realm
     context.reset(known);
     return;
   }
-  // What a peer has of its realm is told there.
-  const bool own = tls.at != config::Place{};
+  // What a peer has of its realm is told there. The files of one that a reload has removed may be gone too:
+  // it has the connections that it has.
+  const bool own = tls.at != config::Place{} && !peer.retired;
   std::vector<config::Fault> ignored;
   context = filled(TLS_client_method(), tls.own, tls, tls.at, "peers." + peer.name, own ? faults : ignored);
   if (!context) return;

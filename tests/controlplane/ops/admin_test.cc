@@ -12,6 +12,7 @@
 #include "controlplane/ops/admin_client.h"
 #include "controlplane/ops/admin_commands.h"
 #include "controlplane/ops/admin_server.h"
+#include "controlplane/ops/log.h"
 #include "tests/controlplane/ops/fakes.h"
 
 namespace sallyport::ops {
@@ -77,13 +78,22 @@ struct Bench {
   FakeDataplane dataplane;
   int drained = 0;
   CallTally tally;
+  std::optional<Nanoseconds> limit_ns;
+  bool file_is_good = false;
   AdminCommands commands{
       {&shards, &dataplane, &tally, lab_labels(),
-       [this]() -> std::expected<std::string, std::string> {
+       [this](std::optional<Nanoseconds> limit) -> std::expected<std::string, std::string> {
          ++drained;
+         limit_ns = limit;
          return "draining, 2 calls are up";
        },
-       []() -> std::expected<std::string, std::string> { return std::unexpected("x.yaml:3:1: no"); },
+       [this]() -> std::expected<ReloadReport, std::string> {
+         if (!file_is_good) return std::unexpected("x.yaml:3:1: no");
+         return ReloadReport{"reloaded:\n  routes", {"routes"}, {"dataplane.cores"}};
+       },
+       [] {
+         return ProcessState{"draining", 2, "/etc/x.yaml", {.done = 3, .refused = 1}, {"dataplane.cores"}};
+       },
        milliseconds(20)}};
 
   json ask(const json& request) { return json::parse(commands.handle(request.dump())); }
@@ -205,7 +215,47 @@ TEST(AdminCommands, drain_and_reload_say_what_they_did_or_why_not) {
   Bench bench;
   EXPECT_EQ(bench.ask({{"command", "drain"}})["done"], "draining, 2 calls are up");
   EXPECT_EQ(bench.drained, 1);
+  EXPECT_EQ(bench.limit_ns, std::nullopt);
   EXPECT_EQ(bench.ask({{"command", "reload"}})["error"], "x.yaml:3:1: no");
+  bench.file_is_good = true;
+  const json answer = bench.ask({{"command", "reload"}});
+  EXPECT_EQ(answer["done"], "reloaded:\n  routes");
+  EXPECT_EQ(answer["changed"], json::array({"routes"}));
+  EXPECT_EQ(answer["waiting"], json::array({"dataplane.cores"}));
+}
+
+TEST(AdminCommands, drain_takes_a_limit_and_refuses_what_is_none) {
+  Bench bench;
+  EXPECT_EQ(bench.ask({{"command", "drain"}, {"limit", "90s"}})["done"], "draining, 2 calls are up");
+  EXPECT_EQ(bench.limit_ns, 90 * kSecond);
+  for (const json& bad : {json("soon"), json("10"), json(""), json(10)}) {
+    EXPECT_THAT(bench.ask({{"command", "drain"}, {"limit", bad}})["error"].get<std::string>(),
+                HasSubstr("a limit is a time"));
+  }
+  EXPECT_EQ(bench.drained, 1);
+}
+
+TEST(AdminCommands, the_level_of_the_log_can_be_changed) {
+  Bench bench;
+  const config::LogLevel before = log_level();
+  EXPECT_THAT(bench.ask({{"command", "log-level"}, {"level", "error"}})["done"].get<std::string>(),
+              HasSubstr("is error, after info"));
+  EXPECT_EQ(log_level(), config::LogLevel::error);
+  EXPECT_EQ(bench.show("process")["process"]["log_level"], "error");
+  EXPECT_THAT(bench.ask({{"command", "log-level"}, {"level", "loud"}})["error"].get<std::string>(),
+              HasSubstr("not 'loud'"));
+  EXPECT_EQ(log_level(), config::LogLevel::error);
+  set_log_level(before);
+}
+
+TEST(AdminCommands, show_process_tells_state_reloads_and_what_waits) {
+  Bench bench;
+  const json answer = bench.show("process");
+  EXPECT_EQ(answer["process"]["state"], "draining");
+  EXPECT_EQ(answer["process"]["reloads_done"], 3);
+  EXPECT_EQ(answer["process"]["reloads_refused"], 1);
+  EXPECT_EQ(answer["process"]["config"], "/etc/x.yaml");
+  EXPECT_THAT(show_text("process", answer), HasSubstr("waiting          dataplane.cores"));
 }
 
 TEST(AdminCommands, what_is_no_request_is_refused_with_a_sentence) {
@@ -219,6 +269,8 @@ TEST(AdminCommands, what_is_no_request_is_refused_with_a_sentence) {
   AdminCommands bare({});
   EXPECT_THAT(bare.handle(R"({"command":"show","what":"flows"})"), HasSubstr("no dataplane"));
   EXPECT_THAT(bare.handle(R"({"command":"drain"})"), HasSubstr("not possible"));
+  EXPECT_THAT(bare.handle(R"({"command":"reload"})"), HasSubstr("not possible"));
+  EXPECT_THAT(bare.handle(R"({"command":"show","what":"process"})"), HasSubstr("no process"));
   EXPECT_THAT(bare.handle(R"({"command":"show","what":"calls"})"), HasSubstr("\"total\":0"));
 }
 
@@ -364,9 +416,10 @@ TEST(AdminClient, prints_text_or_json_and_errors_apart) {
   EXPECT_EQ(show(path, "call", "zz", true, out, error), 1);
   EXPECT_THAT(error.str(), HasSubstr("no call 'zz'"));
   EXPECT_EQ(out.str(), "");
-  EXPECT_EQ(command(path, "drain", false, out, error), 0);
+  EXPECT_EQ(command(path, "drain", Argument{"limit", "2m"}, false, out, error), 0);
+  EXPECT_EQ(bench.limit_ns, 120 * kSecond);
   EXPECT_EQ(out.str(), "draining, 2 calls are up\n");
-  EXPECT_EQ(command(path, "reload", false, out, error), 1);
+  EXPECT_EQ(command(path, "reload", std::nullopt, false, out, error), 1);
   EXPECT_EQ(show(folder.file("none"), "calls", "", false, out, error), 1);
 }
 

@@ -5,7 +5,9 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
+#include "controlplane/ops/call_log.h"
 #include "controlplane/ops/cdr_writer.h"
 #include "controlplane/ops/log.h"
 #include "tests/controlplane/ops/fakes.h"
@@ -130,6 +132,42 @@ TEST(CdrWriter, reopen_follows_a_rotation_and_loses_nothing) {
   EXPECT_EQ(json::parse(current.back())["id"], "new");
 }
 
+TEST(CdrWriter, another_file_begins_with_the_next_record_and_none_ends_them) {
+  const Folder folder;
+  std::vector<std::string> seen;
+  {
+    auto writer = CdrWriter::start(CdrOptions{
+        .file = folder.file("one"), .observe = [&](const stats::CallRecord& r) { seen.push_back(r.id); }});
+    ASSERT_TRUE(writer.has_value());
+    EXPECT_TRUE((*writer)->write(record("a")));
+    const auto until = [&](std::uint64_t count) {
+      while ((*writer)->written() < count) std::this_thread::yield();
+    };
+    until(1);
+    (*writer)->set_file(folder.file("two"));
+    EXPECT_TRUE((*writer)->write(record("b")));
+    until(2);
+    (*writer)->set_file(folder.file("no/such/folder"));
+    EXPECT_TRUE((*writer)->write(record("c")));
+    until(3);
+    EXPECT_EQ((*writer)->failed(), 1u) << "what cannot be opened leaves the old one in use";
+    (*writer)->set_file("");
+    EXPECT_TRUE((*writer)->write(record("d")));
+  }
+  EXPECT_EQ(lines_of(folder.file("one")).size(), 1u);
+  EXPECT_EQ(lines_of(folder.file("two")).size(), 2u);
+  EXPECT_EQ(seen, (std::vector<std::string>{"a", "b", "c", "d"}));
+}
+
+TEST(CdrWriter, a_file_is_looked_at_before_it_is_used) {
+  const Folder folder;
+  EXPECT_TRUE(CdrWriter::check(""));
+  EXPECT_TRUE(CdrWriter::check(folder.file("fresh")));
+  const auto fault = CdrWriter::check(folder.file("no/such/folder"));
+  ASSERT_FALSE(fault);
+  EXPECT_THAT(fault.error(), HasSubstr("cannot be opened: No such file or directory"));
+}
+
 TEST(CdrWriter, a_full_queue_drops_and_counts_and_never_waits) {
   const Folder folder;
   const std::string pipe = folder.file("pipe");
@@ -216,6 +254,47 @@ TEST(CdrWriter, a_line_larger_than_the_limit_still_gets_into_a_file_of_its_own) 
 
 // ---- log
 // -----------------------------------------------------------------------------------------------------------
+
+// ---- what the log says of calls
+
+class CallLogTest : public testing::Test {
+ protected:
+  ~CallLogTest() override { set_log_level(config::LogLevel::info); }
+  std::string told(const stats::CallRecord& record, Nanoseconds now_ns = kSecond) {
+    testing::internal::CaptureStderr();
+    log_.tell(record, now_ns);
+    return testing::internal::GetCapturedStderr();
+  }
+  CallLog log_;
+};
+
+TEST_F(CallLogTest, each_line_has_the_calls_identifier) {
+  stats::CallRecord failed = record("c7");
+  failed.answered_ns = 0;
+  failed.to_peer.clear();
+  failed.sent = 404;
+  failed.local_error = "no-route";
+  EXPECT_THAT(told(failed),
+              HasSubstr("level=info msg=\"a call has failed\" call=c7 from=office to=none sent=404 "
+                        "received=0 error=no-route rule=none\n"));
+  EXPECT_EQ(told(record("c8")), "") << "one that went well is told at debug only";
+  set_log_level(config::LogLevel::debug);
+  EXPECT_THAT(
+      told(record("c8")),
+      HasSubstr("level=debug msg=\"a call has ended\" call=c8 from=office to=carrier-a seconds=61\n"));
+  stats::CallRecord interim = record("c9");
+  interim.kind = stats::RecordKind::interim;
+  EXPECT_EQ(told(interim), "");
+}
+
+TEST_F(CallLogTest, a_flood_of_failures_is_held_back_and_counted) {
+  stats::CallRecord failed = record("c");
+  failed.answered_ns = 0;
+  int lines = 0;
+  for (int i = 0; i < 200; ++i) lines += told(failed).empty() ? 0 : 1;
+  EXPECT_EQ(lines, 50);
+  EXPECT_THAT(told(failed, 10 * kSecond), HasSubstr("msg=\"calls that are not in the log\" count=150"));
+}
 
 TEST(Log, text_is_logfmt_with_quotes_where_needed) {
   using config::LogFormat;

@@ -74,6 +74,10 @@ struct Bench {
     sources.certificates = [] {
       return std::vector<stream::CertificateExpiry>{{"realm access", "/etc/sallyport/a.pem", 1'900'000'000}};
     };
+    sources.reloads = [] {
+      return ReloadCounts{.done = 4, .refused = 2, .last_done_s = 1'800'000'000, .waiting_keys = 3};
+    };
+    sources.draining = [] { return true; };
     sources.calls_limit = 50'000;
     sources.version = "1.2.3";
     sources.dpdk = "DPDK 22.11";
@@ -133,6 +137,29 @@ TEST(Metrics, calls_are_summed_over_the_shards_by_pair) {
   EXPECT_THAT(text,
               HasSubstr("sallyport_calls_failed_total{from=\"office\",to=\"none\",code=\"other\"} 2\n"));
   EXPECT_THAT(text, Not(HasSubstr("code=\"487\"")));
+}
+
+TEST(Metrics, reloads_and_a_drain_are_told) {
+  Bench bench;
+  const std::string text = bench.text();
+  EXPECT_THAT(text, HasSubstr("sallyport_reloads_total{outcome=\"done\"} 4\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_reloads_total{outcome=\"refused\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_reload_last_done_timestamp_seconds 1800000000\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_reload_waiting_keys 3\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_draining 1\n"));
+}
+
+TEST(Metrics, peers_that_a_reload_brings_have_their_names) {
+  Bench bench;
+  Metrics metrics(lab_labels(), bench.sources());
+  bench.first.pair(2, 1).attempts.add();
+  EXPECT_THAT(metrics.text(), Not(HasSubstr("newcomer")));
+  Labels labels = lab_labels();
+  labels.peers.resize(2);
+  labels.peers.push_back({"newcomer", "core"});
+  metrics.set_labels(labels);
+  EXPECT_THAT(metrics.text(),
+              HasSubstr("sallyport_call_attempts_total{from=\"newcomer\",to=\"carrier-a\"} 1\n"));
 }
 
 TEST(Metrics, mapped_responses_tell_code_or_local_error) {

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/ops/call_log.h"
+
+#include <string>
+
+namespace sallyport::ops {
+namespace {
+
+std::string peer_or_none(const std::string& peer) {
+  return peer.empty() ? "none" : peer;
+}
+
+}  // namespace
+
+void CallLog::tell(const stats::CallRecord& record, Nanoseconds now_ns) {
+  if (record.kind != stats::RecordKind::end) return;
+  if (record.answered_ns != 0 && record.ended_by != stats::EndedBy::sallyport) {
+    log(config::LogLevel::debug, "a call has ended",
+        {{"call", record.id},
+         {"from", record.from_peer},
+         {"to", peer_or_none(record.to_peer)},
+         {"seconds", std::to_string((record.ended_ns - record.answered_ns) / kSecond)}});
+    return;
+  }
+  std::uint64_t held_back = 0;
+  if (!limit_.admit(now_ns, held_back)) return;
+  if (held_back != 0) log_info("calls that are not in the log", {{"count", std::to_string(held_back)}});
+  log_info(record.answered_ns != 0 ? "a call was ended" : "a call has failed",
+           {{"call", record.id},
+            {"from", record.from_peer},
+            {"to", peer_or_none(record.to_peer)},
+            {"sent", std::to_string(record.sent)},
+            {"received", std::to_string(record.received)},
+            {"error", record.local_error.empty() ? "none" : record.local_error},
+            {"rule", record.rule.empty() ? "none" : record.rule}});
+}
+
+}  // namespace sallyport::ops

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "controlplane/ops/log.h"
+#include "controlplane/stats/call_record.h"
+
+namespace sallyport::ops {
+
+// What the log says of calls, each line with `call=`, the identifier of `show call ID` and of the record: one
+// that failed or was ended by us at level info, so many a second at most, the others at debug. On the thread
+// that writes the records, so that no shard waits for the log.
+class CallLog {
+ public:
+  void tell(const stats::CallRecord& record, Nanoseconds now_ns);
+
+ private:
+  RateLimit limit_{100 * kMillisecond, 50};
+};
+
+}  // namespace sallyport::ops
