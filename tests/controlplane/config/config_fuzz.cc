@@ -6,8 +6,10 @@
 
 #include "controlplane/config/check.h"
 #include "controlplane/config/load.h"
+#include "controlplane/config/succession.h"
 
-// Whatever the text: a configuration whose indices are in range, or at least one fault.
+// Whatever the text: a configuration whose indices are in range and that may follow itself, or at least one
+// fault.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sallyport::config;
   const auto config = load({reinterpret_cast<const char*>(data), size});
@@ -29,5 +31,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (to.peer >= config->peers.size() || config->peers[to.peer].targets.empty()) std::abort();
     }
   }
+  const auto next = succeed(*config, *config);
+  if (!next || !next->changed.empty() || !next->waiting.empty()) std::abort();
+  if (walked_routes(next->config) != walked_routes(*config)) std::abort();
   return 0;
 }
