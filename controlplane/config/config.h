@@ -270,6 +270,8 @@ struct MapConfig {
   std::string name;
   std::vector<MapBase> base;
   std::vector<MapRule> rules;
+  bool retired =
+      false;  // a reload has changed or removed it: it is here for retired peers, and its name is free
   Place at;
   friend bool operator==(const MapConfig&, const MapConfig&) = default;
 };

@@ -190,7 +190,8 @@ void Merger::realms() {
 
 void Merger::response_maps() {
   for (const MapConfig& map : next_.response_maps) {
-    const auto old = std::ranges::find(running_.response_maps, map.name, &MapConfig::name);
+    const auto is_it = [&](const MapConfig& old) { return !old.retired && old.name == map.name; };
+    const auto old = std::ranges::find_if(running_.response_maps, is_it);
     if (old == running_.response_maps.end()) {
       changed_.push_back("response map " + map.name + ": added");
     } else if (without_places(*old) != without_places(map)) {
@@ -198,21 +199,26 @@ void Merger::response_maps() {
     }
   }
   for (const MapConfig& map : running_.response_maps) {
-    const bool gone =
-        std::ranges::find(next_.response_maps, map.name, &MapConfig::name) == next_.response_maps.end();
-    if (gone) changed_.push_back("response map " + map.name + ": removed");
+    const bool there =
+        std::ranges::find(next_.response_maps, map.name, &MapConfig::name) != next_.response_maps.end();
+    if (!there && !map.retired) changed_.push_back("response map " + map.name + ": removed");
   }
 }
 
-// Where a map of the running configuration stands in the new one, which takes it over where it is another's
+// Where a map of the running configuration stands in the new one, which takes it over where it is another
 // now.
 MapIndex Merger::keep_map(MapIndex running) {
   if (running == kNoIndex) return kNoIndex;
-  const MapConfig wanted = without_places(running_.response_maps[running]);
-  const auto same = [&](const MapConfig& map) { return without_places(map) == wanted; };
+  MapConfig wanted = without_places(running_.response_maps[running]);
+  const auto same = [&](const MapConfig& map) {
+    MapConfig there = without_places(map);
+    there.retired = wanted.retired;
+    return there == wanted;
+  };
   const auto found = std::ranges::find_if(next_.response_maps, same);
   const auto index = static_cast<MapIndex>(found - next_.response_maps.begin());
-  if (found == next_.response_maps.end()) next_.response_maps.push_back(running_.response_maps[running]);
+  if (found == next_.response_maps.end())
+    next_.response_maps.emplace_back(running_.response_maps[running]).retired = true;
   return index;
 }
 

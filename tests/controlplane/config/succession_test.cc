@@ -126,6 +126,9 @@ TEST(Succession, A_removed_peer_stays_as_it_was_for_its_calls) {
                                                     "  a: {realm: in, targets: ['sip:192.0.2.10']}\n"));
   EXPECT_EQ(again.config.response_maps.at(again.config.peers[1].map_receive).rules[0].send, 480);
   EXPECT_EQ(again.config.response_maps.size(), 1u) << "the map of nobody's is forgotten";
+  const Succession once_more = follow(again.config, file("peers:\n"
+                                                         "  a: {realm: in, targets: ['sip:192.0.2.10']}\n"));
+  EXPECT_THAT(once_more.changed, IsEmpty()) << "what is kept for retired peers is no news";
   EXPECT_THAT(again.changed, ElementsAre("response map m: removed", "peer a: changed"));
 }
 
