@@ -265,6 +265,8 @@ void Merger::peers() {
     peer_of_.push_back(index);
     found[index] = true;
     const Peer& before = running_.peers[index];
+    // What it has of its realm waits with that.
+    if (next_.realms[next.realm].sip_tls != wanted_[next.realm].sip_tls) next.tls = before.tls;
     if (before.retired) {
       changed_.push_back("peer " + next.name + ": added");
     } else if (!is_same(before, next)) {
