@@ -185,6 +185,36 @@ TEST_F(Sip, is_policed_by_realm_and_gets_its_rate_back_with_time) {
   EXPECT_EQ(rig.sum(kCore, &PortCounters::sip), 1u);
 }
 
+TEST_F(Sip, takes_a_new_rate_and_a_new_mark_from_a_shard) {
+  Rig rig;
+  const auto tell = [&](const RealmSettings& settings) {
+    ASSERT_TRUE(rig.command_rings[0]->push(static_cast<std::uint16_t>(Command::realm_settings), settings));
+    rig.turn();
+  };
+  const auto flood = [&] {
+    for (int i = 0; i < 30; ++i) rig.put(kAccess, from_ua(invite()));
+    rig.turn();
+    rig.now += 10 * kSecond;
+    return rig.drops(kAccess, DropReason::sip_police);
+  };
+  const auto mark = [&] {
+    rig.sip_send(0, kSip, kUa, request_of_ours(branch_of(rig, 0, 1, 1)));
+    rig.turn();
+    const auto sent = rig.sent(kAccess);
+    return sent.size() == 1 ? read_frame(sent[0])->tos >> 2 : -1;
+  };
+  EXPECT_EQ(flood(), 0u) << "no limit";
+  EXPECT_EQ(mark(), 24);
+  tell({.realm = 0, .sip_dscp = 40, .sip_police_pps = 10});
+  EXPECT_EQ(flood(), 19u);
+  EXPECT_EQ(mark(), 40);
+  tell({.realm = 0, .sip_dscp = 0, .sip_police_pps = 0});
+  EXPECT_EQ(flood(), 19u) << "none any more";
+  EXPECT_EQ(mark(), 0);
+  tell({.realm = 99, .sip_police_pps = 1});
+  EXPECT_EQ(flood(), 19u) << "of a realm that there is not";
+}
+
 TEST_F(Sip, arrives_whole_from_fragments_in_any_order) {
   struct Case {
     const char* description;
