@@ -90,6 +90,7 @@ std::string Process::carry_out_reload(Prepared prepared) {
   resolver_->succeed(std::move(prepared.names));
   const bool other_file = config.cdr.file != this->running()->cdr.file;
   if (other_file) records_->set_file(config.cdr.file);
+  tally_.know_phrases(config.response_maps);
   if (metric_data_) metric_data_->set_labels(ops::labels_of(config));
   ops::set_up_log(config.log);
   const std::lock_guard lock(mutex_);
