@@ -323,6 +323,7 @@ void Merger::operations() {
   keep(running_.metrics, next_.metrics, "metrics.listen");
   keep(running_.status, next_.status, "status.listen");
   keep(running_.admin, next_.admin, "admin.socket");
+  keep(running_.trace, next_.trace, "trace");
   note(running_.cdr, next_.cdr, "cdr");
   note(running_.log, next_.log, "log");
 }

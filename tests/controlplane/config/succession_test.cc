@@ -211,14 +211,15 @@ TEST(Succession, What_was_laid_out_at_the_start_stays_and_is_named) {
       "       sip: {udp: 5070, tcp: 5060, police: 99}}\n"
       "  out: {port: p, vlan: 8, addresses: [198.51.100.1/24], sip: {udp: 5060}}\n" +
           std::string(kPeers) +
-          "metrics: {listen: '127.0.0.1:9000'}\nstatus: {listen: '127.0.0.1:9001'}\nadmin: {socket: /x}\n");
+          "metrics: {listen: '127.0.0.1:9000'}\nstatus: {listen: '127.0.0.1:9001'}\nadmin: {socket: /x}\n"
+          "trace: {ring: 1MiB}\n");
   EXPECT_THAT(
       next.waiting,
       ElementsAre("dataplane.cores", "dataplane.idle", "dataplane.memory", "dataplane.eal", "dataplane.ports",
                   "controlplane.shards", "controlplane.cores", "controlplane.max_calls", "realms.in.port",
                   "realms.in.vlan", "realms.in.addresses", "realms.in.gateways", "realms.in.sip.udp",
                   "realms.in.sip.tcp", "realms.in.media.ports", "realms.out.port", "realms.out.vlan",
-                  "metrics.listen", "status.listen", "admin.socket"));
+                  "metrics.listen", "status.listen", "admin.socket", "trace"));
   EXPECT_THAT(next.changed, ElementsAre("controlplane.drain", "controlplane.max_connections",
                                         "controlplane.sip", "realm in: changed"));
   const Config& c = next.config;
