@@ -9,7 +9,7 @@
 namespace sallyport::shard {
 namespace {
 
-constexpr std::string_view kCaller = "198.51.100.20:5060";
+constexpr std::string_view kRefusedCaller = "198.51.100.20:5060";
 
 std::string request(std::string_view method, std::string_view uri, std::string_view more = {},
                     std::string_view to = "<sip:x@198.51.100.1>") {
@@ -78,7 +78,7 @@ TEST(Refusals, Each_request_gets_its_answer) {
   for (const Case& c : cases) {
     SCOPED_TRACE(c.what);
     Bench bench;
-    bench.receive("access", kCaller, c.message);
+    bench.receive("access", kRefusedCaller, c.message);
     std::vector<Sent> sent = bench.take();
     std::erase_if(sent, [](const Sent& s) { return s.is("SIP/2.0 100"); });
     ASSERT_EQ(sent.size(), 1u);
@@ -109,7 +109,7 @@ TEST(Refusals, An_INVITE_that_becomes_no_call_leaves_a_record) {
     InviteOptions options = story.invite;
     options.call_id = "refused-" + std::to_string(++number);
     options.branch = "z9hG4bKrefused" + std::to_string(number);
-    bench.receive("access", kCaller, make_invite(options));
+    bench.receive("access", kRefusedCaller, make_invite(options));
   }
   std::set<std::string> ids;
   ASSERT_EQ(bench.records.records.size(), std::size(stories));
@@ -121,7 +121,7 @@ TEST(Refusals, An_INVITE_that_becomes_no_call_leaves_a_record) {
     EXPECT_EQ(record.from_peer, "office");
     EXPECT_EQ(record.from_realm, "access");
     EXPECT_EQ(record.to_peer, "");
-    EXPECT_EQ(record.source, *Endpoint::parse(kCaller));
+    EXPECT_EQ(record.source, *Endpoint::parse(kRefusedCaller));
     EXPECT_EQ(record.received, 0);
     EXPECT_EQ(record.sent, stories[i].sent);
     EXPECT_NE(record.sent_phrase, "");
@@ -135,8 +135,8 @@ TEST(Refusals, An_INVITE_that_becomes_no_call_leaves_a_record) {
 
 TEST(Refusals, At_the_door_count_as_mapped) {
   Bench bench;
-  bench.receive("access", kCaller, make_invite({.max_forwards = 0}));
-  bench.receive("access", kCaller, request("OPTIONS", "fly:away"));
+  bench.receive("access", kRefusedCaller, make_invite({.max_forwards = 0}));
+  bench.receive("access", kRefusedCaller, request("OPTIONS", "fly:away"));
   std::set<std::uint16_t> received;
   for (const stats::PairStatistics* pair : bench.shard().statistics().pairs()) {
     if (pair->from == stats::kNone) continue;
@@ -174,7 +174,7 @@ TEST(Refusals, What_breaks_off_before_its_Via_gets_silence) {
        {"INVITE sip:x SIP/2.0\r\n", "INVITE sip:x SIP/2.0\r\nVi", "OPTIONS sip:x SIP/2.0\r\n\r\n",
         "INVITE sip:x SIP/2.0", "INVITE", "\r\n\r\n", "SIP/2.0 200 OK\r\n\r\n"}) {
     SCOPED_TRACE(text);
-    bench.receive("access", kCaller, text);
+    bench.receive("access", kRefusedCaller, text);
     EXPECT_TRUE(bench.take().empty());
   }
   bench.expect_nothing_left();
@@ -184,7 +184,7 @@ TEST(Refusals, A_body_that_is_not_SDP_gets_415_with_Accept) {
   Bench bench;
   std::string invite = make_invite();
   invite.replace(invite.find("application/sdp"), 15, "application/xyz");
-  bench.receive("access", kCaller, invite);
+  bench.receive("access", kRefusedCaller, invite);
   EXPECT_EQ(bench.take_one("SIP/2.0 415").header("Accept"), "application/sdp");
   bench.expect_nothing_left();
 }
@@ -215,8 +215,8 @@ TEST(Refusals, An_unknown_source_gets_ten_answers_a_second_then_silence_and_its_
 TEST(Refusals, A_retransmitted_INVITE_makes_no_second_call) {
   Bench bench;
   const std::string invite = make_invite();
-  bench.receive("access", kCaller, invite);
-  bench.receive("access", kCaller, invite);
+  bench.receive("access", kRefusedCaller, invite);
+  bench.receive("access", kRefusedCaller, invite);
   EXPECT_EQ(bench.shard().manager().calls(), 1u);
   int invites = 0;
   for (const Sent& sent : bench.take()) invites += sent.is("INVITE ");
@@ -225,9 +225,9 @@ TEST(Refusals, A_retransmitted_INVITE_makes_no_second_call) {
 
 TEST(Refusals, A_merged_request_is_a_loop) {
   Bench bench;
-  bench.receive("access", kCaller, make_invite());
+  bench.receive("access", kRefusedCaller, make_invite());
   bench.take();
-  bench.receive("access", kCaller, make_invite({.branch = "z9hG4bKother"}));
+  bench.receive("access", kRefusedCaller, make_invite({.branch = "z9hG4bKother"}));
   EXPECT_TRUE(bench.take_one("SIP/2.0 482").is("SIP/2.0 482"));
 }
 
