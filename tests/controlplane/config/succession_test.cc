@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/config/succession.h"
+#include "controlplane/config/without_places.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -92,10 +93,10 @@ TEST(Succession, Keeps_realms_in_their_places_whatever_their_order_in_the_file) 
       running, file(kPeers,
                     "realms:\n"
                     "  out: {port: q, addresses: [198.51.100.1/24], sip: {udp: 5060}}\n"
-                    "  in: {port: p, addresses: [192.0.2.1/24], sip: {udp: 5060, police: 7}}\n",
+                    "  in: {port: p, addresses: [192.0.2.1/24], sip: {udp: 5060, police: 70}}\n",
                     "dataplane: {cores: [1], ports: {q: {device: net_null1}, p: {device: net_null0}}}\n"));
   EXPECT_EQ(next.config.realms[0].name, "in");
-  EXPECT_EQ(next.config.realms[0].sip_police, 7u);
+  EXPECT_EQ(next.config.realms[0].sip_police, 70u);
   EXPECT_EQ(next.config.realms[1].name, "out");
   EXPECT_EQ(next.config.peers[0].realm, 0);
   EXPECT_EQ(next.config.peers[1].realm, 1);
@@ -240,7 +241,9 @@ TEST(Succession, A_removed_realm_stays_until_a_restart) {
   const Succession next =
       follow(running, file("peers: {a: {realm: in, targets: ['sip:192.0.2.10']}}\n",
                            "realms: {in: {port: p, addresses: [192.0.2.1/24], sip: {udp: 5060}}}\n"));
-  EXPECT_EQ(next.config.realms, running.realms);
+  ASSERT_EQ(next.config.realms.size(), running.realms.size());
+  for (std::size_t i = 0; i < running.realms.size(); ++i)
+    EXPECT_EQ(without_places(next.config.realms[i]), without_places(running.realms[i])) << i;
   EXPECT_THAT(next.waiting, ElementsAre("realms.out"));
   EXPECT_TRUE(next.config.peers[1].retired);
 }
@@ -248,13 +251,13 @@ TEST(Succession, A_removed_realm_stays_until_a_restart) {
 TEST(Succession, A_certificate_goes_with_the_port_that_it_is_for) {
   const std::string tls =
       "realms:\n"
-      "  in: {port: p, addresses: [192.0.2.1/24], sip: {udp: 5060, tls: 5061}, tls: {certificate: /c, key: "
-      "/k}}\n"
+      "  in: {port: p, addresses: [192.0.2.1/24], sip: {udp: 5060, tls: 5061}, tls: {certificate: /dev/null, "
+      "key: /dev/null}}\n"
       "  out: {port: q, addresses: [198.51.100.1/24], sip: {udp: 5060}}\n";
   const Config running = read(file(kPeers, tls));
   const Succession next = follow(running, file());
   EXPECT_THAT(next.waiting, ElementsAre("realms.in.sip.tls"));
-  EXPECT_EQ(next.config.realms[0].tls.own.certificate, "/c");
+  EXPECT_EQ(next.config.realms[0].tls.own.certificate, "/dev/null");
   EXPECT_THAT(next.changed, IsEmpty());
 }
 

@@ -413,6 +413,7 @@ TEST(Metrics, every_name_of_the_interface_appears_once_something_was_counted) {
   stats::count_method(bench.first.totals.retransmitted_requests, stats::Direction::out, 6);
   bench.dataplane.worker(0).sip_faults[1].add();
   bench.stream.closed[0].add();
+  bench.names.lookups[1].add();
   stats::CallRecord call;
   call.answered_ns = kSecond;
   call.ended_ns = 10 * kSecond;

@@ -20,7 +20,7 @@ std::string request(std::string_view method, std::string_view uri, std::string_v
          "Content-Length: 0\r\n\r\n";
 }
 
-struct Case {
+struct RefusedCase {
   const char* what;
   std::string message;
   const char* status;
@@ -29,7 +29,7 @@ struct Case {
 
 TEST(Refusals, Each_request_gets_its_answer) {
   const std::string uri = "sip:x@198.51.100.1";
-  const Case cases[] = {
+  const RefusedCase cases[] = {
       {"OPTIONS", request("OPTIONS", uri), "SIP/2.0 200", "Allow"},
       {"OPTIONS at zero hops",
        [&] {
@@ -75,7 +75,7 @@ TEST(Refusals, Each_request_gets_its_answer) {
        }(),
        "SIP/2.0 505", ""},
   };
-  for (const Case& c : cases) {
+  for (const RefusedCase& c : cases) {
     SCOPED_TRACE(c.what);
     Bench bench;
     bench.receive("access", kRefusedCaller, c.message);
