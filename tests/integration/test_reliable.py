@@ -189,7 +189,8 @@ def test_offers_of_two_forks(phones, winner):
     assert to_two.tag("to") == f"{callee.secret}two" and to_two.get("rack") == "9 1 INVITE"
     assert ladder.streams(to_two.body) == ["audio"] and "a=inactive" not in to_two.body
     callee.reply(to_two, "200 OK")
-    second = caller.expect("183")
+    while (second := caller.expect("183")).get("rseq") == first.get("rseq"):
+        pass  # the first one, repeated before its PRACK on a busy machine
     assert second.tag("to") == first.tag("to") and not second.body and not second.get("rseq")
     callee.tag = f"{callee.secret}{winner}"
     callee.local = f"{callee.invite.get('to')};tag={callee.tag}"
