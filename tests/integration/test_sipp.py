@@ -27,10 +27,10 @@ def played(_door, watches, management, tmp_path_factory, request):
     wanted = _items(request.session)
     folder = tmp_path_factory.mktemp("sipp")
     indexes = sorted({index for index, _ in wanted})
-    sipp_lab.add_addresses(indexes)
     clips = sipp_lab.made_clips(folder)
     runs = {key: sipp_lab.prepared(*key, folder, clips) for key in wanted}
-    with contextlib.closing(dns.NameServer(netns.CARRIER, NAME_SERVER, zone=sipp_lab.zone(indexes), ttl=60)):
+    server = dns.NameServer(netns.CARRIER, NAME_SERVER, zone=sipp_lab.zone(indexes), ttl=60)
+    with sipp_lab.addresses(indexes), contextlib.closing(server):
         _door(sipp_lab.configure(indexes))
         sipp_lab.greet(indexes)
         sipp_lab.play_all(runs.values())

@@ -58,7 +58,7 @@ CASES = [
             fields={**NOTIFIES, **TO_SECOND}, shows={"ours": _refer, "trying": _notify(100, "active")}),
     Case("REFER followed: the target is called, the two are joined with their media", OTHER,
          UP + "~500 >REFER(refer) <202/REFER <NOTIFY(trying) >200/NOTIFY <NOTIFY(ringing) >200/NOTIFY {<NOTIFY(done) >200/NOTIFY <BYE >200/BYE}",
-         UP_FAR + "<INVITE >200(moved) <ACK ~300 talk" + END, "<INVITE(sdp) >180 ~200 >200(sdp) <ACK ~600 talk" + END_FAR,
+         UP_FAR + "<INVITE >200(moved) <ACK ~300 talk" + END, "<INVITE(sdp) ~200 >180 ~200 >200(sdp) <ACK ~600 talk" + END_FAR,
          policy={"refer": "follow"}, fields=TO_SECOND, shows=PROGRESS),
     Case("REFER followed to a busy target: the call goes on", OTHER,
          UP + "~500 >REFER(refer) <202/REFER <NOTIFY(trying) >200/NOTIFY <NOTIFY(failed) >200/NOTIFY ~300 talk" + END,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs cases beside one another on one Sallyport: each has an address of its own on either side, and so a peer with its own
 policy. SIPp writes what it makes of it into the run's folder: scenario, messages, errors."""
+import contextlib
 import itertools
 import pathlib
 import socket
@@ -90,9 +91,19 @@ def _hosts(indexes):
     return [host(i, second) for i in indexes for second in ((False, True) if _has_second(CASES[i]) else (False,))]
 
 
-def add_addresses(indexes):
+@contextlib.contextmanager
+def addresses(indexes):
+    """Those of the cases, as long as this lasts: other tests have the same namespaces."""
+    _each_address("add", indexes)
+    try:
+        yield
+    finally:
+        _each_address("del", indexes)
+
+
+def _each_address(act, indexes):
     for ns, net, _ in _SIDES.values():
-        lines = "".join(f"addr add {net}.{one}/24 dev eth0\n" for one in _hosts(indexes))
+        lines = "".join(f"addr {act} {net}.{one}/24 dev eth0\n" for one in _hosts(indexes))
         subprocess.run(["ip", "-n", ns, "-batch", "-"], input=lines, text=True, check=True, timeout=60)
 
 
