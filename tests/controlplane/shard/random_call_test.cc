@@ -19,7 +19,8 @@ namespace {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr unsigned kSeeds = 500;
 #elif defined(__has_feature)
-constexpr unsigned kSeeds = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ? 500 : 10'000;
+constexpr unsigned kSeeds =
+    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ? 500 : 10'000;
 #else
 constexpr unsigned kSeeds = 10'000;
 #endif
@@ -309,7 +310,9 @@ class World {
     const std::vector<Up> up = sessions_at_rest();
     if (up.empty()) return;
     EXPECT_EQ(up.size(), 2u) << "the two legs do not agree that the call is up";
-    for (const auto& [whose, session] : up) {
+    for (const Up& one : up) {
+      const Agent* whose = one.whose;
+      const Agent::Session* session = one.session;
       if (session->port == 0 || whose->own() != whose->source()) continue;
       ++compared_;
       const std::string host = whose->own().substr(0, whose->own().find(':'));
@@ -318,7 +321,10 @@ class World {
         return flow.kind == dp::FlowKind::rtp && flow.owner.stream == 0 &&
                flow.remote.port == session->port && flow.remote.address.to_text() == host;
       };
-      EXPECT_EQ(std::ranges::count_if(bench_.flows, is_there), 1)
+      // Both sessions may be of one host, which has drawn one port twice.
+      const auto alike = std::ranges::count_if(
+          up, [&](const Up& other) { return other.whose == whose && other.session->port == session->port; });
+      EXPECT_EQ(std::ranges::count_if(bench_.flows, is_there), alike)
           << host << ":" << session->port << " " << session->call_id;
     }
   }
@@ -401,8 +407,10 @@ TEST(RandomCalls, Whatever_the_network_does_nothing_is_left_and_both_legs_agree)
   }
   if (only == 0) {
     EXPECT_GT(compared, last / 10) << "the media was hardly ever looked at";
-    EXPECT_GT(transferred, last / 100) << "hardly a call was transferred";
-    EXPECT_GT(replaced, last / 100) << "hardly a leg was replaced";
+    if (last >= 500) {  // the first few seeds need not have any
+      EXPECT_GT(transferred, last / 100) << "hardly a call was transferred";
+      EXPECT_GT(replaced, last / 100) << "hardly a leg was replaced";
+    }
     RecordProperty("compared", static_cast<int>(compared));
     RecordProperty("transferred", static_cast<int>(transferred));
     RecordProperty("replaced", static_cast<int>(replaced));
