@@ -19,10 +19,9 @@ namespace {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr unsigned kSeeds = 500;
 #elif defined(__has_feature)
-constexpr unsigned kSeeds =
-    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ? 500 : 10'000;
+constexpr unsigned kSeeds = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ? 500 : 5'000;
 #else
-constexpr unsigned kSeeds = 10'000;
+constexpr unsigned kSeeds = 5'000;
 #endif
 constexpr std::size_t kRingBytes = 64 << 10;
 constexpr Nanoseconds kLongest = 900 * kSecond;
@@ -121,7 +120,7 @@ class World {
       const std::size_t caller = nat_ ? 0 : pick(1);
       at(i * span(0, 5'000), [this, caller] { agents_[caller]->call("4930123"); });
     }
-    if (dice(70)) at(span(10'000, dice(50) ? 50'000 : 180'000), [this] { everybody_hangs_up(); });
+    if (dice(70)) at(span(5'000, dice(50) ? 50'000 : 180'000), [this] { everybody_hangs_up(); });
     if (dice(15)) at(span(0, 40'000), [this] { agents_[pick(2)]->die(); });
     if (dice(5)) at(span(0, 30'000), [this] { silence_of_media(); });
     if (transfers_ && !nat_ && dice(50)) at(span(5'000, 40'000), [this] { agents_[pick(2)]->take_over(); });
