@@ -7,7 +7,7 @@ from . import build
 TARGETS = ["sip_parse_bench"]
 MESSAGES = build.ROOT / "perf" / "parser" / "invites"
 GROUPS = [("SDP", ["sallyport::sdp"]),
-          ("lines and fields found", ["sip::scan", "Scanner", "find_", "scan_"]),
+          ("lines and fields found", ["sip::scan", "Scanner", "LineMap", "map_", "find_", "scan_"]),
           ("SIP values read", ["sallyport::sip"]),
           ("read by the bench", ["sallyport::perf"]),
           ("copies, compares", ["memcpy", "memmove", "memcmp", "memchr"]),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/sip/names.h"
 
+#include "dataplane/sip/name_table.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -51,6 +53,22 @@ TEST(HeaderNames, The_start_of_a_name_is_not_the_name) {
   }
   EXPECT_EQ(header_from(""), HeaderId::other);
 }
+
+#if defined(__SSSE3__)
+TEST(HeaderNames, By_one_load_are_found_as_without) {
+  for (std::size_t i = 1; i < static_cast<std::size_t>(HeaderId::kCount); ++i) {
+    const std::string name(header_name(static_cast<HeaderId>(i)));
+    for (std::size_t length = 0; length <= name.size(); ++length) {
+      const std::string line = name.substr(0, length) + ":" + std::string(16, 'x');
+      const auto found = detail::name_at_colon(line.data());
+      ASSERT_EQ(found.size, std::min<std::size_t>(length, 16)) << line;
+      if (length > 0 && length < 16) {
+        EXPECT_EQ(found.id, header_from(name.substr(0, length))) << line;
+      }
+    }
+  }
+}
+#endif
 
 TEST(HeaderNames, Every_compact_form_is_found_in_both_cases) {
   const struct {
