@@ -162,6 +162,13 @@ TEST(Metrics, peers_that_a_reload_brings_have_their_names) {
               HasSubstr("sallyport_call_attempts_total{from=\"newcomer\",to=\"carrier-a\"} 1\n"));
 }
 
+TEST(Metrics, of_names_nothing_is_told_before_there_is_one) {
+  Bench bench;
+  EXPECT_THAT(bench.text(), Not(HasSubstr("sallyport_dns_")));
+  bench.names.lookups[1].add();
+  EXPECT_THAT(bench.text(), HasSubstr("sallyport_dns_names"));
+}
+
 TEST(Metrics, mapped_responses_tell_code_or_local_error) {
   Bench bench;
   bench.first.pair(0, 1).mapped.count(code_slot(499), code_slot(488));
