@@ -82,7 +82,7 @@ def test_shows_what_is_going_on(door, ends, number, browser, tmp_path, width, da
     drawn = inside(text_of, driver, "ladder")
     assert "INVITE (1)" in drawn and "486 Busy Here" in drawn and "ACK" in drawn and netns.CARRIER_A in drawn, drawn
     wide = inside(driver.execute_script, "return [document.documentElement.scrollWidth, innerWidth]")
-    assert wide == [width, width], "nothing is wider than the window"
+    assert wide[0] <= wide[1] == width, "nothing is wider than the window"  # less by the bar of a long page
     back = inside(driver.execute_script, "return getComputedStyle(document.body).backgroundColor")
     assert (back == "rgb(20, 23, 27)") == dark, back
     faults = [line for line in inside(driver.get_log, "browser") if line["level"] == "SEVERE"]

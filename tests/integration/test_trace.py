@@ -123,7 +123,7 @@ def test_one_call_whole_while_it_is_up_and_afterwards(door, ends, number, wire, 
     a.talk(to_a)
     b.talk(to_b)
     deadline = time.monotonic() + 30
-    while metrics.total(metrics.parse(metrics.scrape()), "trace_media_packets_total", outcome="copied") < 50:
+    while metrics.total(metrics.scrape(), "trace_media_packets_total", outcome="copied") < 50:
         assert time.monotonic() < deadline, "no media was copied"
         time.sleep(0.2)
     answer = json.loads(command("show", "call", name, "--json").stdout)
@@ -182,7 +182,7 @@ def test_a_failed_call_is_looked_at_afterwards(door, ends, number, tmp_path):
     while "ACK" not in (ladder := command("show", "call", name).stdout).splitlines()[-1]:
         assert time.monotonic() < deadline, ladder
         time.sleep(0.2)
-    for part in (CARRIER_A, CARRIER_B, f"{refused.code} ", "503 Service Unavailable (1 INVITE)"):
+    for part in (CARRIER_A, CARRIER_B, f"{refused.code} ", "503 Service Unavailable (1 INV"):
         assert part in ladder, f"{part} is not in\n{ladder}"
 
     path = tmp_path / "failed.pcap"
@@ -190,7 +190,7 @@ def test_a_failed_call_is_looked_at_afterwards(door, ends, number, tmp_path):
     assert done.returncode == 0 and "of 1 call" in done.stdout, (done.stdout, done.stderr)
     targets = [line.split("\t") for line in tshark(path, "-Y", "sip.Method == INVITE", "-T", "fields", "-e", "ip.dst")]
     assert targets == [[netns.ACCESS4], [CARRIER_A], [CARRIER_B]]
-    assert metrics.total(metrics.parse(metrics.scrape()), "trace_messages_total", ring="failed") >= 10
+    assert metrics.total(metrics.scrape(), "trace_messages_total", ring="failed") >= 10
 
     none = tmp_path / "none.pcap"
     done = command("trace", "--user", "nobody-has-this", "--pcap", none)
