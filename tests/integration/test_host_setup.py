@@ -135,6 +135,26 @@ def test_without_check_what_can_be_done_is_done(tmp_path):
     assert (root / "sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages").read_text() == "256"
 
 
+@pytest.mark.parametrize("gives,code,says", [(0, 1, "not done: the kernel gave 0 pages of 256"), (255, 1, "not done: the kernel gave 255 pages of 256"),
+                                             (256, 0, "done"), (300, 0, "done")])
+def test_hugepages_are_read_back_and_fewer_than_asked_for_are_no_success(setup, tmp_path, monkeypatch, capsys, gives, code, says):
+    """A kernel that makes `gives` pages, however many are asked for. All else is prepared: the exit code tells of the pages alone."""
+    node = "/sys/devices/system/node/node1/hugepages"
+    root = tree(tmp_path / "root", "two-sockets-ready", [f"{node}/hugepages-1048576kB/free_hugepages = 0"])
+    pages = root / f"{node}/hugepages-2048kB/nr_hugepages".lstrip("/")
+    real = setup.Host.read
+    monkeypatch.setattr(setup.Host, "read", lambda host, path, default="":
+                        str(gives) if host.at(path) == pages and pages.read_text() == "256" else real(host, path, default))
+    path = tmp_path / "sallyport.yaml"
+    path.write_text(yaml.safe_dump(config()))
+    monkeypatch.setattr(sys, "argv", ["host-setup", "--root", str(root), "--config", str(path)])
+    with pytest.raises(SystemExit) as end:
+        setup.main()
+    after = capsys.readouterr().out.partition("fix   hugepages of node 1")[2].splitlines()
+    assert end.value.code == code and after[1].strip().startswith(says), after
+    assert pages.read_text() == "256", "it was asked for"
+
+
 def test_a_prepared_host_exits_0(tmp_path):
     done = run(tree(tmp_path / "root", "two-sockets-ready"), tmp_path, "--check")
     assert done.returncode == 0, done.stdout + done.stderr
