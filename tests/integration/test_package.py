@@ -59,10 +59,34 @@ def test_holds_what_a_host_needs(package):
     for name in ("usr/bin/sallyport", "lib/systemd/system/sallyport.service", "etc/sallyport/sallyport.yaml", "etc/logrotate.d/sallyport",
                  "usr/share/sallyport/host-setup", "usr/share/sallyport/prometheus/rules.yml", "usr/share/sallyport/prometheus/alerts.yml",
                  "usr/share/sallyport/grafana/dashboards/overview.json", "usr/share/doc/sallyport/METRICS.md",
-                 "usr/share/doc/sallyport/copyright"):
+                 "usr/share/doc/sallyport/cdr.schema.json", "usr/share/doc/sallyport/copyright"):
         assert re.search(rf"\./{name}$", listed, re.M), name
     about = run("dpkg-deb", "-f", package, "Depends").stdout
-    assert "dpdk" in about and "librte-eal23" in about, about
+    needs = {one.split()[0] for one in about.split(",")}
+    assert needs >= {"dpdk", "librte-eal23", "librte-meta-net", "librte-meta-mempool", "librte-meta-bus", "nftables"}, about
+
+
+def test_what_it_depends_on_brings_the_drivers_that_are_loaded_at_run_time(package):
+    """With nothing that is only recommended, as on a host whose apt leaves that out."""
+    wanted = {one.split()[0] for one in run("dpkg-deb", "-f", package, "Depends").stdout.split(",")}
+    if any(not run("apt-cache", "show", name).stdout for name in sorted(wanted)):
+        pytest.skip("apt knows no packages here: apt-get update")
+    brought = run("apt-cache", "depends", "--recurse", "--important", "--no-recommends", "--no-suggests", *sorted(wanted)).stdout.split()
+    for name in ("net-af-xdp23", "net-af-packet23", "net-tap23", "net-i40e23", "mempool-ring23", "bus-pci23", "bus-vdev23"):
+        assert f"librte-{name}" in brought, name
+
+
+def test_the_readme_names_the_schema_where_it_is_installed(package):
+    listed = run("dpkg-deb", "-c", package).stdout
+    named = set(re.findall(r"`(/usr/share/[\w./-]+\.(?:json|md))`", (netns.REPO / "deploy/README.md").read_text()))
+    assert "/usr/share/doc/sallyport/cdr.schema.json" in named
+    for path in named:
+        assert re.search(rf"\.{re.escape(path)}$", listed, re.M), path
+
+
+def test_the_installed_configuration_has_the_status_page_and_only_on_loopback():
+    data = yaml.safe_load((netns.REPO / "deploy/package/sallyport.yaml").read_text())
+    assert data["status"] == {"listen": "127.0.0.1:9465"}
 
 
 def test_installs_is_right_and_purge_leaves_nothing(package, root):
@@ -100,6 +124,7 @@ def start(binary, folder, env=None):
                          "ports": {"access": {"device": "net_null0"}, "core": {"device": "net_null1"}}}
     data["admin"] = {"socket": str(folder / "admin.sock")}
     data["metrics"] = {"listen": "127.0.0.1:19464"}
+    data["status"] = {"listen": "127.0.0.1:19465"}
     data["cdr"] = {"file": str(folder / "cdr.jsonl")}
     config = folder / "sallyport.yaml"
     config.write_text(yaml.safe_dump(data))
