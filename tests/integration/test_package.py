@@ -68,10 +68,11 @@ def test_holds_what_a_host_needs(package):
 
 def test_what_it_depends_on_brings_the_drivers_that_are_loaded_at_run_time(package):
     """With nothing that is only recommended, as on a host whose apt leaves that out."""
-    wanted = {one.split()[0] for one in run("dpkg-deb", "-f", package, "Depends").stdout.split(",")}
-    if any(not run("apt-cache", "show", name).stdout for name in sorted(wanted)):
+    needs = [one.split()[0] for one in run("dpkg-deb", "-f", package, "Depends").stdout.split(",")]
+    wanted = [name for name in needs if name.startswith(("dpdk", "librte-"))]
+    if not run("apt-cache", "show", "librte-net-tap23").stdout:
         pytest.skip("apt knows no packages here: apt-get update")
-    brought = run("apt-cache", "depends", "--recurse", "--important", "--no-recommends", "--no-suggests", *sorted(wanted)).stdout.split()
+    brought = run("apt-cache", "depends", "--recurse", "--important", *wanted).stdout.split()  # important: no recommended ones
     for name in ("net-af-xdp23", "net-af-packet23", "net-tap23", "net-i40e23", "mempool-ring23", "bus-pci23", "bus-vdev23"):
         assert f"librte-{name}" in brought, name
 
