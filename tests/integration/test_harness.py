@@ -38,6 +38,19 @@ def test_fragments_are_put_together_in_any_order(tmp_path):
     assert (packets[2].sport, packets[2].dport, packets[2].src) == (5060, 5061, "192.0.2.10")
 
 
+def ip6(payload, proto=17):
+    return b"\x02" * 12 + b"\x86\xdd" + struct.pack("!IHBB16s16s", 0x60000000, len(payload), proto, 64, bytes(15) + b"\1",
+                                                   bytes(15) + b"\2") + payload
+
+
+def test_a_datagram_over_ipv6_without_a_checksum_says_nothing(tmp_path):
+    frames = [ip6(struct.pack("!HHHH", 4000, 5000, 12, checksum) + b"talk") for checksum in (0, 0xFFFF)]
+    frames.append(ip4(struct.pack("!HHHH", 4000, 5000, 12, 0) + b"talk"))
+    packets = pcap.read(write_capture(tmp_path / "a.pcap", frames))
+    assert [p.payload for p in packets] == [b"", b"talk", b"talk"]
+    assert {(p.sport, p.dport) for p in packets} == {(4000, 5000)}
+
+
 def test_a_cut_capture_is_read_up_to_the_cut(tmp_path):
     path = write_capture(tmp_path / "a.pcap", [ip4(struct.pack("!HHHH", 1, 2, 8, 0))] * 3)
     path.write_bytes(path.read_bytes()[:-5])
