@@ -8,6 +8,7 @@
 #include <cstring>
 #include <functional>
 #include <new>
+#include <span>
 #include <utility>
 
 namespace sallyport::trace {
@@ -146,8 +147,7 @@ std::uint64_t Ring::add(const Entry& entry) {
   std::memcpy(to, &head, sizeof(head));
   to += sizeof(head);
   for (const std::string_view text : {entry.realm, entry.peer, entry.octets}) {
-    std::memcpy(to, text.data(), text.size());
-    to += text.size();
+    to = std::ranges::copy(std::as_bytes(std::span(text)), to).out;  // one of them may be empty
   }
   Mark& mark = marks_[entry.sequence / kMarkEvery % marks_.size()];
   if (mark.sequence / kMarkEvery != entry.sequence / kMarkEvery) mark = {entry.sequence, end_};
