@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -22,7 +23,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (realm.media_first % 2 != 0 || realm.media_last <= realm.media_first) std::abort();
   }
   for (const Peer& peer : config->peers) {
-    if (peer.realm >= config->realms.size() || peer.match.empty()) std::abort();
+    if (peer.realm >= config->realms.size()) std::abort();
+    // Without a match it is known by the addresses of its targets, or by those that their names lead to.
+    const bool has_name =
+        std::ranges::any_of(peer.targets, [](const Target& target) { return !target.host.empty(); });
+    if (peer.match.empty() && !has_name) std::abort();
     if (peer.map_receive != kNoIndex && peer.map_receive >= config->response_maps.size()) std::abort();
   }
   for (const Route& route : config->routes) {
