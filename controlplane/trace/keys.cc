@@ -19,6 +19,7 @@ void blank(std::span<char> text) {
 }
 
 std::span<char> span_of(std::span<char> message, std::string_view part) {
+  if (part.empty()) return {};  // it need not lie in the message
   return message.subspan(static_cast<std::size_t>(part.data() - message.data()), part.size());
 }
 
