@@ -8,7 +8,7 @@ import pytest
 from harness import netns, ua
 from lab_fixtures import set_up
 
-webdriver = pytest.importorskip("selenium.webdriver")
+webdriver = pytest.importorskip("selenium.webdriver", reason="needs python3-selenium, and Chromium with its driver")
 
 DRIVER_PORT = 9516
 URL = "http://127.0.0.1:9465/"
