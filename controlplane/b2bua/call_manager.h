@@ -473,8 +473,8 @@ class CallManager final : public sip::TransactionUser,
   response_map::Verdict refuse_counted(stats::PairStatistics& counters, sip::ServerId id,
                                        config::PeerIndex to, response_map::LocalError error,
                                        std::string_view headers, std::string_view phrase);
-  // `peer`: who is told; without, what any peer may ask for.
-  void write_capabilities(sip::HeaderWriter& out, config::PeerIndex peer = config::kNoIndex) const;
+  // `peer`: who is told of what he may ask for.
+  void write_capabilities(sip::HeaderWriter& out, config::PeerIndex peer) const;
   void write_allow(sip::HeaderWriter& out, config::PeerIndex peer) const;
   // Warning, Reason and Retry-After of a verdict. The Warning names us as the leg on `path` knows us.
   // `reason`: the peer's, where it is kept.

@@ -37,7 +37,7 @@ void CallManager::on_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageVie
       return current ? on_bye(id, leg, request) : respond(id, 481);
     case Method::options:
       if (refused_extension(id, leg, request)) return;
-      write_capabilities(out);
+      write_capabilities(out, leg.peer);
       out.line(HeaderId::supported, kSupported);
       return respond(id, 200, lines);
     case Method::prack:
@@ -54,7 +54,7 @@ void CallManager::on_in_dialog(sip::ServerId id, Leg& leg, const sip::MessageVie
     case Method::other:
       return current ? on_other_in_dialog(id, leg, request) : respond(id, 491);
     default:
-      write_capabilities(out);
+      write_capabilities(out, leg.peer);
       return (void)refuse(id, leg, LocalError::method_not_allowed, lines);
   }
 }
@@ -155,7 +155,7 @@ void CallManager::answer_refresh(sip::ServerId id, Leg& leg, const sip::MessageV
   std::string lines;
   sip::HeaderWriter out(lines);
   write_contact(leg, out);
-  write_capabilities(out);
+  write_capabilities(out, leg.peer);
   out.line(HeaderId::supported, kSupported);
   agree_session(leg, update, out);
   respond(id, 200, lines);

@@ -54,7 +54,7 @@ bool CallManager::refused_other(sip::ServerId id, const Leg& leg, const sip::Mes
   std::string lines;
   sip::HeaderWriter out(lines);
   if (method == Method::other && peer.unknown_methods == config::UnknownMethods::refuse) {
-    write_capabilities(out);
+    write_capabilities(out, leg.peer);
     respond(id, 501, lines);
   } else if (request.index->max_forwards == 0) {
     refuse(id, leg, LocalError::too_many_hops);

@@ -12,6 +12,12 @@ using response_map::LocalError;
 using sip::HeaderId;
 using sip::Method;
 
+namespace {
+// REFER is served inside a call's dialogs alone, and not to every peer.
+constexpr std::string_view kOutsideToo =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, NOTIFY, SUBSCRIBE, PUBLISH";
+}  // namespace
+
 void CallManager::respond(sip::ServerId id, std::uint16_t status, std::string_view headers,
                           std::string_view phrase) {
   // A transaction that is gone has nobody left to hear the answer.
@@ -79,9 +85,7 @@ response_map::Verdict CallManager::refuse_counted(stats::PairStatistics& counter
 void CallManager::write_allow(sip::HeaderWriter& out, config::PeerIndex peer) const {
   const bool refers =
       peer == config::kNoIndex || services_.config.peers[peer].refer != config::ReferMode::refuse;
-  out.line(HeaderId::allow,
-           {"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, NOTIFY, SUBSCRIBE, PUBLISH",
-            refers ? ", REFER" : ""});
+  out.line(HeaderId::allow, {kOutsideToo, refers ? ", REFER" : ""});
 }
 
 void CallManager::write_capabilities(sip::HeaderWriter& out, config::PeerIndex peer) const {
@@ -101,7 +105,7 @@ void CallManager::on_out_of_dialog(sip::ServerId id, const sip::MessageView& req
         out.line(HeaderId::unsupported, tags);
         return (void)refuse(id, from, LocalError::bad_extension, lines);
       }
-      write_capabilities(out);
+      out.line(HeaderId::allow, kOutsideToo).line(HeaderId::accept, "application/sdp");
       return (void)refuse(id, from, LocalError::method_not_allowed, lines);
     case Method::bye:
     case Method::update:
@@ -119,10 +123,10 @@ void CallManager::on_out_of_dialog(sip::ServerId id, const sip::MessageView& req
           services_.config.peers[from].unknown_methods == config::UnknownMethods::pass) {
         return on_standalone(id, request, from);
       }
-      write_capabilities(out);
+      write_capabilities(out, from);
       return respond(id, 501, lines);
     default:
-      write_capabilities(out);
+      write_capabilities(out, from);
       return (void)refuse(id, from, LocalError::method_not_allowed, lines);
   }
   const auto uri = sip::parse_uri(request.request_uri());
@@ -133,7 +137,7 @@ void CallManager::on_out_of_dialog(sip::ServerId id, const sip::MessageView& req
     return (void)refuse(id, from, LocalError::bad_extension, lines);
   }
   if (services_.admission.draining()) return (void)refuse(id, from, LocalError::draining);
-  write_capabilities(out);
+  write_capabilities(out, from);
   out.line(HeaderId::supported, "100rel, timer, 199, replaces");
   respond(id, 200, lines);
 }

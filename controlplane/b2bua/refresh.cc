@@ -164,7 +164,7 @@ std::optional<sip::ClientId> CallManager::send_session(Leg& leg, Method method, 
   sip::HeaderWriter out(lines);
   leg.dialog->write_headers(out, method, leg.dialog->next_cseq());
   write_contact(leg, out);
-  write_capabilities(out);
+  write_capabilities(out, leg.peer);
   out.line(HeaderId::supported, "timer");
   ask_session(leg, out);
   out.line(HeaderId::user_agent, kProduct);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a peer's policy makes of its requests that are no call: REFER refused, methods that we do not know passed on; and OPTIONS
 inside a call, which is ours to answer. From the wire, in both directions; inside the call either side asks."""
+import ladder
 import pytest
 from phones import END, END_FAR, UP, UP_FAR
 from sides import each_peer
@@ -25,6 +26,20 @@ def test_refer_refused(phones, asker):
     assert "INVITE" in allowed and "REFER" not in allowed
     phones.talk()
     judge(phones, asker, " >REFER <405/REFER")
+
+
+@pytest.mark.config(change=strict)
+@pytest.mark.case("REFER refused: no Allow that this peer hears lists it", "Other requests")
+def test_no_allow_lists_refer(phones, asker):
+    phones.up()
+    asker.request("OPTIONS")
+    asker.expect("200/OPTIONS")
+    asker.request("UPDATE")
+    asker.expect("200/UPDATE")
+    judge(phones, asker, " >OPTIONS <200/OPTIONS >UPDATE <200/UPDATE")
+    heard = [m.get("allow") for phone in (phones.caller, phones.callee) for m in phones.leg(phone).messages if ladder.ours(m)]
+    lists = [allow for allow in heard if allow]
+    assert len(lists) >= 4 and all("INVITE" in allow and "REFER" not in allow for allow in lists)
 
 
 @pytest.mark.config(change=strict)

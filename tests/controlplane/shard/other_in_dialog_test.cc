@@ -15,6 +15,14 @@ std::string with_peers(std::string_view more) {
   return yaml;
 }
 
+// That phone, for requests outside of its call; it learns no tag.
+Phone without_dialog(Phone phone) {
+  phone.call_id = "outside";
+  phone.remote = phone.remote.substr(0, phone.remote.find(";tag="));
+  phone.is_caller = false;
+  return phone;
+}
+
 class OtherInDialog : public BothWays {
  protected:
   OtherInDialog() : OtherInDialog(Bench::default_config()) {}
@@ -197,6 +205,47 @@ TEST_P(ByPolicy, A_REFER_gets_405) {
   const Sent refused = phones.expect(caller, "SIP/2.0 405");
   EXPECT_NE(refused.header("Allow").find("INVITE"), std::string::npos);
   EXPECT_EQ(refused.header("Allow").find("REFER"), std::string::npos);
+  phones.end();
+}
+
+TEST_P(ByPolicy, No_Allow_that_such_a_peer_hears_lists_REFER) {
+  const auto judge = [](const Sent& heard) {
+    EXPECT_TRUE(heard.header("Allow").starts_with("INVITE, ")) << heard.text;
+    EXPECT_EQ(heard.header("Allow").find("REFER"), std::string::npos) << heard.text;
+  };
+  const std::string timer = "Supported: timer\r\nSession-Expires: 200;refresher=uas\r\nAllow: UPDATE\r\n";
+  judge(phones.call(caller.sdp(), timer));
+  phones.answer(callee, callee.incoming, "200 OK", callee.sdp());
+  judge(phones.expect(caller, "SIP/2.0 200"));
+  (void)phones.expect(callee, "ACK ");
+  phones.ack(caller, 1);
+  (void)phones.request(caller, "OPTIONS");
+  judge(phones.expect(caller, "SIP/2.0 200"));
+  (void)phones.request(caller, "PUBLISH", {}, "Event: presence\r\n");
+  judge(phones.expect(caller, "SIP/2.0 405"));
+  (void)phones.request(caller, "UPDATE", {}, timer);
+  judge(phones.expect(caller, "SIP/2.0 200"));
+  (void)phones.request(callee, "UPDATE", {}, timer);
+  judge(phones.expect(callee, "SIP/2.0 200"));
+  bench.advance(101 * kSecond, kSecond);  // we refresh
+  const Sent refresh = phones.expect(caller, "UPDATE ");
+  judge(refresh);
+  phones.answer(caller, refresh, "200 OK");
+  Phone outside = without_dialog(caller);
+  for (const std::string_view method : {"OPTIONS", "REGISTER", "REFER"}) {
+    SCOPED_TRACE(method);
+    (void)phones.request(outside, method);
+    judge(phones.expect(outside, method == "OPTIONS" ? "SIP/2.0 200" : "SIP/2.0 405"));
+  }
+}
+
+TEST_P(OtherInDialog, Outside_of_a_dialog_REFER_is_refused_and_not_allowed) {
+  phones.establish();
+  Phone outside = without_dialog(caller);
+  (void)phones.request(outside, "REFER", {}, "Refer-To: <sip:1@x>\r\n");
+  EXPECT_TRUE(phones.expect(outside, "SIP/2.0 405").header("Allow").ends_with("SUBSCRIBE, PUBLISH"));
+  (void)phones.request(outside, "OPTIONS");
+  EXPECT_TRUE(phones.expect(outside, "SIP/2.0 200").header("Allow").ends_with("PUBLISH, REFER"));
   phones.end();
 }
 
