@@ -273,7 +273,7 @@ void CallManager::count_address_policy(config::PeerIndex peer, const media::Stre
 }
 
 void CallManager::count_mapped(stats::PairStatistics& counters, const response_map::Verdict& verdict) {
-  const bool local = verdict.local != response_map::LocalError::none;
+  const bool local = verdict.received == 0;  // a local error; without a name, a refusal of our own
   if (!local && verdict.received == verdict.code) return;
   const auto received = local ? static_cast<std::uint16_t>(stats::MappedTable::kLocalBit |
                                                            static_cast<std::uint16_t>(verdict.local))

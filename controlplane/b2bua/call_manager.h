@@ -129,11 +129,11 @@ class CallManager final : public sip::TransactionUser,
   [[nodiscard]] static response_map::LocalError admission_error(policy::Refusal refusal);
   // Refuses the caller with a local error.
   void fail_call(Call& call, response_map::LocalError error, std::string_view phrase = {});
-  // A call attempt that becomes no call: by a local error, or by that status.
+  // A call attempt that becomes no call: by a local error, or by a refusal of our own.
   void refuse_attempt(sip::ServerId id, config::PeerIndex from, response_map::LocalError error,
                       std::string_view headers = {});
-  void refuse_attempt(sip::ServerId id, config::PeerIndex from, std::uint16_t status,
-                      std::string_view headers = {}, std::string_view phrase = {});
+  void refuse_attempt(sip::ServerId id, config::PeerIndex from, const response_map::Verdict& verdict,
+                      std::string_view headers = {});
   void count_refused(config::PeerIndex from, std::uint16_t code);
 
   // ---- attempt.cc

@@ -48,9 +48,9 @@ bool CallManager::refused_at_the_door(sip::ServerId id, const sip::MessageView& 
                  answer_session(session_fields(invite), services_.config.peers[from].session_timer);
              timer.too_small) {
     out.line(HeaderId::min_se, std::uint64_t{timer.min_se_s});
-    refuse_attempt(id, from, 422, lines, "Session Interval Too Small");
+    refuse_attempt(id, from, response_map::own_refusal(422, "Session-Expires is below Min-SE"), lines);
   } else if (!accepts_sdp(invite)) {
-    refuse_attempt(id, from, 406);
+    refuse_attempt(id, from, response_map::own_refusal(406, "Accept is without application/sdp"));
   } else {
     return false;
   }
@@ -135,13 +135,11 @@ void CallManager::refuse_attempt(sip::ServerId id, config::PeerIndex from, Local
   record_refused(id, from, verdict);
 }
 
-void CallManager::refuse_attempt(sip::ServerId id, config::PeerIndex from, std::uint16_t status,
-                                 std::string_view headers, std::string_view phrase) {
-  response_map::Verdict verdict;
-  verdict.code = status;
-  verdict.phrase = phrase.empty() ? sip::default_phrase(status) : phrase;
-  respond(id, status, headers, verdict.phrase);
-  count_refused(from, status);
+void CallManager::refuse_attempt(sip::ServerId id, config::PeerIndex from,
+                                 const response_map::Verdict& verdict, std::string_view headers) {
+  respond(id, verdict.code, headers, verdict.phrase);
+  count_mapped(services_.statistics.pair(from, stats::kNone), verdict);
+  count_refused(from, verdict.code);
   record_refused(id, from, verdict);
 }
 

@@ -25,23 +25,25 @@ bool CallManager::refused_replaces(sip::ServerId id, const sip::MessageView& inv
   });
   if (count == 0) return false;
   const auto named = parse_replaces(invite.header(HeaderId::replaces));
-  std::uint16_t status = 0;
-  if (count > 1 || !named || invite.has(HeaderId::join)) {
-    status = 400;  // RFC 3891 3
+  if (count > 1 || !named || invite.has(HeaderId::join)) {  // RFC 3891 3
+    refuse_attempt(
+        id, from,
+        response_map::own_refusal(400, "Replaces that cannot be followed", "Bad Replaces header field"));
   } else if (leg_named(*named) && services_.config.peers[from].refer == config::ReferMode::refuse) {
-    status = 403;
+    refuse_attempt(id, from, response_map::own_refusal(403, "Replaces from a peer with refer: refuse"));
+  } else {
+    return false;
   }
-  if (status == 0) return false;
-  refuse_attempt(id, from, status, {}, status == 400 ? "Bad Replaces header field" : "");
   return true;
 }
 
+// `status`: of who has the dialog (why_not_replaced(), or 491).
 void CallManager::refuse_with(Call& call, std::uint16_t status) {
   if (status == 481) return fail_call(call, LocalError::not_in_dialog);
-  response_map::Verdict verdict;
-  verdict.code = status;
-  verdict.phrase = sip::default_phrase(status);
-  refuse_caller(call, verdict);
+  const std::string_view why = status == 486   ? "early-only, and the dialog is up"
+                               : status == 603 ? "the dialog to replace is over"
+                                               : "the dialog to join is in the middle of something";
+  refuse_caller(call, response_map::own_refusal(status, why));
 }
 
 void CallManager::borrow(Call& call, const LegAddress& replaced, const DialogId& id) {

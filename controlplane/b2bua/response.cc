@@ -284,7 +284,7 @@ void CallManager::refuse_caller(Call& call, const response_map::Verdict& verdict
       {.status = verdict.code, .phrase = verdict.phrase, .to_tag = a.tag, .headers = headers});
   a.last_code = verdict.code;
   stats::CallRecord& record = call.record;
-  if (!record.attempts.empty()) {
+  if (verdict.received != 0 && !record.attempts.empty()) {
     record.received_phrase = record.attempts.back().received_phrase;
     record.reason_received = record.attempts.back().reason_received;
   }

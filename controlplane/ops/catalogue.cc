@@ -27,7 +27,7 @@ constexpr auto kCatalogue = std::to_array<MetricInfo>({
      "The caller's INVITE to the first 18x, or to a 2xx that had none before it, by the outgoing peer."},
     {"call_duration_seconds", Histogram, "peer", "2xx to the end, by the outgoing peer."},
     {"responses_mapped_total", Counter, "from, to, received, sent",
-     "Responses that went on as another code, and local errors by their name."},
+     "Responses that went on as another code, local errors by their name, and refusals of our own as `own`."},
     {"call_failure_rules_total", Counter, "rule",
      "Calls that were never answered, by what decided of their last response; from call records, as the next "
      "two."},

@@ -19,13 +19,14 @@ std::string code_text(stats::CodeSlot slot) {
   return slot == stats::kOtherCode ? "other" : std::to_string(stats::slot_code(slot));
 }
 
-// What responses_mapped_total says was received: a code, or a local error's name.
+// What responses_mapped_total says was received: a code, a local error's name, or that it was a refusal of
+// our own.
 std::string received_text(std::uint16_t received) {
   if ((received & stats::MappedTable::kLocalBit) == 0)
     return code_text(static_cast<stats::CodeSlot>(received));
   const auto error = static_cast<response_map::LocalError>(received & 0xff);
   const std::string_view name = response_map::local_error_name(error);
-  return name.empty() ? "other" : std::string(name);
+  return name.empty() ? "own" : std::string(name);
 }
 
 // The pair's numbers over all shards.

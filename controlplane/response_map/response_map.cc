@@ -268,6 +268,15 @@ Verdict Maps::map(const Input& input) const {
   return verdict;
 }
 
+Verdict own_refusal(std::uint16_t code, std::string_view why, std::string_view phrase) {
+  Verdict verdict;
+  verdict.code = code;
+  verdict.phrase = phrase.empty() ? standard_phrase(code) : phrase;
+  verdict.treatment = Treatment::local;
+  verdict.decided = {.by = Decision::By::own_refusal, .map_name = why};
+  return verdict;
+}
+
 // ---- text
 // ----------------------------------------------------------------------------------------------------------
 
@@ -290,6 +299,8 @@ std::string Decision::text() const {
       return "a matter of its own leg";
     case By::our_cancel:
       return "487 to our own CANCEL";
+    case By::own_refusal:
+      return "a refusal of our own: " + std::string(map_name);
   }
   return "";
 }

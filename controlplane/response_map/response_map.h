@@ -48,9 +48,12 @@ struct Input {
   bool supports_199 = false;         // the hearing leg listed 199 in Supported
 };
 
-// Which row decided. Views into the Maps; `map_name` is empty for the code table and for local defaults.
+// Which row decided. Views into the Maps and of static text; `map_name` is empty for the code table, the local error's
+// for its default, and of a refusal of our own the reason.
 struct Decision {
-  enum class By : std::uint8_t { nothing, code_table, vendor_row, rule, local_default, rfc3261_503, own_leg, our_cancel };
+  enum class By : std::uint8_t {
+    nothing, code_table, vendor_row, rule, local_default, rfc3261_503, own_leg, our_cancel, own_refusal
+  };
   By by = By::nothing;
   std::string_view map_name;
   std::uint16_t rule = 0;            // counted from 1
@@ -88,6 +91,10 @@ struct Verdict {
 [[nodiscard]] std::string_view phrase_across(unsigned code, std::string_view phrase);
 
 struct CompiledMap;  // compiled_map.h
+
+// A final code that no map may change, since the RFC of what was asked says it: nobody has said it, and it is no local
+// error. `why`: static text. `phrase` empty: the standard one.
+[[nodiscard]] Verdict own_refusal(std::uint16_t code, std::string_view why, std::string_view phrase = {});
 
 class Maps {
  public:

@@ -38,7 +38,7 @@ struct PeerStatistics {
 class MappedTable {
  public:
   static constexpr std::size_t kSlots = 64;
-  // `received`: a code slot, or kLocalBit | the local error's number; `sent`: a code slot.
+  // `received`: a code slot, or kLocalBit | the local error's number, 0 for a refusal of our own; `sent`: a code slot.
   static constexpr std::uint16_t kLocalBit = 0x100;
   void count(std::uint16_t received, CodeSlot sent);
 

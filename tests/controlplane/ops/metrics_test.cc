@@ -175,11 +175,13 @@ TEST(Metrics, mapped_responses_tell_code_or_local_error) {
   bench.second.pair(0, 1).mapped.count(code_slot(499), code_slot(488));
   const auto local = static_cast<std::uint16_t>(response_map::LocalError::private_media);
   bench.first.pair(0, 1).mapped.count(stats::MappedTable::kLocalBit | local, code_slot(488));
+  bench.first.pair(0, 1).mapped.count(stats::MappedTable::kLocalBit, code_slot(406));
   const std::string text = bench.text();
   EXPECT_THAT(
       text, HasSubstr("sallyport_responses_mapped_total{from=\"office\",to=\"carrier-a\",received=\"other\","
                       "sent=\"488\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("received=\"private-media\",sent=\"488\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("received=\"own\",sent=\"406\"} 1\n"));
 }
 
 TEST(Metrics, sip_messages_have_peer_realm_direction_and_method_or_code) {

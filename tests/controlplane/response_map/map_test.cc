@@ -505,6 +505,16 @@ TEST(MapResponse, rules_hear_the_phrase_with_its_address_and_what_they_say_stand
   EXPECT_EQ(verdict.phrase, "Ask 198.51.100.1") << "the operator's own";
 }
 
+TEST(OwnRefusal, Says_its_code_and_why_and_that_nobody_else_has_said_it) {
+  const Verdict verdict = own_refusal(406, "no reason");
+  EXPECT_EQ(verdict.code, 406);
+  EXPECT_EQ(verdict.received, 0);
+  EXPECT_EQ(verdict.local, LocalError::none);
+  EXPECT_EQ(verdict.phrase, "Not Acceptable");
+  EXPECT_EQ(verdict.rule_text(), "a refusal of our own: no reason");
+  EXPECT_EQ(own_refusal(422, "", "Too Small").phrase, "Too Small");
+}
+
 TEST(MapResponse, a_phrase_goes_across_as_it_is_or_is_the_standard_one) {
   EXPECT_EQ(phrase_across(200, "Fine"), "Fine");
   EXPECT_EQ(phrase_across(200, ""), "OK");

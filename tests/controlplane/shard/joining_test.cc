@@ -288,13 +288,14 @@ TEST_P(OnOneShard, What_may_not_be_replaced_is_refused_by_name) {
   struct Case {
     std::string replaces;
     const char* status;
+    const char* rule;  // in the record
   };
   const std::string ours = line2.remote.substr(line2.remote.find(";tag=") + 5);
   const Case kCases[] = {
-      {dialog(";early-only"), "SIP/2.0 486"},
-      {"second;to-tag=" + ours + ";from-tag=somebody", "SIP/2.0 481"},
-      {"other;to-tag=" + ours + ";from-tag=line2", "SIP/2.0 481"},
-      {"second;to-tag=" + ours, "SIP/2.0 400"},
+      {dialog(";early-only"), "SIP/2.0 486", "a refusal of our own: early-only, and the dialog is up"},
+      {"second;to-tag=" + ours + ";from-tag=somebody", "SIP/2.0 481", "default of not-in-dialog"},
+      {"other;to-tag=" + ours + ";from-tag=line2", "SIP/2.0 481", "default of not-in-dialog"},
+      {"second;to-tag=" + ours, "SIP/2.0 400", "a refusal of our own: Replaces that cannot be followed"},
   };
   for (const Case& c : kCases) {
     SCOPED_TRACE(c.replaces);
@@ -303,6 +304,9 @@ TEST_P(OnOneShard, What_may_not_be_replaced_is_refused_by_name) {
     phones.ack(newcomer, last_invite);
     bench.advance(40 * kSecond, 250 * kMillisecond);
     phones.forget();
+    ASSERT_FALSE(bench.records.records.empty());
+    EXPECT_EQ(bench.records.records.back().rule, c.rule);
+    EXPECT_EQ(bench.records.records.back().received, 0);
   }
   lines_go_on();
 }

@@ -90,20 +90,45 @@ TEST(Refusals, Each_request_gets_its_answer) {
   }
 }
 
+// Our tag at the carrier, of a call that rings no more; its record is taken away.
+std::string tag_of_a_call(Bench& bench) {
+  bench.receive("access", kRefusedCaller, make_invite());
+  Sent invite;
+  for (const Sent& sent : bench.take()) {
+    if (sent.is("INVITE ")) invite = sent;
+  }
+  bench.receive("core", "192.0.2.10:5060", make_response(invite, "486 Busy Here", "ct1"));
+  bench.turn();
+  bench.take();
+  bench.records.records.clear();
+  return invite.tag_of("From");
+}
+
 TEST(Refusals, An_INVITE_that_becomes_no_call_leaves_a_record) {
   struct Story {
     InviteOptions invite;
     std::uint16_t sent;
     const char* local_error;
+    const char* rule;
   };
+  std::string yaml(Bench::default_config());
+  yaml.insert(yaml.find("  office:\n") + 10, "    refer: refuse\n");
+  Bench bench(yaml);
+  const std::string ours = "Replaces: c;from-tag=x;to-tag=" + tag_of_a_call(bench) + "\r\n";
   const Story stories[] = {
-      {{.more = "Require: sing\r\n"}, 420, "bad-extension"},
-      {{.max_forwards = 0}, 483, "too-many-hops"},
-      {{.more = "Accept: text/plain\r\n"}, 406, ""},
-      {{.more = "Supported: timer\r\nSession-Expires: 60\r\n"}, 422, ""},
-      {{.more = "Replaces: nonsense\r\n"}, 400, ""},
+      {{.more = "Require: sing\r\n"}, 420, "bad-extension", "default of bad-extension"},
+      {{.max_forwards = 0}, 483, "too-many-hops", "default of too-many-hops"},
+      {{.more = "Accept: text/plain\r\n"},
+       406,
+       "",
+       "a refusal of our own: Accept is without application/sdp"},
+      {{.more = "Supported: timer\r\nSession-Expires: 60\r\n"},
+       422,
+       "",
+       "a refusal of our own: Session-Expires is below Min-SE"},
+      {{.more = "Replaces: nonsense\r\n"}, 400, "", "a refusal of our own: Replaces that cannot be followed"},
+      {{.more = ours}, 403, "", "a refusal of our own: Replaces from a peer with refer: refuse"},
   };
-  Bench bench;
   unsigned number = 0;
   for (const Story& story : stories) {
     InviteOptions options = story.invite;
@@ -126,7 +151,8 @@ TEST(Refusals, An_INVITE_that_becomes_no_call_leaves_a_record) {
     EXPECT_EQ(record.sent, stories[i].sent);
     EXPECT_NE(record.sent_phrase, "");
     EXPECT_EQ(record.local_error, stories[i].local_error);
-    EXPECT_EQ(record.rule.empty(), record.local_error.empty());
+    EXPECT_EQ(record.rule, stories[i].rule);
+    EXPECT_EQ(record.received_phrase, "");
     EXPECT_EQ(record.ended_by, stats::EndedBy::sallyport);
     EXPECT_GE(record.ended_ns, record.started_ns);
   }
@@ -137,6 +163,9 @@ TEST(Refusals, At_the_door_count_as_mapped) {
   Bench bench;
   bench.receive("access", kRefusedCaller, make_invite({.max_forwards = 0}));
   bench.receive("access", kRefusedCaller, request("OPTIONS", "fly:away"));
+  bench.receive(
+      "access", kRefusedCaller,
+      make_invite({.call_id = "406", .more = "Accept: text/plain\r\n", .branch = "z9hG4bKaccept"}));
   std::set<std::uint16_t> received;
   for (const stats::PairStatistics* pair : bench.shard().statistics().pairs()) {
     if (pair->from == stats::kNone) continue;
@@ -150,7 +179,8 @@ TEST(Refusals, At_the_door_count_as_mapped) {
   const auto local = [](response_map::LocalError error) {
     return static_cast<std::uint16_t>(stats::MappedTable::kLocalBit | static_cast<std::uint16_t>(error));
   };
-  EXPECT_EQ(received, (std::set{local(response_map::LocalError::too_many_hops),
+  EXPECT_EQ(received, (std::set{local(response_map::LocalError::none),  // a refusal of our own
+                                local(response_map::LocalError::too_many_hops),
                                 local(response_map::LocalError::unsupported_scheme)}));
 }
 
