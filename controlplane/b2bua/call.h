@@ -85,6 +85,13 @@ struct OfferedExtensions {
   bool changed = false;       // once a leg
 };
 
+// What our CANCEL or BYE of a leg says beside what belongs to its transaction and dialog.
+struct Parting {
+  std::string lines;
+  std::string content_lines;  // BYE: of `body`
+  std::string body;
+};
+
 struct Leg {
   Handle handle;
   Call* call = nullptr;
@@ -125,6 +132,7 @@ struct Leg {
   sip::Timer keepalive;
   sip::Authenticator authenticator;  // of challenges that its peer sends
   std::string authorization;         // of our last INVITE: its ACK repeats it (RFC 3261 22.1)
+  Parting parting;                   // from the hang-up on: a BYE may have to wait for an ACK, or for a 2xx
 
   // Of a leg that moves between calls (join_message.h). `away`: this one is lent, or waits to be.
   std::optional<LegAddress> away;
@@ -172,6 +180,14 @@ struct Referral {
   Handle from;                    // the leg that sent it to us
   std::uint32_t server_cseq = 0;  // theirs
   std::uint32_t client_cseq = 0;  // ours
+};
+
+// Why a leg is hung up: by a BYE or CANCEL of another leg of its call, which crosses; or with a Reason line
+// of ours, if any. Views.
+struct Ending {
+  const Leg* from = nullptr;
+  const sip::MessageView* message = nullptr;
+  std::string_view reason = {};
 };
 
 // What a call is for that carries out a REFER. Its leg A is the seat of the one who is referred: he stays in

@@ -39,6 +39,11 @@ void CallManager::pass_to(const Leg& from, const Leg& to, const sip::MessageView
   pass_headers(message, {headers_[from.peer], headers_[to.peer], host, numbers(from, to)}, out);
 }
 
+void CallManager::pass_or_set(const Leg& to, const sip::MessageView* brought, sip::HeaderWriter& out) const {
+  const Leg* from = brought != nullptr ? to.call->other(to) : nullptr;
+  from != nullptr ? pass_to(*from, to, *brought, out) : headers_[to.peer].write_values(out);
+}
+
 CallManager::~CallManager() {
   legs_.for_each([](Leg& leg) {
     leg.wait.stop();
@@ -362,9 +367,9 @@ void CallManager::on_response(sip::ClientId id, std::uint64_t token, const sip::
     if (response.status() >= 200) on_notified(*leg);
   } else if (response.status() >= 200 && purpose != Purpose::prack) {
     if (purpose == Purpose::bye && challenges && leg->dialog && answers_challenge(*leg, response)) {
-      send_bye(*leg, {});
+      send_bye(*leg);
     } else if (purpose == Purpose::bye) {
-      carry_out(*leg, step(*leg, LegEvent::done), {});
+      carry_out(*leg, step(*leg, LegEvent::done));
     } else if (response.status() == 481 || response.status() == 408) {
       // RFC 5057: the endpoint behind the NAT no longer knows the dialog.
       hang_up(*leg->call, stats::EndedBy::sallyport, response_map::LocalError::not_in_dialog);
@@ -395,7 +400,7 @@ void CallManager::on_failure(sip::ClientId id, std::uint64_t token, sip::ClientF
       }
       break;
     case Purpose::bye:
-      carry_out(*leg, step(*leg, LegEvent::done), {});
+      carry_out(*leg, step(*leg, LegEvent::done));
       break;
     case Purpose::relay:
       on_relay_failure(*leg, id, failure);
@@ -438,7 +443,7 @@ void CallManager::on_server_done(sip::ServerId id, std::uint64_t token, sip::Ser
       const LegAction action = step(*leg, unsent ? LegEvent::bye : LegEvent::no_ack);
       hang_up(*leg->call, stats::EndedBy::sallyport,
               unsent ? response_map::LocalError::answer_fault : response_map::LocalError::ack_timeout);
-      carry_out(*leg, action, {});
+      carry_out(*leg, action);
     }
   } else if (purpose_of(token) == Purpose::relay) {
     on_missing_ack(*leg, id);

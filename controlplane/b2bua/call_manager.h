@@ -208,7 +208,8 @@ class CallManager final : public sip::TransactionUser,
   [[nodiscard]] response_map::Input heard(const Leg& leg, config::PeerIndex to,
                                           const sip::MessageView& response) const;
   void note_answered(Leg& leg, std::uint16_t received, std::uint16_t sent);
-  // `brought`: the message with the session description that `sdp` stands for; its other parts cross too.
+  // `brought`: the ACK that crosses, with the session description that `sdp` stands for; its other parts
+  // cross too.
   void send_ack(Leg& leg, sip::ClientId invite, std::uint32_t cseq, std::string_view to_tag,
                 std::string_view sdp, const sip::MessageView* brought = nullptr);
   static void count_mapped(stats::PairStatistics& counters, const response_map::Verdict& verdict);
@@ -271,7 +272,8 @@ class CallManager final : public sip::TransactionUser,
   // The dialog of the leg with that tag of the far end's, an early one of a fork too.
   [[nodiscard]] static sip::Dialog* dialog_with(Leg& leg, std::string_view remote_tag);
   [[nodiscard]] static InviteDialog* invite_dialog(Leg& leg, std::string_view remote_tag);
-  // `relay`: the request that waits for its answer, if one does. `brought`: as for send_ack().
+  // `relay`: the request that waits for its answer, if one does. `brought`: the PRACK that crosses, if one
+  // does.
   bool send_prack(Leg& leg, const OwedPrack& owed, std::string_view sdp, Relay* relay,
                   const sip::MessageView* brought = nullptr);
   void on_prack(sip::ServerId id, Leg& leg, const sip::MessageView& prack);
@@ -315,12 +317,12 @@ class CallManager final : public sip::TransactionUser,
   void refuse_glare(sip::ServerId id, std::uint16_t status);
 
   // ---- hang_up.cc
-  // Ends both legs as far as they are up. `reason`: header lines for BYE and CANCEL; without, the error's
-  // own.
-  void hang_up(Call& call, stats::EndedBy by, response_map::LocalError error, std::string_view reason = {});
-  void hang_up_leg(Leg& leg, std::string_view reason);
-  void send_bye(Leg& leg, std::string_view reason);
-  void carry_out(Leg& leg, LegAction action, std::string_view reason);
+  // Ends both legs as far as they are up. An ending without a message has the error's Reason.
+  void hang_up(Call& call, stats::EndedBy by, response_map::LocalError error, Ending ending = {});
+  void hang_up_leg(Leg& leg, const Ending& ending = {});
+  [[nodiscard]] Parting parting_from(const Leg& leg, const Ending& ending) const;
+  void send_bye(Leg& leg);
+  void carry_out(Leg& leg, LegAction action);
   // One step of the leg's machine. The only place where a leg's state changes.
   LegAction step(Leg& leg, LegEvent event);
   void on_bye(sip::ServerId id, Leg& leg, const sip::MessageView& bye);
@@ -388,7 +390,7 @@ class CallManager final : public sip::TransactionUser,
   void joined(Call& call);
   void borrowed_bye(Leg& leg);
   // It goes back to its call, or will when the far end has answered.
-  void return_leg(Leg& leg, std::string_view reason);
+  void return_leg(Leg& leg);
   [[nodiscard]] bool send_join_invite(Leg& leg, const std::string& sdp, Purpose purpose);
   [[nodiscard]] static std::uint64_t key(Handle handle) {
     return std::uint64_t{handle.slot} << 32 | handle.generation;
@@ -567,6 +569,8 @@ class CallManager final : public sip::TransactionUser,
   // The way of numbers, and of all header fields that may cross, from one leg's peer to the other's.
   [[nodiscard]] routing::NumberPath numbers(const Leg& from, const Leg& to) const;
   void pass_to(const Leg& from, const Leg& to, const sip::MessageView& message, sip::HeaderWriter& out) const;
+  // The same for a message of ours that stands for `brought` of the other leg, or for none.
+  void pass_or_set(const Leg& to, const sip::MessageView* brought, sip::HeaderWriter& out) const;
   [[nodiscard]] sdp::PolicyInput policy_for(const Leg& leg, const sip::MessageView& message) const;
   [[nodiscard]] media::LegMedia media_facts(config::PeerIndex peer, const sip::Path& path,
                                             const IpAddress& source) const;

@@ -2,7 +2,9 @@
 // A call ends, by either side or by us.
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/header_policy.h"
+#include "controlplane/b2bua/message_body.h"
 #include "controlplane/response_map/reason.h"
+#include "controlplane/sip/multipart.h"
 
 namespace sallyport::b2bua {
 
@@ -18,20 +20,20 @@ LegAction CallManager::step(Leg& leg, LegEvent event) {
   return next.action;
 }
 
-void CallManager::carry_out(Leg& leg, LegAction action, std::string_view reason) {
+void CallManager::carry_out(Leg& leg, LegAction action) {
   switch (action) {
     case LegAction::send_ack:
       send_ack(leg, leg.invite_client, leg.invite_cseq, leg.dialog->remote_tag(), {});
       break;
     case LegAction::send_cancel:
-      transactions_->cancel(leg.invite_client, reason);
+      transactions_->cancel(leg.invite_client, leg.parting.lines);
       break;
     case LegAction::send_bye:
-      send_bye(leg, reason);
+      send_bye(leg);
       break;
     case LegAction::ack_and_bye:
       send_ack(leg, leg.invite_client, leg.invite_cseq, leg.dialog->remote_tag(), {});
-      send_bye(leg, reason);
+      send_bye(leg);
       break;
     case LegAction::none:
     case LegAction::report:
@@ -41,7 +43,26 @@ void CallManager::carry_out(Leg& leg, LegAction action, std::string_view reason)
   }
 }
 
-void CallManager::send_bye(Leg& leg, std::string_view reason) {
+// What crosses of a BYE is what of other requests does, its body too (SIP-T, RFC 3372: the REL of ISUP).
+Parting CallManager::parting_from(const Leg& leg, const Ending& ending) const {
+  Parting parting;
+  sip::HeaderWriter out(parting.lines);
+  if (ending.message == nullptr) {
+    out.raw(ending.reason);
+    headers_[leg.peer].write_values(out);
+    return parting;
+  }
+  pass_to(*ending.from, leg, *ending.message, out);
+  if (!crosses_whole(*ending.message)) return parting;
+  sip::HeaderWriter content(parting.content_lines);
+  if (sip::is_multipart(ending.message->header(HeaderId::content_type)))
+    content.line(HeaderId::mime_version, "1.0");  // RFC 3261 20.24
+  pass_content_headers(*ending.message, content);
+  parting.body = ending.message->body();
+  return parting;
+}
+
+void CallManager::send_bye(Leg& leg) {
   leg.wait.stop();
   leg.keepalive.stop();
   stop_session(leg);
@@ -50,24 +71,31 @@ void CallManager::send_bye(Leg& leg, std::string_view reason) {
   sip::HeaderWriter out(lines);
   leg.dialog->write_headers(out, Method::bye, leg.dialog->next_cseq());
   out.line(HeaderId::user_agent, kProduct);
-  out.raw(authorization(leg, "BYE", leg.dialog->request_uri(), {})).raw(reason);
-  const sip::RequestDraft bye{
-      .method = Method::bye, .request_uri = leg.dialog->request_uri(), .headers = lines};
-  if (!transactions_->start(bye, dialog_path(leg), token(Purpose::bye, leg.handle))) {
+  const Parting& parting = leg.parting;
+  out.raw(authorization(leg, "BYE", leg.dialog->request_uri(), parting.body));
+  out.raw(parting.lines).raw(parting.content_lines);
+  const sip::RequestDraft bye{.method = Method::bye,
+                              .request_uri = leg.dialog->request_uri(),
+                              .headers = lines,
+                              .body = parting.body};
+  const sip::Path path = dialog_path(leg);
+  const auto large = large_path(leg.peer, path);
+  if (!transactions_->start(bye, path, token(Purpose::bye, leg.handle), nullptr, large ? &*large : nullptr)) {
     (void)step(leg, LegEvent::done);  // no transaction is left for it: the far end will find out by itself
   }
 }
 
-void CallManager::hang_up_leg(Leg& leg, std::string_view reason) {
+void CallManager::hang_up_leg(Leg& leg, const Ending& ending) {
   if (leg.away) return;  // when it comes back
+  if (leg.parting.lines.empty() && ending.from != &leg) leg.parting = parting_from(leg, ending);
   const bool is_seat = leg.call->transfer && &leg == leg.call->a && !leg.joined;
   if (is_seat) return leave_seat(leg);
   leg.wait.stop();
   leg.keepalive.stop();
   stop_session(leg);
   restore_event(leg, RestoreEvent::stop);
-  if (leg.is_borrowed()) return return_leg(leg, reason);
-  carry_out(leg, step(leg, LegEvent::hang_up), reason);
+  if (leg.is_borrowed()) return return_leg(leg);
+  carry_out(leg, step(leg, LegEvent::hang_up));
 }
 
 void CallManager::note_end(Call& call, stats::EndedBy by, LocalError error) {
@@ -82,7 +110,7 @@ void CallManager::note_end(Call& call, stats::EndedBy by, LocalError error) {
     services_.statistics.peer(call.b->peer).call_duration.observe(now() - call.answered_ns);
 }
 
-void CallManager::hang_up(Call& call, stats::EndedBy by, LocalError error, std::string_view reason) {
+void CallManager::hang_up(Call& call, stats::EndedBy by, LocalError error, Ending ending) {
   if (call.over) return;
   cancel_transfer(call);
   if (call.taker) post(call.taker->shard, Refused{call.taker->handle, 481});
@@ -97,14 +125,14 @@ void CallManager::hang_up(Call& call, stats::EndedBy by, LocalError error, std::
     input.send = services_.config.peers[call.from].map_send;
     const response_map::Verdict verdict = services_.maps.map(input);
     if (unanswered) refuse_caller(call, verdict);
-    if (reason.empty() && verdict.q850 != 0) {
+    if (ending.message == nullptr && verdict.q850 != 0) {
       sip::HeaderWriter(own).line(HeaderId::reason, response_map::q850_reason(verdict.q850));
-      reason = own;
+      ending.reason = own;
     }
   }
   end_relays(call);
   note_end(call, by, error);
-  for (Leg* leg : call.legs) hang_up_leg(*leg, reason);
+  for (Leg* leg : call.legs) hang_up_leg(*leg, ending);
   close_media(call);
   mark(call);
 }
@@ -128,8 +156,7 @@ void CallManager::caller_gave_up(Call& call, const sip::MessageView& request) {
   call.record.reason = request.header(HeaderId::reason);
   call.record.ended_by = stats::EndedBy::caller;
   fail_call(call, LocalError::cancelled);
-  const std::string reason = reason_line(request);
-  for (Leg* leg : call.legs) hang_up_leg(*leg, reason);
+  for (Leg* leg : call.legs) hang_up_leg(*leg, {.from = call.a, .message = &request});
 }
 
 void CallManager::on_bye(sip::ServerId id, Leg& leg, const sip::MessageView& bye) {
@@ -150,7 +177,7 @@ void CallManager::on_bye(sip::ServerId id, Leg& leg, const sip::MessageView& bye
   if (step(leg, LegEvent::bye) != LegAction::report) return;
   call.record.reason = bye.header(HeaderId::reason);
   hang_up(call, is_caller ? stats::EndedBy::caller : stats::EndedBy::callee, LocalError::none,
-          reason_line(bye));
+          {.from = &leg, .message = &bye});
 }
 
 }  // namespace sallyport::b2bua

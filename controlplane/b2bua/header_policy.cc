@@ -32,6 +32,8 @@ struct OfMethod {
 constexpr std::array kOfMethods{OfMethod{sip::Method::info, HeaderId::info_package},
                                 OfMethod{sip::Method::message, HeaderId::expires},
                                 OfMethod{sip::Method::message, HeaderId::date},
+                                OfMethod{sip::Method::bye, HeaderId::reason},  // RFC 3326
+                                OfMethod{sip::Method::cancel, HeaderId::reason},
                                 OfMethod{sip::Method::notify, HeaderId::subscription_state},
                                 OfMethod{sip::Method::refer, HeaderId::refer_sub},
                                 OfMethod{sip::Method::refer, HeaderId::expires},
@@ -43,9 +45,16 @@ constexpr std::array kOfMethods{OfMethod{sip::Method::info, HeaderId::info_packa
                                 OfMethod{sip::Method::publish, HeaderId::sip_etag},
                                 OfMethod{sip::Method::publish, HeaderId::sip_if_match}};
 
-bool passes_always(sip::Method method, HeaderId id) {
+// ACK and CANCEL belong to their INVITE, which has said it all.
+bool belongs_to_invite(const sip::MessageView& message) {
+  return message.is_request() &&
+         (message.method() == sip::Method::ack || message.method() == sip::Method::cancel);
+}
+
+bool passes_always(const sip::MessageView& message, HeaderId id) {
+  const sip::Method method = message.method();
   if (id == HeaderId::other) return false;
-  if (std::ranges::find(kPassed, id) != kPassed.end()) return true;
+  if (!belongs_to_invite(message) && std::ranges::find(kPassed, id) != kPassed.end()) return true;
   return std::ranges::any_of(kOfMethods,
                              [&](const OfMethod& row) { return row.method == method && row.id == id; });
 }
@@ -65,17 +74,46 @@ std::string_view media_type(std::string_view value) {
   return sip::trim(value.substr(0, value.find(';')));
 }
 
-void write_set(const sip::MessageView& message, const Crossing& crossing, const HeaderPolicy::Set& set,
+void write_set(const sip::MessageView& message, const HeaderPolicy& from, const HeaderPolicy::Set& set,
                sip::HeaderWriter& out) {
   if (!set.from) {
     out.line(set.name.name, set.value);
     return;
   }
-  sip::for_each_field(
-      message, [&](const sip::HeaderField& field, std::string_view name, std::string_view value) {
-        const bool is_it = set.from->is(field.id, name) && !crossing.from.removes(field.id, name);
-        if (is_it) out.line(set.name.name, value);
-      });
+  sip::for_each_field(message,
+                      [&](const sip::HeaderField& field, std::string_view name, std::string_view value) {
+                        const bool is_it = set.from->is(field.id, name) && !from.removes(field.id, name);
+                        if (is_it) out.line(set.name.name, value);
+                      });
+}
+
+void write_field(HeaderId id, std::string_view name, std::string_view value, sip::HeaderWriter& out) {
+  if (id == HeaderId::other) {
+    out.line(name, value);
+  } else {
+    out.line(id, value);
+  }
+}
+
+// A Reason field without what names an address of the side that it comes from: the parameter that it stands
+// in (as a rule the text, which is for humans) is left out. The cause stays, and with it the field's meaning.
+std::string reason_across(std::string_view field) {
+  if (!has_address(field)) return std::string(field);
+  std::string kept;
+  sip::ValueReader values(field);
+  while (const auto value = values.next()) {
+    const std::size_t end = std::min(value->find(';'), value->size());
+    const std::string_view protocol = sip::trim(value->substr(0, end));
+    if (has_address(protocol)) continue;
+    kept.append(kept.empty() ? "" : ", ").append(protocol);
+    sip::ParamReader params(value->substr(end));
+    while (const auto param = params.next()) {
+      if (has_address(param->name) || has_address(param->value)) continue;
+      kept.append(";").append(param->name);
+      if (param->has_value) kept.append("=").append(param->value);
+    }
+  }
+  return kept;
 }
 
 }  // namespace
@@ -103,24 +141,29 @@ bool HeaderPolicy::sets(HeaderId id, std::string_view name) const {
   return std::ranges::any_of(set_, [&](const Set& set) { return set.name.is(id, name); });
 }
 
+void HeaderPolicy::write_values(sip::HeaderWriter& out) const {
+  for (const Set& set : set_) {
+    if (!set.from) out.line(set.name.name, set.value);
+  }
+}
+
 void pass_headers(const sip::MessageView& message, const Crossing& crossing, sip::HeaderWriter& out) {
   const HeaderPolicy& to = crossing.to;
   const bool user_hides = !to.trusted() && Privacy::of(message).user;
   sip::for_each_field(message,
                       [&](const sip::HeaderField& field, std::string_view name, std::string_view value) {
                         const HeaderId id = field.id;
-                        if (!passes_always(message.method(), id) && !to.passes(id, name)) return;
+                        if (!passes_always(message, id) && !to.passes(id, name)) return;
                         if (to.removes(id, name) || crossing.from.removes(id, name) || to.sets(id, name))
                           return;
                         if (user_hides && std::ranges::find(kOfTheUser, id) != kOfTheUser.end()) return;
-                        if (id == HeaderId::other) {
-                          out.line(name, value);
-                        } else {
-                          out.line(id, value);
-                        }
+                        if (id != HeaderId::reason) return write_field(id, name, value, out);
+                        if (const std::string kept = reason_across(value); !kept.empty()) out.line(id, kept);
                       });
-  for (const HeaderPolicy::Set& set : to.set()) write_set(message, crossing, set, out);
-  pass_identities(message, crossing, out);
+  for (const HeaderPolicy::Set& set : to.set()) write_set(message, crossing.from, set, out);
+  // RFC 3325 9.1: not in ACK, CANCEL and PRACK.
+  const bool of_nobody = belongs_to_invite(message) || message.method() == sip::Method::prack;
+  if (!of_nobody) pass_identities(message, crossing, out);
 }
 
 void pass_content_headers(const sip::MessageView& message, sip::HeaderWriter& out) {
@@ -189,62 +232,36 @@ void write_jwscards(std::string_view field, sip::HeaderWriter& out) {
   }
 }
 
-// A Reason field without what names an address of the side that it comes from: the parameter that it stands
-// in (as a rule the text, which is for humans) is left out. The cause stays, and with it the field's meaning.
-std::string reason_across(std::string_view field) {
-  if (!has_address(field)) return std::string(field);
-  std::string kept;
-  sip::ValueReader values(field);
-  while (const auto value = values.next()) {
-    const std::size_t end = std::min(value->find(';'), value->size());
-    const std::string_view protocol = sip::trim(value->substr(0, end));
-    if (has_address(protocol)) continue;
-    kept.append(kept.empty() ? "" : ", ").append(protocol);
-    sip::ParamReader params(value->substr(end));
-    while (const auto param = params.next()) {
-      if (has_address(param->name) || has_address(param->value)) continue;
-      kept.append(";").append(param->name);
-      if (param->has_value) kept.append("=").append(param->value);
-    }
-  }
-  return kept;
-}
-
 }  // namespace
 
 FailureFields failure_fields(const sip::MessageView& response, const HeaderPolicy& from,
                              const HeaderPolicy& to) {
   FailureFields fields{.code = response.status()};
   sip::HeaderWriter out(fields.lines);
+  sip::HeaderWriter listed(fields.listed);
   const bool keeps_reason = std::ranges::find(kWithReason, fields.code) != kWithReason.end();
-  sip::for_each_field(response,
-                      [&](const sip::HeaderField& field, std::string_view name, std::string_view value) {
-                        if (from.removes(field.id, name) || to.removes(field.id, name)) return;
-                        if (fields.lines.size() + fields.reason.size() + value.size() > kMostFailureBytes)
-                          return;
-                        if (field.id == HeaderId::reason && keeps_reason) {
-                          const std::string kept = reason_across(value);
-                          if (kept.empty()) return;
-                          fields.reason.append(fields.reason.empty() ? "" : ", ").append(kept);
-                        } else if (!belongs_to_failure(response, field.id)) {
-                          return;
-                        } else if (field.id == HeaderId::call_info) {
-                          write_jwscards(value, out);
-                        } else {
-                          out.line(field.id, value);
-                        }
-                      });
+  sip::for_each_field(
+      response, [&](const sip::HeaderField& field, std::string_view name, std::string_view value) {
+        const HeaderId id = field.id;
+        if (from.removes(id, name) || to.removes(id, name) || to.sets(id, name)) return;
+        const std::size_t taken = fields.lines.size() + fields.reason.size() + fields.listed.size();
+        if (taken + value.size() > kMostFailureBytes) return;
+        if (to.passes(id, name)) {
+          write_field(id, name, value, listed);
+        } else if (id == HeaderId::reason && keeps_reason) {
+          const std::string kept = reason_across(value);
+          if (kept.empty()) return;
+          fields.reason.append(fields.reason.empty() ? "" : ", ").append(kept);
+        } else if (!belongs_to_failure(response, id)) {
+          return;
+        } else if (id == HeaderId::call_info) {
+          write_jwscards(value, out);
+        } else {
+          out.line(id, value);
+        }
+      });
+  for (const HeaderPolicy::Set& set : to.set()) write_set(response, from, set, listed);
   return fields;
-}
-
-std::string reason_line(const sip::MessageView& message) {
-  std::string line;
-  sip::HeaderWriter writer(line);
-  sip::for_each_field(message, [&](const sip::HeaderField& field, std::string_view, std::string_view value) {
-    if (field.id != HeaderId::reason) return;
-    if (const std::string kept = reason_across(value); !kept.empty()) writer.line(HeaderId::reason, kept);
-  });
-  return line;
 }
 
 std::string reasons_of(const sip::MessageView& message) {

@@ -3,7 +3,9 @@
 // only what is on the list in header_policy.cc goes on; whatever tells of hosts, products or routes stays.
 // Via, Record-Route, Route, Contact, Call-ID, tags, User-Agent, Server and Organization are ours on each leg.
 // Beside the list stand the peers' own `headers`: `remove` of either, `pass` and `set` of the one who is
-// told. Identities go by `trusted` (RFC 3325), whose rows here are who said it and who is told:
+// told; they hold on every request and response that crosses, a failure, ACK, BYE and CANCEL too. ACK, PRACK,
+// BYE and CANCEL of ours, which stand for none of the other side's, have the values of `set` alone.
+// Identities go by `trusted` (RFC 3325), whose rows here are who said it and who is told:
 //
 //                              from an untrusted peer    to a trusted peer    to an untrusted peer
 //     (identity.h)
@@ -54,6 +56,8 @@ class HeaderPolicy {
   [[nodiscard]] bool removes(sip::HeaderId id, std::string_view name) const;
   [[nodiscard]] bool sets(sip::HeaderId id, std::string_view name) const;
   [[nodiscard]] const std::vector<Set>& set() const { return set_; }
+  // Those of `set` that are values: for what is ours.
+  void write_values(sip::HeaderWriter& out) const;
 
  private:
   bool trusted_;
@@ -70,7 +74,7 @@ struct Crossing {
   routing::NumberPath numbers;
 };
 
-// Writes the fields of `message` that may cross.
+// Writes the fields of `message` that may cross, a request or a response below 300.
 void pass_headers(const sip::MessageView& message, const Crossing& crossing, sip::HeaderWriter& out);
 
 // Content-Type, Content-Disposition, Content-Language and Content-Encoding as received.
@@ -86,12 +90,10 @@ struct FailureFields {
   std::string lines;
   std::string
       reason;  // values of Reason that are kept as they are; empty: only the cause goes on, by the map
+  std::string listed;  // by `pass` and `set` of the one who is told: whatever code he hears
 };
 [[nodiscard]] FailureFields failure_fields(const sip::MessageView& response, const HeaderPolicy& from,
                                            const HeaderPolicy& to);
-
-// The Reason field of a BYE or CANCEL (RFC 3326) as a header line, or nothing.
-[[nodiscard]] std::string reason_line(const sip::MessageView& message);
 
 // The values of its Reason fields as they came, ", " between them, at most stats::kMostReasonBytes.
 [[nodiscard]] std::string reasons_of(const sip::MessageView& message);

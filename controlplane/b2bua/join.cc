@@ -189,7 +189,7 @@ void CallManager::on_give_back(GiveBack& back) {
     return hang_up(call, leg->role == LegRole::uas ? stats::EndedBy::caller : stats::EndedBy::callee,
                    LocalError::none);
   }
-  if (call.over) return hang_up_leg(*leg, {});
+  if (call.over) return hang_up_leg(*leg);
   if (call.picked_up)
     return hang_up(call, stats::EndedBy::sallyport, LocalError::none);  // he has nobody else
   start_keepalive(*leg);
@@ -253,7 +253,7 @@ void CallManager::on_refused(const Refused& refused) {
   (void)step(*leg, LegEvent::failure);
   if (call.over) return;
   refuse_with(call, refused.status);
-  for (Leg* other : call.legs) hang_up_leg(*other, {});  // of a transfer: the target that has answered
+  for (Leg* other : call.legs) hang_up_leg(*other);  // of a transfer: the target that has answered
 }
 
 bool CallManager::send_join_invite(Leg& leg, const std::string& sdp, Purpose purpose) {
@@ -310,11 +310,11 @@ void CallManager::borrowed_bye(Leg& leg) {
 }
 
 // Instead of a hang-up: the leg is its lender's.
-void CallManager::return_leg(Leg& leg, std::string_view reason) {
+void CallManager::return_leg(Leg& leg) {
   switch (leg.state) {
     case LegState::inviting:
     case LegState::early:
-      return carry_out(leg, step(leg, LegEvent::hang_up), reason);
+      return carry_out(leg, step(leg, LegEvent::hang_up));
     case LegState::answered:
       send_ack(leg, leg.invite_client, leg.invite_cseq, leg.dialog->remote_tag(), {});
       [[fallthrough]];

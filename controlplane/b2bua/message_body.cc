@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/b2bua/message_body.h"
 
+#include <algorithm>
+#include <cctype>
+
 #include "controlplane/sip/multipart.h"
 
 namespace sallyport::b2bua {
@@ -23,6 +26,14 @@ Body body_kind(const sip::MessageView& message) {
 std::string_view session_description(const sip::MessageView& message) {
   const auto part = find(message);
   return part ? part->content : std::string_view{};
+}
+
+bool crosses_whole(const sip::MessageView& message) {
+  if (body_kind(message) != Body::other) return false;
+  if (!sip::is_multipart(message.header(HeaderId::content_type))) return true;
+  constexpr std::string_view kType = "application/sdp";
+  const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
+  return std::ranges::search(message.body(), kType, same).empty();
 }
 
 std::string with_session_description(const sip::MessageView& message, std::string sdp) {

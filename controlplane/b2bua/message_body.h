@@ -18,6 +18,10 @@ enum class Body { none, sdp, other };
 // The session description; empty where body_kind() is not sdp.
 [[nodiscard]] std::string_view session_description(const sip::MessageView& message);
 
+// True when the body of a request that has nothing to do with the session may go on as it is: a session
+// description, alone or in a multipart, would cross unread.
+[[nodiscard]] bool crosses_whole(const sip::MessageView& message);
+
 // The body of `message` with `sdp` in the place of its session description, and the Content-Type of that.
 [[nodiscard]] std::string with_session_description(const sip::MessageView& message, std::string sdp);
 // Both: the Content-Type line, and the body. `message` brought the description, or brings none and `sdp`

@@ -43,10 +43,12 @@ std::string CallManager::verdict_headers(const response_map::Verdict& verdict, c
 
 std::string CallManager::failure_headers(const response_map::Verdict& verdict, const sip::Path& path,
                                          const FailureFields& said, config::PeerIndex to, Asked asked) const {
-  const bool same = said.code != 0 && said.code == verdict.received && said.code == verdict.code;
+  const bool is_about_it = said.code != 0 && said.code == verdict.received;
+  const bool same = is_about_it && said.code == verdict.code;
   std::string lines =
       verdict_headers(verdict, path, same ? std::string_view(said.reason) : std::string_view{});
   if (same) lines += said.lines;
+  if (is_about_it) lines += said.listed;
   // RFC 3261 21.4.6, 21.4.13: whoever says so, and by whatever rule, it is what we take that counts on this
   // leg.
   sip::HeaderWriter out(lines);

@@ -51,7 +51,7 @@ void CallManager::pick_up(Leg& ringing, const LegAddress& taker) {
   call.record.attempts.back().local_error = response_map::local_error_name(LocalError::cancelled);
   count_failed(call, 487);
   for (Leg* leg : call.legs) {
-    if (leg != &a) hang_up_leg(*leg, {});
+    if (leg != &a) hang_up_leg(*leg);
   }
   accept_picked_up(a, sdp);
 }

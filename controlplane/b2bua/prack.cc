@@ -38,6 +38,7 @@ bool CallManager::send_prack(Leg& leg, const OwedPrack& owed, std::string_view s
   dialog->write_headers(out, Method::prack, cseq);
   out.line(HeaderId::rack, {std::to_string(owed.rseq), " ", std::to_string(owed.invite_cseq), " INVITE"});
   out.line(HeaderId::user_agent, kProduct);
+  pass_or_set(leg, brought, out);
   std::string type;
   sip::HeaderWriter type_out(type);
   const std::string body = write_session(brought, sdp, type_out);
@@ -96,7 +97,7 @@ void CallManager::acknowledge_far_end(sip::ServerId id, Leg& leg, const Reliable
   if (done.offers) return take_prack_answer(id, leg, done, prack);
   if (!has_sdp || other == nullptr) {
     respond(id, 200);
-    if (done.owed && other != nullptr) (void)send_prack(*other, *done.owed, {}, nullptr);
+    if (done.owed && other != nullptr) (void)send_prack(*other, *done.owed, {}, nullptr, &prack);
     return;
   }
   const bool may_offer = glare(leg, *other, Method::prack, true) == 0;
@@ -113,7 +114,7 @@ void CallManager::acknowledge_far_end(sip::ServerId id, Leg& leg, const Reliable
       respond(id, 488);
     }
     // The response is acknowledged all the same.
-    if (done.owed) (void)send_prack(*other, *done.owed, {}, nullptr);
+    if (done.owed) (void)send_prack(*other, *done.owed, {}, nullptr, &prack);
     return;
   }
   Relay relay{.server = id, .from = leg.handle, .method = Method::prack, .server_cseq = prack.cseq()};

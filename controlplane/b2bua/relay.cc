@@ -275,7 +275,7 @@ void CallManager::on_ack(const sip::Arrival& arrival) {
   mark(call);
   if (leg->role == LegRole::uas && ack.cseq() == leg->invite_cseq) {
     const LegAction action = step(*leg, LegEvent::ack);
-    carry_out(*leg, action, {});
+    carry_out(*leg, action);
     if (action == LegAction::report && call.taker) {
       lend_caller(call);
     } else if (action == LegAction::report && call.ack_waits && call.b != nullptr) {

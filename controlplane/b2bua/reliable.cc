@@ -114,7 +114,7 @@ void CallManager::reject_unacknowledged(Leg& leg) {
   Call& call = *leg.call;
   if (leg.reliable->invite == leg.invite_server && !call.answered) {
     for (Leg* other : call.legs) {
-      if (other != &leg) hang_up_leg(*other, {});
+      if (other != &leg) hang_up_leg(*other);
     }
     return fail_call(call, LocalError::prack_timeout);
   }

@@ -61,15 +61,15 @@ void CallManager::on_success(Leg& leg, const sip::MessageView& response) {
   note_capabilities(leg, response);
   leg.wait.stop();
   services_.health.answered(leg.target);
-  if (action == LegAction::ack_and_bye) return carry_out(leg, action, {});
+  if (action == LegAction::ack_and_bye) return carry_out(leg, action);
   if (!usable) {
     // No call can be led where the target is a guess; its ACK and BYE may still arrive (RFC 3261 13.2.2.4).
-    hang_up_leg(leg, {});
+    hang_up_leg(leg);
     response_map::Input input;
     input.local = LocalError::answer_fault;
     return attempt_failed(leg, input);
   }
-  if (call.over) return hang_up_leg(leg, {});
+  if (call.over) return hang_up_leg(leg);
   if (holds_success(*call.a, call.a->invite_server)) {
     leg.held = sip::StoredMessage(services_.buffers, response);
     return;
@@ -159,7 +159,7 @@ std::optional<std::string> CallManager::cross_body(Leg& leg, const sip::MessageV
 
 // In a 18x: the leg is cancelled. In a 2xx: acknowledged and ended with BYE.
 void CallManager::refuse_answer(Leg& leg, LocalError error) {
-  hang_up_leg(leg, {});
+  hang_up_leg(leg);
   fail_call(*leg.call, error);
 }
 
@@ -354,6 +354,7 @@ void CallManager::send_ack(Leg& leg, sip::ClientId invite, std::uint32_t cseq, s
   sip::HeaderWriter out(lines);
   leg.dialog->write_headers(out, Method::ack, cseq);
   out.raw(leg.authorization);
+  pass_or_set(leg, brought, out);
   const std::string body = write_session(brought, sdp, out);
   const sip::RequestDraft ack{
       .method = Method::ack, .request_uri = leg.dialog->request_uri(), .headers = lines, .body = body};

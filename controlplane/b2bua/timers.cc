@@ -10,7 +10,7 @@ void CallManager::on_target_timeout(Leg& leg) {
   response_map::Input input;
   input.local = leg.heard ? response_map::LocalError::ring_timeout : response_map::LocalError::setup_timeout;
   if (!leg.heard) services_.health.failed(leg.target, now());
-  hang_up_leg(leg, {});
+  hang_up_leg(leg);
   attempt_failed(leg, input);
 }
 

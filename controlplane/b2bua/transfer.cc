@@ -288,7 +288,7 @@ void CallManager::fail_transfer(Call& call, LocalError error) {
 void CallManager::end_transfer(Call& call, const response_map::Verdict& verdict) {
   refuse_caller(call, verdict);
   for (Leg* leg : call.legs) {
-    if (leg != call.a) hang_up_leg(*leg, {});
+    if (leg != call.a) hang_up_leg(*leg);
   }
 }
 

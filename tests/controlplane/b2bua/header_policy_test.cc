@@ -165,21 +165,77 @@ TEST(PassContentHeaders, What_says_how_to_read_the_body_goes_on) {
       "Content-Type: application/dtmf-relay\r\nContent-Disposition: signal\r\nContent-Encoding: gzip\r\n");
 }
 
-TEST(ReasonLine, Every_Reason_goes_on_and_nothing_else) {
-  const Parsed message(
-      invite("Reason: Q.850;cause=16\r\nReason: SIP;cause=200;text=\"Call completed\"\r\nX: y\r\n"));
-  EXPECT_EQ(reason_line(message.view()),
-            "Reason: Q.850;cause=16\r\nReason: SIP;cause=200;text=\"Call completed\"\r\n");
-  const Parsed none(invite(""));
-  EXPECT_EQ(reason_line(none.view()), "");
+// What crosses of a request of that method between two peers with these header lists.
+std::string crossed(const std::string& method, const std::string& lines, const config::Headers& lists = {}) {
+  std::string text = invite(lines);
+  text.replace(0, 6, method);
+  text.replace(text.find("1 INVITE"), 8, "1 " + method);
+  const Parsed message(text);
+  EXPECT_TRUE(message.good()) << lines;
+  std::string out;
+  sip::HeaderWriter writer(out);
+  const config::Config config;
+  config::Peer from;
+  from.trusted = true;
+  config::Peer to = from;
+  to.headers = lists;
+  const HeaderPolicy said_by(from);
+  const HeaderPolicy told(to);
+  pass_headers(message.view(),
+               {said_by, told, "192.0.2.1", {config, config::kNoIndex, std::nullopt, config::kNoIndex}},
+               writer);
+  return out;
 }
 
-TEST(ReasonLine, An_address_in_a_text_takes_the_text_with_it) {
-  const Parsed message(
-      invite("Reason: Q.850 ;cause=17;text=\"busy, at 192.0.2.10\" ;x, SIP;cause=486;text=\"Busy\"\r\n"
-             "Reason: SIP;text=\"[2001:db8::1]:5060\";cause=480\r\n"));
-  EXPECT_EQ(reason_line(message.view()),
+TEST(PassHeaders, Every_Reason_of_BYE_and_CANCEL_goes_on_and_of_nothing_else) {
+  const std::string lines =
+      "Reason: Q.850;cause=16\r\nReason: SIP;cause=200;text=\"Call completed\"\r\nX: y\r\n";
+  const std::string reasons = "Reason: Q.850;cause=16\r\nReason: SIP;cause=200;text=\"Call completed\"\r\n";
+  EXPECT_EQ(crossed("BYE", lines), reasons);
+  EXPECT_EQ(crossed("CANCEL", lines), reasons);
+  EXPECT_EQ(crossed("INFO", lines), "");
+  EXPECT_EQ(crossed("BYE", ""), "");
+}
+
+TEST(PassHeaders, An_address_in_the_text_of_a_Reason_takes_the_text_with_it) {
+  EXPECT_EQ(crossed("BYE",
+                    "Reason: Q.850 ;cause=17;text=\"busy, at 192.0.2.10\" ;x, SIP;cause=486;text=\"Busy\"\r\n"
+                    "Reason: SIP;text=\"[2001:db8::1]:5060\";cause=480\r\n"),
             "Reason: Q.850;cause=17;x, SIP;cause=486;text=\"Busy\"\r\nReason: SIP;cause=480\r\n");
+}
+
+TEST(PassHeaders, ACK_and_CANCEL_bring_what_the_lists_name_and_nothing_else) {
+  const std::string lines =
+      "Subject: talk\r\nUser-to-User: 56\r\nPrivacy: id\r\nP-Asserted-Identity: <sip:1@x>\r\nX-A: 1\r\nX-B: "
+      "2\r\n";
+  const config::Headers lists{.pass = {"X-A"}, .remove = {}, .set = {{"X-C", "3", ""}, {"X-D", "", "X-B"}}};
+  for (const char* method : {"ACK", "CANCEL"}) {
+    EXPECT_EQ(crossed(method, lines), "") << method;
+    EXPECT_EQ(crossed(method, lines, lists), "X-A: 1\r\nX-C: 3\r\nX-D: 2\r\n") << method;
+  }
+  EXPECT_EQ(crossed("PRACK", lines, lists),
+            "Subject: talk\r\nUser-to-User: 56\r\nX-A: 1\r\nX-C: 3\r\nX-D: 2\r\n")
+      << "RFC 3325 9.1: no identity";
+}
+
+TEST(CrossesWhole, A_body_without_a_session_description) {
+  struct Case {
+    const char* type;
+    const char* body;
+    bool crosses;
+  };
+  constexpr Case kCases[] = {
+      {"application/isup", "\x01", true},
+      {"application/isup", "", false},
+      {"application/sdp", "v=0", false},
+      {"multipart/mixed;boundary=b", "--b\r\nContent-Type: application/isup\r\n\r\nx\r\n--b--", true},
+      {"multipart/mixed;boundary=b", "--b\r\nContent-Type: Application/SDP\r\n\r\nx\r\n--b--", false},
+      {"multipart/mixed;boundary=c", "--b\r\nContent-Type: application/sdp\r\n\r\nx\r\n--b--", false},
+  };
+  for (const Case& c : kCases) {
+    const Parsed message(invite("Content-Type: " + std::string(c.type) + "\r\n", c.body));
+    EXPECT_EQ(crosses_whole(message.view()), c.crosses) << c.type << " " << c.body;
+  }
 }
 
 TEST(BodyKind, Is_told_by_Content_Type) {
@@ -246,11 +302,32 @@ TEST(FailureFields, Are_bounded_and_those_of_the_code_only) {
             "Q.850;cause=21, SIP;cause=603");
   EXPECT_EQ(fields("603 No", "Reason: Q.850;cause=21;text=\"by 192.0.2.10\";location=LN\r\n").reason,
             "Q.850;cause=21;location=LN");
+  EXPECT_EQ(fields("486 Busy Here", "X-A: 1\r\n").listed, "");
   const std::string large(3000, 'x');
   EXPECT_EQ(fields("420 Bad Extension", "Unsupported: a\r\nUnsupported: " + large +
                                             "\r\nUnsupported: " + large + "\r\nUnsupported: b\r\n")
                 .lines,
             "Unsupported: a\r\nUnsupported: " + large + "\r\nUnsupported: b\r\n");
+}
+
+TEST(FailureFields, Hold_to_the_lists_of_both) {
+  config::Peer said_by;
+  said_by.headers.remove = {"X-B"};
+  config::Peer told;
+  told.headers = {.pass = {"X-A", "X-B", "Call-Info", "X-C"},
+                  .remove = {"X-C"},
+                  .set = {{"X-D", "4", ""}, {"X-E", "", "X-F"}, {"X-G", "", "X-B"}}};
+  const Parsed message(
+      "SIP/2.0 608 Rejected\r\nVia: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=f\r\nTo: "
+      "<sip:x@y>;tag=t\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nX-A: 1\r\nX-B: 2\r\nX-C: 3\r\nX-D: his\r\nX-F: "
+      "5\r\nX-F: 6\r\nSubject: talk\r\nCall-Info: <https://block.example/c>;purpose=jwscard\r\n"
+      "Content-Length: 0\r\n\r\n");
+  ASSERT_TRUE(message.good());
+  const FailureFields fields = failure_fields(message.view(), HeaderPolicy(said_by), HeaderPolicy(told));
+  EXPECT_EQ(fields.lines, "");
+  EXPECT_EQ(
+      fields.listed,
+      "X-A: 1\r\nCall-Info: <https://block.example/c>;purpose=jwscard\r\nX-D: 4\r\nX-E: 5\r\nX-E: 6\r\n");
 }
 
 TEST(UnsupportedTags, Are_all_of_Require_and_Proxy_Require) {
