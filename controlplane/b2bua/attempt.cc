@@ -52,9 +52,6 @@ void CallManager::next_attempt(Call& call, const response_map::Input& last_failu
     if (attempt.started || call.over) return;
     failure = {};
     failure.local = attempt.error;
-    failure.send = services_.config.peers[call.from].map_send;
-    failure.exhausted = call.next_candidate >= call.candidates.size();
-    count_failed(call, services_.maps.map(failure).code);
   }
   failure.exhausted = true;
   failure.send = services_.config.peers[call.from].map_send;
@@ -96,8 +93,6 @@ CallManager::Attempt CallManager::try_target(Call& call, const Candidate& candid
   leg->call_id = mint(steer::TokenKind::call_id, leg->handle);
   leg->invite_cseq = 1;
   call.b = leg;
-  leg->attempt_open = true;
-  pair(call).attempts.add();
   const auto body = offer_for(call, *leg);
   if (!body) {
     // Nothing of ours has left yet: the leg ends as if refused.
@@ -114,13 +109,22 @@ CallManager::Attempt CallManager::try_target(Call& call, const Candidate& candid
     return {false, id.error() == sip::TransactionError::full ? LocalError::capacity : LocalError::internal};
   }
   services_.wheel.start(leg->wait, peer.limits.setup_ns);
+  begin_attempt(*leg, remote);
+  return {true, LocalError::none};
+}
+
+// The INVITE has left: from here on what becomes of the call is the peer's too.
+void CallManager::begin_attempt(Leg& leg, const Endpoint& remote) {
+  Call& call = *leg.call;
+  leg.invited = leg.attempt_open = true;
+  pair(call).attempts.add();
+  const config::Peer& peer = services_.config.peers[leg.peer];
   call.record.to_peer = peer.name;
-  call.record.to_realm = realm.name;
+  call.record.to_realm = services_.config.realms[leg.path.realm].name;
   stats::AttemptRecord& attempt = call.record.attempts.emplace_back();
   attempt.peer = peer.name;
   attempt.target = remote;
-  attempt.call_id = leg->call_id;
-  return {true, LocalError::none};
+  attempt.call_id = leg.call_id;
 }
 
 std::expected<sip::ClientId, sip::TransactionError> CallManager::send_invite(Leg& leg,

@@ -125,6 +125,7 @@ struct Leg {
   Restore restore;
   std::uint16_t last_code = 0;
   bool admitted = false;                       // holds a place of its peer
+  bool invited = false;                        // UAC: an INVITE of this call has left on it
   bool attempt_open = false;                   // UAC: counted as an attempt, not yet as answered or failed
   bool heard = false;                          // UAC: a response above 100 has come
   std::vector<Unacknowledged> unacknowledged;  // an ended leg stays until these are acknowledged or given up

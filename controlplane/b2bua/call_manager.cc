@@ -203,7 +203,7 @@ bool CallManager::is_far_end(const FarEnd& whose, const sip::Path& path) const {
 }
 
 stats::PairStatistics& CallManager::pair(const Call& call) {
-  return services_.statistics.pair(call.from, call.b != nullptr ? call.b->peer : stats::kNone);
+  return services_.statistics.pair(call.from, call.b != nullptr && call.b->invited ? call.b->peer : stats::kNone);
 }
 
 sdp::PolicyInput CallManager::policy_for(const Leg& leg, const sip::MessageView& message) const {

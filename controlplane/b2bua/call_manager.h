@@ -144,6 +144,7 @@ class CallManager final : public sip::TransactionUser,
   // Tries the candidates that are left; without any, the caller hears of `last_failure`.
   void next_attempt(Call& call, const response_map::Input& last_failure);
   [[nodiscard]] Attempt try_target(Call& call, const Candidate& candidate);
+  void begin_attempt(Leg& leg, const Endpoint& remote);
   // The current attempt, if it has had no end yet, has failed: attempts = answered + failed, by pair.
   void count_failed(Call& call, std::uint16_t code);
   // The SDP for that leg, empty for a late offer.
@@ -586,6 +587,7 @@ class CallManager final : public sip::TransactionUser,
   [[nodiscard]] bool is_far_end(const FarEnd& whose, const sip::Path& path) const;
   void count_address_policy(config::PeerIndex peer, const media::StreamActions& actions);
   [[nodiscard]] Nanoseconds now() const { return services_.wheel.now_ns(); }
+  // To no peer as long as no INVITE has left for one.
   [[nodiscard]] stats::PairStatistics& pair(const Call& call);
   [[nodiscard]] std::string mint(steer::TokenKind kind, Handle handle) const;
 

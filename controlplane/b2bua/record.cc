@@ -78,10 +78,9 @@ void CallManager::record_stream(Call& call, media::Leg leg, std::size_t stream) 
     const dp::FlowCounters& control = call.media->totals(stream).rtcp[static_cast<std::size_t>(leg)];
     if (media.counters.rtt_us == 0) media.counters.rtt_us = control.rtt_us;
     media.counters.reported_lost = std::max(media.counters.reported_lost, control.reported_lost);
-    if (media.counters.packets != 0) {
-      services_.statistics.realm(call.media->leg(leg).realm)
-          .jitter.observe(media.counters.jitter_us * kMicrosecond);
-    }
+    stats::RealmStatistics& realm = services_.statistics.realm(call.media->leg(leg).realm);
+    if (media.counters.packets != 0) realm.jitter.observe(media.counters.jitter_us * kMicrosecond);
+    if (media.counters.rtt_us != 0) realm.rtt.observe(media.counters.rtt_us * kMicrosecond);
   }
   call.record.media.push_back(std::move(media));
 }

@@ -66,15 +66,6 @@ void CallManager::write_joining(const sip::MessageView& invite, const Crossing& 
 void CallManager::invite_borrowed(Leg& leg, const LentLeg& lent) {
   Call& call = *leg.call;
   call.b = &leg;
-  leg.attempt_open = true;
-  pair(call).attempts.add();
-  const config::Peer& peer = services_.config.peers[leg.peer];
-  call.record.to_peer = peer.name;
-  call.record.to_realm = services_.config.realms[leg.path.realm].name;
-  stats::AttemptRecord& attempt = call.record.attempts.emplace_back();
-  attempt.peer = peer.name;
-  attempt.target = dialog_path(leg).remote;
-  attempt.call_id = leg.call_id;
   if (call.transfer) {
     const Leg* seat = call.a;
     const sip::MessageView invite = call.invite.view();
@@ -88,7 +79,10 @@ void CallManager::invite_borrowed(Leg& leg, const LentLeg& lent) {
   auto sdp = fits ? offer_for(call, leg)
                   : std::unexpected(media::MediaError{media::MediaFault::sdp, "fewer streams than before"});
   const bool sent = sdp && send_join_invite(leg, *sdp, Purpose::invite);
-  if (sent) return services_.wheel.start(leg.wait, peer.limits.setup_ns);
+  if (sent) {
+    begin_attempt(leg, dialog_path(leg).remote);
+    return services_.wheel.start(leg.wait, services_.config.peers[leg.peer].limits.setup_ns);
+  }
   (void)step(leg, LegEvent::failure);
   fail_call(call, sdp ? LocalError::capacity : media_error(sdp.error().fault));
 }

@@ -290,7 +290,7 @@ void CallManager::refuse_caller(Call& call, const response_map::Verdict& verdict
   }
   note_verdict(record, verdict, call.transfer ? std::string{} : reasons_in(headers));
   count_mapped(pair(call), verdict);
-  if (call.b == nullptr) {
+  if (record.attempts.empty()) {
     count_refused(call.from, verdict.code);
   } else {
     count_failed(call, verdict.code);

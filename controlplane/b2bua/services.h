@@ -3,13 +3,13 @@
 
 #include <cstdint>
 
+#include "controlplane/b2bua/counted_maps.h"
 #include "controlplane/b2bua/join_message.h"
 #include "controlplane/config/config.h"
 #include "controlplane/media/media_session.h"
 #include "controlplane/media/port_allocator.h"
 #include "controlplane/policy/admission.h"
 #include "controlplane/policy/unknown_sources.h"
-#include "controlplane/response_map/response_map.h"
 #include "controlplane/routing/peer_health.h"
 #include "controlplane/routing/peer_table.h"
 #include "controlplane/routing/router.h"
@@ -28,7 +28,7 @@ struct Services {
   const config::Config& config;
   const routing::PeerTable& peers;
   const routing::Router& router;
-  const response_map::Maps& maps;
+  CountedMaps maps;
   routing::PeerHealth& health;
   policy::Admission& admission;
   policy::UnknownSources& unknown_sources;

@@ -16,8 +16,8 @@ constexpr auto kCatalogue = std::to_array<MetricInfo>({
     {"calls_open", Gauge, "", "Calls in hand, those that are being set up or ending among them."},
     {"calls_limit", Gauge, "", "Calls that may be in hand at once (controlplane.max_calls)."},
     {"call_attempts_total", Counter, "from, to",
-     "Call attempts: one for each target that was tried, and one to `none` for a call that was refused "
-     "before."},
+     "Call attempts: one for each target that an INVITE was sent to, and one to `none` for a call that was "
+     "refused before any was."},
     {"calls_answered_total", Counter, "from, to", "Calls that were answered."},
     {"calls_failed_total", Counter, "from, to, code",
      "Call attempts that failed, by the code that the caller got, or would have got had no other target been "
@@ -28,6 +28,10 @@ constexpr auto kCatalogue = std::to_array<MetricInfo>({
     {"call_duration_seconds", Histogram, "peer", "2xx to the end, by the outgoing peer."},
     {"responses_mapped_total", Counter, "from, to, received, sent",
      "Responses that went on as another code, local errors by their name, and refusals of our own as `own`."},
+    {"response_map_rule_hits_total", Counter, "map, rule",
+     "Responses and local errors, final or provisional and of any request, by each rule of a map, vendor "
+     "row, "
+     "default or other base that had a say; map `none`: it stands in no map."},
     {"call_failure_rules_total", Counter, "rule",
      "Calls that were never answered, by what decided of their last response; from call records, as the next "
      "two."},
@@ -77,6 +81,10 @@ constexpr auto kCatalogue = std::to_array<MetricInfo>({
     {"media_packets_lost_total", Counter, "realm, direction",
      "Gaps in the RTP sequence numbers of what endpoints in the realm sent."},
     {"media_jitter_seconds", Histogram, "realm", "Jitter of a flow when it ends (RFC 3550 6.4.1)."},
+    {"media_rtt_seconds", Histogram, "realm",
+     "Round trip between us and an endpoint in the realm by its RTCP, when its flow ends (RFC 3550 6.4.1); "
+     "only "
+     "where it sends reports."},
     {"media_loss_ratio", Histogram, "realm",
      "Share of RTP packets that an endpoint in the realm sent and we missed, when its flow ends."},
     {"media_mos", Histogram, "realm",

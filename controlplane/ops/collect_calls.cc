@@ -84,6 +84,17 @@ void collect_pairs(const Labels& labels, const Sources& sources, MetricFamilies&
   for (Family* family : {&active, &attempts, &answered, &failed, &mapped}) out.push_back(family->take());
 }
 
+void collect_rule_hits(const Sources& sources, MetricFamilies& out) {
+  std::map<std::pair<std::string_view, std::string_view>, std::uint64_t> rules;
+  for (const stats::ShardStatistics* shard : sources.shards) {
+    for (const auto& entry : shard->rule_hits.read())
+      rules[{entry.map.empty() ? "none" : entry.map, entry.rule}] += entry.count;
+  }
+  Family hits("response_map_rule_hits_total");
+  for (const auto& [rule, count] : rules) hits.counter({{"map", rule.first}, {"rule", rule.second}}, count);
+  out.push_back(hits.take());
+}
+
 // A peer's blocks on the shards where it has one.
 std::vector<const PeerStatistics*> blocks_of(const Sources& sources, std::size_t peer) {
   std::vector<const PeerStatistics*> blocks;
@@ -174,6 +185,7 @@ struct SipFamilies {
 
 void collect_calls(const Labels& labels, const Sources& sources, MetricFamilies& out) {
   collect_pairs(labels, sources, out);
+  collect_rule_hits(sources, out);
   collect_peers(labels, sources, out);
 }
 

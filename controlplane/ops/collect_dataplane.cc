@@ -138,6 +138,21 @@ void collect_media_ports(const Labels& labels, const dp::Dataplane& dataplane, M
   out.push_back(family.take());
 }
 
+// What shards note of a flow when it ends, by realm.
+void collect_ended_flows(std::string_view name, stats::Histogram stats::RealmStatistics::* member,
+                         const Labels& labels, const Sources& sources, MetricFamilies& out) {
+  Family family(name);
+  for (std::size_t i = 0; i < labels.realms.size(); ++i) {
+    std::vector<const stats::Histogram*> parts;
+    for (const stats::ShardStatistics* shard : sources.shards) {
+      const auto* block = i < shard->realms() ? shard->find_realm(static_cast<std::uint16_t>(i)) : nullptr;
+      if (block != nullptr) parts.push_back(&(block->*member));
+    }
+    family.histogram({{"realm", labels.realms[i]}}, parts);
+  }
+  out.push_back(family.take());
+}
+
 }  // namespace
 
 void collect_ports(const Labels& labels, const Sources& sources, MetricFamilies& out) {
@@ -161,16 +176,8 @@ void collect_media(const Labels& labels, const Sources& sources, MetricFamilies&
     collect_media_ports(labels, *sources.dataplane, out);
   }
   if (sources.tally != nullptr) sources.tally->collect(out);
-  Family jitter("media_jitter_seconds");
-  for (std::size_t i = 0; i < labels.realms.size(); ++i) {
-    std::vector<const stats::Histogram*> parts;
-    for (const stats::ShardStatistics* shard : sources.shards) {
-      const auto* block = i < shard->realms() ? shard->find_realm(static_cast<std::uint16_t>(i)) : nullptr;
-      if (block != nullptr) parts.push_back(&block->jitter);
-    }
-    jitter.histogram({{"realm", labels.realms[i]}}, parts);
-  }
-  out.push_back(jitter.take());
+  collect_ended_flows("media_jitter_seconds", &stats::RealmStatistics::jitter, labels, sources, out);
+  collect_ended_flows("media_rtt_seconds", &stats::RealmStatistics::rtt, labels, sources, out);
 }
 
 }  // namespace sallyport::ops

@@ -13,7 +13,7 @@ namespace sallyport::ops {
 using MetricFamilies = std::vector<prometheus::MetricFamily>;
 
 // Of the shards' statistics: calls_*, sip_requests and _responses, responses_mapped_total,
-// private_media_total.
+// response_map_rule_hits_total, private_media_total.
 void collect_calls(const Labels& labels, const Sources& sources, MetricFamilies& out);
 void collect_sip(const Labels& labels, const Sources& sources, MetricFamilies& out);
 // Of the workers: dataplane_*, media_*.

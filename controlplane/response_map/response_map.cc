@@ -280,7 +280,7 @@ Verdict own_refusal(std::uint16_t code, std::string_view why, std::string_view p
 // ---- text
 // ----------------------------------------------------------------------------------------------------------
 
-std::string Decision::text() const {
+std::string Decision::name() const {
   switch (by) {
     case By::nothing:
       return "";
@@ -289,8 +289,7 @@ std::string Decision::text() const {
     case By::vendor_row:
       return "vendor row " + std::to_string(vendor->code) + " " + std::string(vendor->phrase);
     case By::rule:
-      return std::string(map_name) + " rule " + std::to_string(this->rule) + " (line " +
-             std::to_string(line) + ")";
+      return "rule " + std::to_string(this->rule);
     case By::local_default:
       return "default of " + std::string(map_name);
     case By::rfc3261_503:
@@ -305,12 +304,26 @@ std::string Decision::text() const {
   return "";
 }
 
-std::string Verdict::rule_text() const {
-  std::string text = cleaned.text();
-  const auto add = [&](const Decision& decision) { text += (text.empty() ? "" : ", ") + decision.text(); };
-  if (has_a_say(adapted)) add(adapted);
+std::string Decision::text() const {
+  if (by != By::rule) return name();
+  return std::string(map_name) + " " + name() + " (line " + std::to_string(line) + ")";
+}
+
+std::array<const Decision*, 3> Verdict::decisions() const {
+  std::array<const Decision*, 3> said{};
+  std::size_t n = 0;
+  if (has_a_say(cleaned)) said[n++] = &cleaned;
+  if (has_a_say(adapted)) said[n++] = &adapted;
   // What neither map decided stands apart: the code table, a default, the 503 that becomes 500.
-  if (decided.by != Decision::By::rule && decided.by != Decision::By::vendor_row) add(decided);
+  if (has_a_say(decided) && !decided.is_of_a_map()) said[n++] = &decided;
+  return said;
+}
+
+std::string Verdict::rule_text() const {
+  std::string text;
+  for (const Decision* decision : decisions()) {
+    if (decision != nullptr) text += (text.empty() ? "" : ", ") + decision->text();
+  }
   return text;
 }
 

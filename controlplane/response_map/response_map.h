@@ -12,6 +12,7 @@
 // Maps are compiled on load and do not change; shards share them. map() allocates nothing.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <optional>
@@ -62,6 +63,9 @@ struct Decision {
 
   // "carrier-in rule 2 (line 57)", "vendor row 499 Codec Mismatch", "rfc3398 base", "local default", ...
   [[nodiscard]] std::string text() const;
+  // The same without map and line: "rule 2", "vendor row 499 Codec Mismatch".
+  [[nodiscard]] std::string name() const;
+  [[nodiscard]] bool is_of_a_map() const { return by == By::rule || by == By::vendor_row; }
 };
 
 // What goes on. The views are of Maps, of static tables or of the input's phrase: copy what has to outlive those.
@@ -81,7 +85,9 @@ struct Verdict {
   Decision cleaned;                  // the receive map's
   Decision adapted;                  // the send map's
   Decision decided;                  // the one that gave the code that is sent
-  // "carrier-in rule 1 (line 50), carrier-out rule 2 (line 57)": every rule or row that had a say.
+  // Every rule or row that had a say, in the order of the response's way; nullptr where there are fewer.
+  [[nodiscard]] std::array<const Decision*, 3> decisions() const;
+  // The same as text: "carrier-in rule 1 (line 50), carrier-out rule 2 (line 57)".
   [[nodiscard]] std::string rule_text() const;
 };
 

@@ -75,7 +75,7 @@ Shard::Shard(const Common& common, const Lines& lines, unsigned index, unsigned 
       manager_({.config = config_,
                 .peers = peers_,
                 .router = router_,
-                .maps = maps_,
+                .maps = {maps_, statistics_.rule_hits},
                 .health = health_,
                 .admission = admission_,
                 .unknown_sources = unknown_sources_,

@@ -39,6 +39,12 @@ inline constexpr std::array<Nanoseconds, 16> kJitterBounds{
     2 * kMillisecond,   3 * kMillisecond,   5 * kMillisecond,   8 * kMillisecond,
     12 * kMillisecond,  20 * kMillisecond,  30 * kMillisecond,  50 * kMillisecond,
     80 * kMillisecond,  120 * kMillisecond, 250 * kMillisecond, 1 * kSecond};
+// Round trips; ITU-T G.114 takes 150 ms one way for good and 400 ms for the limit.
+inline constexpr std::array<Nanoseconds, 16> kRttBounds{
+    1 * kMillisecond,   2 * kMillisecond,   5 * kMillisecond,    10 * kMillisecond,
+    20 * kMillisecond,  30 * kMillisecond,  50 * kMillisecond,   80 * kMillisecond,
+    120 * kMillisecond, 160 * kMillisecond, 220 * kMillisecond,  300 * kMillisecond,
+    500 * kMillisecond, 800 * kMillisecond, 1500 * kMillisecond, 5 * kSecond};
 
 // One writer, the shard; ops reads without a lock. A reader may see an observation in its bucket and not yet
 // in the sum: Prometheus bears that.

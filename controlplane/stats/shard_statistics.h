@@ -14,6 +14,7 @@
 
 #include "controlplane/stats/histogram.h"
 #include "controlplane/stats/labels.h"
+#include "controlplane/stats/rule_hits.h"
 
 namespace sallyport::stats {
 
@@ -68,6 +69,7 @@ struct PairStatistics {
 struct RealmStatistics {
   SipCounters unknown_sources;      // peer "none"
   Histogram jitter{kJitterBounds};  // of a flow, when it ends
+  Histogram rtt{kRttBounds};        // between us and an endpoint in the realm, likewise
 };
 
 // Of the shard as a whole.
@@ -98,6 +100,7 @@ class ShardStatistics {
   [[nodiscard]] RealmStatistics& realm(std::uint16_t realm);
   [[nodiscard]] PairStatistics& pair(std::uint16_t from, std::uint16_t to);
   ShardTotals totals;
+  RuleHits rule_hits;
 
   // ---- any thread ----
   // nullptr: nothing was ever counted there.

@@ -51,6 +51,8 @@ OVERVIEW = ("Overview", [
     lines("Calls by peer", (f"sum by (to) (sallyport_calls_active{{{I}}})", "{{to}}")),
     lines("New calls a second", (f"sum by (to) (rate(sallyport_call_attempts_total{{{I}}}{RATE}))", "to {{to}}"), unit="cps"),
     lines("Failed calls a second by code", (f"sum by (code) (rate(sallyport_calls_failed_total{{{I}}}{RATE}))", "{{code}}"), unit="cps"),
+    lines("Refused here a second by code", (f"sum by (code) (sallyport:own_refusals:rate{{{I}}})", "{{code}}"), unit="cps",
+          about="Before any INVITE left: limits, no route, private addresses. No peer's failure, and in no ASR or NER."),
     lines("Post-dial delay", (f"max(sallyport:pdd_seconds:p50{{{I}}})", "p50"), (f"max(sallyport:pdd_seconds:p95{{{I}}})", "p95"),
           (f"max(sallyport:pdd_seconds:p99{{{I}}})", "p99"), unit="s"),
     lines("Packets a second", (f"sum by (port, direction) (rate(sallyport_dataplane_packets_total{{{I}}}{RATE}))", "{{port}} {{direction}}"),
@@ -100,6 +102,8 @@ MEDIA = ("Media quality", [
     lines("Loss by realm", (f"max by (realm) (sallyport:media_loss:ratio{{{I}}})", "{{realm}}"), **ratio()),
     lines("Jitter p95 by realm", (f"histogram_quantile(0.95, sum by (realm, le) (rate(sallyport_media_jitter_seconds_bucket{{{I}}}[5m])))",
                                   "{{realm}}"), unit="s"),
+    lines("Round trip p95 by realm", (f"max by (realm) (sallyport:media_rtt_seconds:p95{{{I}}})", "{{realm}}"), unit="s",
+          about="Between us and the endpoints, by their RTCP; nothing where they send none."),
     lines("Flows by realm", (f"sum by (realm) (sallyport_media_flows_active{{{I}}})", "{{realm}}")),
     lines("Media packets a second", (f"sum by (realm, direction) (rate(sallyport_media_packets_total{{{I}}}{RATE}))", "{{realm}} {{direction}}"),
           unit="pps"),
@@ -141,6 +145,11 @@ CODES = ("Response codes", [
           width=12, unit="reqps"),
     lines("Received a second", (f'sum by (code) (rate(sallyport_sip_responses_total{{{I},direction="rx"}}{RATE}))', "{{code}}"), width=12,
           unit="reqps"),
+    panel("table", "Hits by rule, in the range", [(f"sum by (map, rule) (increase(sallyport_response_map_rule_hits_total{{{I}}}[$__range]))", "")],
+          width=12, about="Every rule, vendor row or default that had a say, of provisional and final responses to any request; "
+          "`none`: in no map."),
+    lines("Hits a second by rule", (f"sum by (map, rule) (rate(sallyport_response_map_rule_hits_total{{{I}}}{RATE}))", "{{map}} {{rule}}"),
+          width=12, unit="reqps"),
 ])
 
 DASHBOARDS = {"overview": OVERVIEW, "peers": PEERS, "media-quality": MEDIA, "dataplane-cores": DATAPLANE, "response-codes": CODES}

@@ -17,6 +17,16 @@ def is_rtcp(payload):
     return len(payload) >= 8 and 128 <= payload[0] <= 191 and 192 <= payload[1] <= 223
 
 
+def sender_report(ssrc, instant):
+    """RFC 3550 6.4.1, without report blocks; `instant`: its NTP timestamp, 64 bits."""
+    return struct.pack("!BBHIQIII", 0x80, 200, 6, ssrc, instant, 0, 0, 0)
+
+
+def receiver_report(ssrc, of, instant, held_s=0.0):
+    """RFC 3550 6.4.2: what `ssrc` heard of `of`, whose last sender report had that instant and came `held_s` ago."""
+    return struct.pack("!BBHIIIIIII", 0x81, 201, 7, ssrc, of, 0, 0, 0, instant >> 16 & 0xFFFFFFFF, int(held_s * 65536))
+
+
 def by_path(packets):
     """(src, sport, dst, dport) -> [(ts, seq, ssrc, content)] of the RTP in a capture, in order."""
     paths = {}

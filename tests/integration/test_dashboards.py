@@ -14,8 +14,9 @@ import urllib.request
 
 import pytest
 import yaml
+from lab_fixtures import set_up, talk
 
-from harness import batches, grafana, netns, panels, seed, tls
+from harness import batches, grafana, netns, panels, rtp, seed, tls, ua
 
 PORT = 9471
 RULES = netns.REPO / "deploy/prometheus"
@@ -40,6 +41,22 @@ def evaluate(expr):
     if answer["status"] != "success":
         return [], answer.get("error", "error")
     return answer["data"]["result"], None
+
+
+def in_time(is_so, within=10):
+    """Whether it is so after some scrapes."""
+    deadline = time.monotonic() + within
+    while not (so := is_so()) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return so
+
+
+def becomes(expr, value):
+    return in_time(lambda: [one["value"][1] for one in evaluate(expr)[0]] == [value])
+
+
+def has_samples(expr):
+    return in_time(lambda: bool(evaluate(expr)[0]))
 
 
 def query_range(expr, start):
@@ -71,10 +88,33 @@ def prometheus(tmp_path):
         netns.stop_process(process)
 
 
-def place_calls(folder):
-    """Every kind of call that a panel tells of, twice over some scrapes: a counter's first value is no increase. For pictures
-    that are kept, ten times as many."""
-    times = 10 if "PANEL_PICTURES" in os.environ else 1
+def calls_of_a_kind():
+    """Times the plain number; for pictures that are kept, ten times as many."""
+    return 10 if "PANEL_PICTURES" in os.environ else 1
+
+
+def place_reported_call(ends, number):
+    """A call whose two sides report on each other (RTCP): what SIPp's media does not."""
+    caller, callee = ends.pub(port=5074), ends.carrier()
+    voices = ends.media(netns.PUB, netns.PUB4, 6400), ends.media(netns.CARRIER, netns.CARRIER_A, 7400)
+    reporters = ends.media(netns.PUB, netns.PUB4, 6401), ends.media(netns.CARRIER, netns.CARRIER_A, 7401)
+    near, far, to_a, to_b = set_up(caller, callee, number, 6400, 7400)
+    talk(voices[0], to_a, voices[1], to_b, 0.4)
+    for one, other, there, back in ((0, 1, to_a, to_b), (1, 0, to_b, to_a)):
+        instant = time.time_ns()
+        reporters[one].sock.sendto(rtp.sender_report(voices[one].ssrc, instant), (there[0], there[1] + 1))
+        time.sleep(0.2)
+        reporters[other].sock.sendto(rtp.receiver_report(voices[other].ssrc, voices[one].ssrc, instant), (back[0], back[1] + 1))
+        time.sleep(0.1)
+    near.send("BYE")
+    far.hear_bye()
+    for end in (caller, callee, *voices, *reporters):
+        end.close()
+
+
+def place_calls(folder, ends):
+    """Every kind of call that a panel tells of, twice over some scrapes: a counter's first value is no increase."""
+    times = calls_of_a_kind()
     kinds = {kind.name: kind for kind in batches.KINDS}
     runner = batches.Runner(folder, seed.Draw(5), rate=2 * times)
     try:
@@ -82,6 +122,7 @@ def place_calls(folder):
             for name, count in (("nat", 3), ("to-office", 2), ("failover", 2), ("busy", 2), ("vendor", 2)):
                 runner.place(kinds[name], count * times)
             runner.place(kinds["private"], 2, private="10.99.0.5")
+            place_reported_call(ends, f"+44{int(ua.token()[-6:], 16):09d}")
     finally:
         runner.stop()
 
@@ -104,7 +145,7 @@ def wanting():
 
 
 @pytest.mark.timeout(300)
-def test_no_query_and_no_rule_is_empty_or_in_error_while_calls_run(door, prometheus, tmp_path):
+def test_no_query_and_no_rule_is_empty_or_in_error_while_calls_run(door, ends, prometheus, tmp_path):
     certificate, key = tls.Authority(tmp_path).issue("access", "DNS:access.example")
 
     def with_certificate(config):
@@ -112,7 +153,7 @@ def test_no_query_and_no_rule_is_empty_or_in_error_while_calls_run(door, prometh
         config["realms"]["access"]["tls"] = {"certificate": str(certificate), "key": str(key)}
     door(with_certificate)
     start = time.time()
-    place_calls(tmp_path)
+    place_calls(tmp_path, ends)
     deadline = time.monotonic() + 40
     while left := wanting():
         if time.monotonic() > deadline:
@@ -120,6 +161,16 @@ def test_no_query_and_no_rule_is_empty_or_in_error_while_calls_run(door, prometh
         time.sleep(2)
     samples, _ = evaluate("sallyport:asr")
     assert 0.3 < float(samples[0]["value"][1]) < 1, "some were answered and some were not"
+    refused, _ = evaluate('sum by (code) (sallyport_calls_failed_total{to="none"})')
+    assert {(one["metric"]["code"], one["value"][1]) for one in refused} == {("488", "4")}, "private addresses, and no peer's"
+    assert not evaluate('{__name__=~"sallyport:(asr|ner|cps):peer",to="none"}')[0]
+    for realm in ("access", "core"):
+        assert becomes(f'sallyport_media_rtt_seconds_count{{realm="{realm}"}}', "2"), f"round trips of {realm}: two calls with reports"
+        assert has_samples(f'sallyport:media_rtt_seconds:p95{{realm="{realm}"}} > 0'), "a rate is a number from the second call on"
+        samples, _ = evaluate(f'histogram_quantile(1, sallyport_media_rtt_seconds_bucket{{realm="{realm}"}})')
+        assert 0.1 < float(samples[0]["value"][1]) < 5, "held for 0.2 s without saying so"
+    hits = {(one["metric"]["map"], one["metric"]["rule"]) for one in evaluate("sallyport_response_map_rule_hits_total > 0")[0]}
+    assert {("carrier-in", "rule 1"), ("none", "rfc3398 base")} <= hits, hits
     assert evaluate("sallyport_peer_up == 1")[0], "peers are up"
     firing = {alert["labels"]["alertname"] for alert in json.loads(ask("api/v1/alerts"))["data"]["alerts"] if alert["state"] == "firing"}
     assert not firing & {"SallyportGone", "SallyportPeerDown", "SallyportShardSilent", "SallyportOwnDrops", "SallyportRecordsLost"}, firing

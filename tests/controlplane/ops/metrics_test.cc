@@ -184,6 +184,19 @@ TEST(Metrics, mapped_responses_tell_code_or_local_error) {
   EXPECT_THAT(text, HasSubstr("received=\"own\",sent=\"406\"} 1\n"));
 }
 
+TEST(Metrics, rule_hits_are_summed_over_the_shards_by_map_and_rule) {
+  Bench bench;
+  const auto name = [] { return std::string("rule 2"); };
+  bench.first.rule_hits.count({.map = "carrier-in", .kind = 1, .number = 2}, name);
+  bench.second.rule_hits.count({.map = "carrier-in", .kind = 1, .number = 2}, name);
+  bench.second.rule_hits.count({.kind = 2}, [] { return std::string("rfc3398 base"); });
+  const std::string text = bench.text();
+  EXPECT_THAT(text,
+              HasSubstr("sallyport_response_map_rule_hits_total{map=\"carrier-in\",rule=\"rule 2\"} 2\n"));
+  EXPECT_THAT(text,
+              HasSubstr("sallyport_response_map_rule_hits_total{map=\"none\",rule=\"rfc3398 base\"} 1\n"));
+}
+
 TEST(Metrics, sip_messages_have_peer_realm_direction_and_method_or_code) {
   Bench bench;
   const auto invite = static_cast<std::size_t>(sip::Method::invite);
@@ -209,6 +222,7 @@ TEST(Metrics, histograms_are_cumulative_and_in_seconds) {
   bench.second.peer(1).call_setup.observe(30 * kMillisecond);
   bench.first.peer(1).call_setup.observe(400 * kSecond);
   bench.first.realm(0).jitter.observe(2 * kMillisecond);
+  bench.first.realm(1).rtt.observe(90 * kMillisecond);
   const std::string text = bench.text();
   EXPECT_THAT(text, HasSubstr("sallyport_call_setup_seconds_count{peer=\"carrier-a\"} 3\n"));
   EXPECT_THAT(text, HasSubstr("sallyport_call_setup_seconds_bucket{peer=\"carrier-a\",le=\"0.025\"} 0\n"));
@@ -216,6 +230,8 @@ TEST(Metrics, histograms_are_cumulative_and_in_seconds) {
   EXPECT_THAT(text, HasSubstr("sallyport_call_setup_seconds_bucket{peer=\"carrier-a\",le=\"180\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("sallyport_call_setup_seconds_bucket{peer=\"carrier-a\",le=\"+Inf\"} 3\n"));
   EXPECT_THAT(text, HasSubstr("sallyport_media_jitter_seconds_count{realm=\"access\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_media_rtt_seconds_bucket{realm=\"core\",le=\"0.08\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("sallyport_media_rtt_seconds_bucket{realm=\"core\",le=\"0.12\"} 1\n"));
 }
 
 TEST(Metrics, the_law_can_be_read_from_the_ports) {
@@ -419,6 +435,8 @@ TEST(Metrics, every_name_of_the_interface_appears_once_something_was_counted) {
   bench.first.peer(1).call_duration.observe(1);
   bench.first.peer(1).private_media[0].add();
   bench.first.realm(1).jitter.observe(1);
+  bench.first.realm(1).rtt.observe(1);
+  bench.first.rule_hits.count({.map = "carrier-in"}, [] { return std::string("rule 1"); });
   stats::count_method(bench.first.totals.retransmitted_requests, stats::Direction::out, 6);
   bench.dataplane.worker(0).sip_faults[1].add();
   bench.stream.closed[0].add();

@@ -329,7 +329,7 @@ void Bench::take_command(Lane& lane, const dp::RecordRing::Record& record) {
     case dp::Command::flow_remove: {
       const dp::FlowRef flow = head_of<dp::FlowRemove>(record).flow;
       ASSERT_TRUE(flows.contains(flow.slot)) << "a removal of no flow";
-      held_.emplace_back(&lane, dp::FlowRemoved{flow, flows[flow.slot].owner, {}});
+      held_.emplace_back(&lane, dp::FlowRemoved{flow, flows[flow.slot].owner, counted[flow.slot]});
       flows.erase(flow.slot);
       if (!removals_held) confirm_removals();
       break;

@@ -109,6 +109,8 @@ class Bench {
   // Flows as the worker has them, by slot.
   std::map<std::uint32_t, dp::FlowSpec> flows;
   std::set<std::uint32_t> mirrored;  // slots
+  // What the worker says of a flow when it has removed it, by slot; nothing counted where it says none.
+  std::map<std::uint32_t, dp::FlowCounters> counted;
   // Of that flow; `active`: that it is heard again.
   void report_idle(std::uint32_t slot, bool active = false);
   // Every flow that is to be heard of has just been silent for its idle_timeout.

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -38,7 +39,7 @@ TEST(Histogram, puts_a_value_into_the_first_bucket_that_holds_it) {
 }
 
 TEST(Histogram, bounds_ascend) {
-  for (const auto* bounds : {&kDelayBounds, &kDurationBounds, &kJitterBounds}) {
+  for (const auto* bounds : {&kDelayBounds, &kDurationBounds, &kJitterBounds, &kRttBounds}) {
     for (std::size_t i = 1; i < bounds->size(); ++i) EXPECT_LT((*bounds)[i - 1], (*bounds)[i]);
   }
 }
@@ -97,6 +98,44 @@ TEST(MappedTable, counts_each_combination_and_what_finds_no_room_as_other) {
   EXPECT_EQ(full.back().count, 2u + kOtherCode - MappedTable::kSlots);
 }
 
+TEST(RuleHits, are_counted_by_map_kind_and_number_and_named_once) {
+  RuleHits hits;
+  unsigned named = 0;
+  const auto hit = [&](std::string_view map, std::uint16_t kind, std::uint16_t number, const char* name) {
+    hits.count({.map = map, .kind = kind, .number = number}, [&] {
+      ++named;
+      return std::string(name);
+    });
+  };
+  for (int n = 0; n < 3; ++n) hit("in", 1, 1, "rule 1");
+  hit("out", 1, 1, "rule 1");
+  hit("in", 1, 2, "rule 2");
+  hit("in", 2, 1, "vendor row");
+  hit(std::string("in"), 1, 2, "rule 2");  // the name is the same, wherever it stands
+  EXPECT_EQ(named, 4u);
+  std::map<std::pair<std::string, std::string>, std::uint64_t> found;
+  for (const RuleHits::Entry& entry : hits.read())
+    found[{std::string(entry.map), std::string(entry.rule)}] = entry.count;
+  EXPECT_EQ(
+      found,
+      (std::map<std::pair<std::string, std::string>, std::uint64_t>{
+          {{"in", "rule 1"}, 3}, {{"in", "rule 2"}, 2}, {{"in", "vendor row"}, 1}, {{"out", "rule 1"}, 1}}));
+}
+
+TEST(RuleHits, beyond_the_room_share_one_count) {
+  RuleHits hits;
+  constexpr std::uint16_t kMany = RuleHits::kMostRules + 10;
+  for (int round = 0; round < 2; ++round) {
+    for (std::uint16_t n = 0; n < kMany; ++n)
+      hits.count({.map = "in", .kind = 1, .number = n}, [&] { return "rule " + std::to_string(n); });
+  }
+  const auto entries = hits.read();
+  ASSERT_EQ(entries.size(), RuleHits::kMostRules + 1);
+  EXPECT_EQ(entries.back().map, "other");
+  EXPECT_EQ(entries.back().count, 20u);
+  for (const auto& entry : entries) EXPECT_EQ(entry.count, entry.map == "in" ? 2u : 20u) << entry.rule;
+}
+
 TEST(ShardStatistics, may_be_read_while_the_shard_writes) {
   ShardStatistics statistics(64, 4);
   std::atomic<bool> done{false};
@@ -105,6 +144,7 @@ TEST(ShardStatistics, may_be_read_while_the_shard_writes) {
       const auto peer = static_cast<std::uint16_t>(i % 64);
       PairStatistics& pair = statistics.pair(peer, static_cast<std::uint16_t>((i / 64) % 64));
       pair.attempts.add();
+      statistics.rule_hits.count({.map = "in", .number = peer}, [] { return std::string("a rule"); });
       pair.mapped.count(static_cast<std::uint16_t>(i % kCodeSlots), code_slot(480));
       statistics.peer(peer).call_setup.observe(i * kMillisecond);
     }
@@ -117,6 +157,7 @@ TEST(ShardStatistics, may_be_read_while_the_shard_writes) {
       attempts += pair->attempts.get();
       static_cast<void>(pair->mapped.read());
     }
+    for (const RuleHits::Entry& entry : statistics.rule_hits.read()) EXPECT_EQ(entry.rule, "a rule");
     EXPECT_GE(attempts, last);
     last = attempts;
   }
