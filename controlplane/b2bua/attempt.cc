@@ -137,6 +137,7 @@ std::expected<sip::ClientId, sip::TransactionError> CallManager::send_invite(Leg
   std::string headers = invite_headers(call, leg, uri, !body.empty());
   leg.authorization = authorization(leg, "INVITE", uri, body);
   headers += leg.authorization;
+  leg.authorization += passed_authorization(invite, headers_[leg.peer]);  // which the headers have
   const sip::RequestDraft draft{
       .method = Method::invite, .request_uri = uri, .headers = headers, .body = body, .opens = true};
   const auto large = large_path(leg.peer, leg.path);

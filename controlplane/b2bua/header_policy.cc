@@ -120,6 +120,7 @@ std::string reason_across(std::string_view field) {
 
 HeaderPolicy::HeaderPolicy(const config::Peer& peer)
     : trusted_(peer.trusted),
+      has_credentials_(!peer.credentials.empty()),
       pass_(field_names(peer.headers.pass)),
       remove_(field_names(peer.headers.remove)) {
   for (const config::HeaderSet& set : peer.headers.set) {
@@ -161,9 +162,24 @@ void pass_headers(const sip::MessageView& message, const Crossing& crossing, sip
                         if (const std::string kept = reason_across(value); !kept.empty()) out.line(id, kept);
                       });
   for (const HeaderPolicy::Set& set : to.set()) write_set(message, crossing.from, set, out);
+  if (message.is_request() && !belongs_to_invite(message)) out.raw(passed_authorization(message, to));
   // RFC 3325 9.1: not in ACK, CANCEL and PRACK.
   const bool of_nobody = belongs_to_invite(message) || message.method() == sip::Method::prack;
   if (!of_nobody) pass_identities(message, crossing, out);
+}
+
+std::string passed_authorization(const sip::MessageView& request, const HeaderPolicy& to) {
+  return to.has_credentials() ? std::string{} : authorization_of(request);
+}
+
+std::string authorization_of(const sip::MessageView& request) {
+  std::string lines;
+  sip::HeaderWriter out(lines);
+  sip::for_each_field(request, [&](const sip::HeaderField& field, std::string_view, std::string_view value) {
+    const bool is_it = field.id == HeaderId::authorization || field.id == HeaderId::proxy_authorization;
+    if (is_it) out.line(field.id, value);
+  });
+  return lines;
 }
 
 void pass_content_headers(const sip::MessageView& message, sip::HeaderWriter& out) {

@@ -5,6 +5,8 @@
 // Beside the list stand the peers' own `headers`: `remove` of either, `pass` and `set` of the one who is
 // told; they hold on every request and response that crosses, a failure, ACK, BYE and CANCEL too. ACK, PRACK,
 // BYE and CANCEL of ours, which stand for none of the other side's, have the values of `set` alone.
+// The caller's answer to a challenge that has crossed (RFC 3261 22) goes whole to every peer that has no
+// credentials of ours: whose realm it is for, only that peer can tell.
 // Identities go by `trusted` (RFC 3325), whose rows here are who said it and who is told:
 //
 //                              from an untrusted peer    to a trusted peer    to an untrusted peer
@@ -52,6 +54,8 @@ class HeaderPolicy {
     std::optional<FieldName> from;
   };
   [[nodiscard]] bool trusted() const { return trusted_; }
+  // Its challenges are answered by us.
+  [[nodiscard]] bool has_credentials() const { return has_credentials_; }
   [[nodiscard]] bool passes(sip::HeaderId id, std::string_view name) const;
   [[nodiscard]] bool removes(sip::HeaderId id, std::string_view name) const;
   [[nodiscard]] bool sets(sip::HeaderId id, std::string_view name) const;
@@ -61,6 +65,7 @@ class HeaderPolicy {
 
  private:
   bool trusted_;
+  bool has_credentials_;
   std::vector<FieldName> pass_;
   std::vector<FieldName> remove_;
   std::vector<Set> set_;
@@ -76,6 +81,10 @@ struct Crossing {
 
 // Writes the fields of `message` that may cross, a request or a response below 300.
 void pass_headers(const sip::MessageView& message, const Crossing& crossing, sip::HeaderWriter& out);
+
+// Authorization and Proxy-Authorization of `request`; and where they go on to that peer.
+[[nodiscard]] std::string authorization_of(const sip::MessageView& request);
+[[nodiscard]] std::string passed_authorization(const sip::MessageView& request, const HeaderPolicy& to);
 
 // Content-Type, Content-Disposition, Content-Language and Content-Encoding as received.
 void pass_content_headers(const sip::MessageView& message, sip::HeaderWriter& out);

@@ -78,7 +78,10 @@ bool CallManager::start_relay(Leg& to, Relay& relay, const sip::MessageView& req
   out.line(HeaderId::user_agent, kProduct);
   pass_to(from, to, request, out);
   relay.body = write_session(request, relay.sdp, out);
-  return send_relay(to, relay);
+  if (!send_relay(to, relay)) return false;
+  if (relay.client_method == Method::invite)
+    to.authorization += passed_authorization(request, headers_[to.peer]);
+  return true;
 }
 
 bool CallManager::send_relay(Leg& to, Relay& relay) {
