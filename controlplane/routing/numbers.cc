@@ -192,7 +192,8 @@ void NumberPath::add(const config::Numbers& numbers, Way way) {
 }
 
 NumberPath::Result NumberPath::take_steps(Party party, std::string_view number, std::string context) const {
-  Result result{std::string(number)};
+  Result result{.number = std::string(number)};
+  if (number.starts_with('+')) result.global = number;
   for (const Step& step : steps_) {
     if (!is_of_plan(result.number, context, step.numbers->plan)) {
       result.passed_over = true;
@@ -201,6 +202,7 @@ NumberPath::Result NumberPath::take_steps(Party party, std::string_view number, 
     NumberStep done = apply_numbers(*step.numbers, step.way, party, result.number);
     if (done.rule) context.clear();  // it is written anew
     result.number = std::move(done.number);
+    if (result.number.starts_with('+')) result.global = result.number;
   }
   return result;
 }
@@ -210,9 +212,15 @@ std::string NumberPath::uri(Party party, std::string_view text) const {
   if (!uri || uri->scheme == sip::Scheme::other || !uri->has_user) return std::string(text);
   const auto before = number_of_user(uri->user);
   if (!before) return std::string(text);
-  const std::string after = take_steps(party, *before, phone_context(*uri)).number;
+  Result result = take_steps(party, *before, phone_context(*uri));
+  const bool tel = uri->scheme == sip::Scheme::tel;
+  const std::string& country = steps_.back().numbers->plan.country;
+  const bool is_nobodys =
+      tel && party == Party::calling && country.empty() && !result.number.starts_with('+');
+  if (is_nobodys && !result.global.empty()) result.number = std::move(result.global);
+  const std::string& after = result.number;
   if (after == *before) return std::string(text);
-  if (uri->scheme == sip::Scheme::tel) return tel_uri(*uri, after, steps_.back().numbers->plan.country);
+  if (tel) return tel_uri(*uri, after, country);
   const std::string user = escaped(after, uri->scheme) + other_params(params_of_user(uri->user));
   return spliced(text, uri->user, user);
 }

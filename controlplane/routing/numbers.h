@@ -18,6 +18,10 @@
 //
 // A local number whose phone-context is another than the country of a step's plan (+1 where that is 44, an
 // area +4420, a domain) is no number of that plan (RFC 3966 5.1.4, 5.1.5): that step leaves it as it is.
+//
+// A tel identity that would end as a local number where no plan says of which country keeps its last global
+// form: without a phone-context it would be nobody's number (5.1.4), and none is guessed. (What is called
+// goes out as a SIP URI.)
 #pragma once
 
 #include <cstddef>
@@ -75,6 +79,7 @@ class NumberPath {
   };
   struct Result {
     std::string number;
+    std::string global;  // the last form on its way that began with '+'; empty: none did
     bool passed_over = false;
   };
   void add(const config::Numbers& numbers, Way way);

@@ -157,6 +157,23 @@ TEST_F(NumberPathTest, A_tel_uri_that_becomes_local_gets_a_context) {
   EXPECT_EQ(out().uri(Party::calling, "tel:+442079460018;ext=3"), "tel:02079460018;ext=3;phone-context=+44");
 }
 
+TEST(NumberPathOfACall, A_tel_identity_stays_global_where_no_plan_has_a_context_for_it) {
+  const config::Config config = configured(
+      "{a: {realm: in, targets: [sip:198.51.100.20], numbers: {plan: {country: 44}, in: {form: e164}}}, "
+      "b: {realm: out, targets: [sip:192.0.2.10], numbers: {out: {strip: 1}}}, "
+      "c: {realm: out, targets: [sip:192.0.2.11], numbers: {out: {prefix: '9'}}}}",
+      "[{to: b}]");
+  const NumberPath there(config, 0, 0, 1);
+  EXPECT_EQ(there.uri(Party::calling, "tel:+44-207;ext=3"), "tel:+44-207;ext=3") << "as it stands";
+  EXPECT_EQ(there.uri(Party::calling, "tel:0207"), "tel:+44207") << "the last global form";
+  EXPECT_EQ(there.value(Party::calling, "\"A\" <tel:+44207>"), "\"A\" <tel:+44207>");
+  EXPECT_EQ(there.uri(Party::calling, "sip:0207@h"), "sip:44207@h");
+  EXPECT_EQ(there.uri(Party::called, "tel:+44207"), "tel:44207") << "goes out as a SIP URI";
+  const NumberPath bare(config, config::kNoIndex, std::nullopt, 2);
+  EXPECT_EQ(bare.uri(Party::calling, "tel:+44207"), "tel:+44207");
+  EXPECT_EQ(bare.uri(Party::calling, "tel:0207"), "tel:90207") << "it had no context before";
+}
+
 // RFC 3966 5.1.4, 5.1.5
 TEST_F(NumberPathTest, Leaves_local_numbers_of_another_context_alone) {
   for (const char* uri : {"tel:0207-946-0018;phone-context=+1;isub=5", "tel:0207;phone-context=example.com",
