@@ -340,6 +340,7 @@ void CallManager::on_response(sip::ClientId id, std::uint64_t token, const sip::
     return;
   }
   if (purpose == Purpose::standalone) return on_standalone_response(token, response);
+  if (purpose == Purpose::stray) return on_stray_response(id, token, response);
   if (purpose == Purpose::subscription) return on_subscription_response(id, token, response);
   Leg* leg = leg_of(token);
   if (leg == nullptr) {
@@ -351,8 +352,8 @@ void CallManager::on_response(sip::ClientId id, std::uint64_t token, const sip::
     if (success && in_dialog) (void)acknowledge_stray(id, response);  // its BYE has been sent
     return;
   }
-  const bool challenges = response.status() == 401 || response.status() == 407;
-  if (response.status() >= 200 && !challenges) leg->authenticator.accepted();
+  const bool is_final = response.status() >= 200;
+  if (is_final && !is_challenge(response)) leg->authenticator.accepted();
   if (purpose == Purpose::invite) {
     on_invite_response(*leg, response);
   } else if (purpose == Purpose::relay) {
@@ -363,13 +364,13 @@ void CallManager::on_response(sip::ClientId id, std::uint64_t token, const sip::
     on_restore_response(*leg, id, response);
   } else if (purpose == Purpose::seat) {
     on_seat_response(*leg, response);
-  } else if (purpose == Purpose::notify) {
-    if (response.status() >= 200) on_notified(*leg);
-  } else if (response.status() >= 200 && purpose != Purpose::prack) {
-    if (purpose == Purpose::bye && challenges && leg->dialog && answers_challenge(*leg, response)) {
-      send_bye(*leg);
+  } else if (is_final && !sent_again(*leg, id, response, token)) {
+    if (purpose == Purpose::notify) {
+      on_notified(*leg);
     } else if (purpose == Purpose::bye) {
       carry_out(*leg, step(*leg, LegEvent::done));
+    } else if (purpose == Purpose::prack) {
+      // Whoever waits for it repeats his response, or gives up.
     } else if (response.status() == 481 || response.status() == 408) {
       // RFC 5057: the endpoint behind the NAT no longer knows the dialog.
       hang_up(*leg->call, stats::EndedBy::sallyport, response_map::LocalError::not_in_dialog);
@@ -382,6 +383,7 @@ void CallManager::on_failure(sip::ClientId id, std::uint64_t token, sip::ClientF
   const Purpose purpose = purpose_of(token);
   if (purpose == Purpose::probe) return on_probe_result(token, false);
   if (purpose == Purpose::standalone) return on_standalone_failure(token, failure);
+  if (purpose == Purpose::stray) return;  // nobody waits for its end
   if (purpose == Purpose::subscription) return on_subscription_failure(id, token, failure);
   Leg* leg = leg_of(token);
   if (leg == nullptr) return;
@@ -424,6 +426,7 @@ void CallManager::on_failure(sip::ClientId id, std::uint64_t token, sip::ClientF
     case Purpose::probe:
     case Purpose::standalone:
     case Purpose::subscription:
+    case Purpose::stray:
       break;
   }
   sweep();

@@ -103,7 +103,7 @@ class CallManager final : public sip::TransactionUser,
   // What a transaction of ours was for; the token carries it with the leg's handle.
   // clang-format off: one a line says nothing more
   enum class Purpose : std::uint8_t {
-    invite, bye, relay, keepalive, probe, prack, refresh, standalone, restore, seat, notify, subscription
+    invite, bye, relay, keepalive, probe, prack, refresh, standalone, restore, seat, notify, subscription, stray
   };
   // clang-format on
   [[nodiscard]] static std::uint64_t token(Purpose purpose, Handle leg);
@@ -170,11 +170,30 @@ class CallManager final : public sip::TransactionUser,
   // Authorization lines of a request on that leg; empty when its peer has not asked for any.
   [[nodiscard]] std::string authorization(Leg& leg, std::string_view method, std::string_view uri,
                                           std::string_view body);
-  // A 401 or 407 that the credentials of the leg's peer answer: the request is worth sending again.
+  [[nodiscard]] static sip::DigestCredentials credentials_of(const config::Peer& peer);
+  [[nodiscard]] static bool is_challenge(const sip::MessageView& response);
+  // A 401 or 407 that the credentials of the peer answer: the request is worth sending again.
+  [[nodiscard]] bool answers_challenge(sip::Authenticator& authenticator, config::PeerIndex peer,
+                                       const sip::MessageView& response) const;
   [[nodiscard]] bool answers_challenge(Leg& leg, const sip::MessageView& response);
-  // True when the INVITE, the request inside the dialog or the BYE has gone out once more.
+  // True when the INVITE or the request inside the dialog has gone out once more.
   [[nodiscard]] bool invited_again(Leg& leg, const sip::MessageView& response);
   [[nodiscard]] bool relayed_again(Leg& leg, Relay& relay, const sip::MessageView& response);
+  struct SentAgain {
+    sip::ClientId client;
+    std::uint32_t cseq = 0;
+  };
+  // The same of a request of ours inside a dialog of that leg: nothing of it is kept but its transaction.
+  std::optional<SentAgain> sent_again(Leg& leg, sip::ClientId id, const sip::MessageView& response,
+                                      std::uint64_t token);
+  struct OnceMore {
+    sip::Authenticator& authenticator;
+    config::PeerIndex peer;
+    std::uint32_t cseq;
+    std::uint64_t token;
+  };
+  std::optional<SentAgain> send_once_more(const sip::MessageView& sent, const OnceMore& how);
+  void on_stray_response(sip::ClientId id, std::uint64_t token, const sip::MessageView& response);
 
   // ---- redirect.cc
   // A 3xx that is not the response map's alone: its Contacts are tried, or it is a local error.
@@ -508,7 +527,7 @@ class CallManager final : public sip::TransactionUser,
   void write_own_contact(const sip::Path& path, bool sips, sip::HeaderWriter& out) const;
   void write_credentials(Standalone& one, const sip::MessageView& request, std::string_view uri,
                          sip::HeaderWriter& out);
-  [[nodiscard]] bool answers_challenge(Standalone& one, const sip::MessageView& response);
+  [[nodiscard]] bool answers_challenge(Standalone& one, const sip::MessageView& response) const;
   [[nodiscard]] response_map::Input heard_standalone(const Standalone& one, const sip::MessageView& response);
   void refuse_request(sip::ServerId id, const response_map::Verdict& verdict, const FailureFields& said,
                       config::PeerIndex to);
@@ -524,6 +543,9 @@ class CallManager final : public sip::TransactionUser,
   [[nodiscard]] bool speaks_for_subscription(const sip::Arrival& arrival);
   [[nodiscard]] bool relay_in_subscription(Subscription& one, Side from, sip::ServerId id,
                                            const sip::MessageView& request);
+  // Of a challenge that came before inside that dialog.
+  void write_credentials(SubscriptionSide& side, const sip::MessageView& request,
+                         sip::HeaderWriter& out) const;
   void answer_across(Subscription& one, sip::ServerId server, Side to, const sip::MessageView& response);
   void on_subscription_response(sip::ClientId id, std::uint64_t token, const sip::MessageView& response);
   void on_subscription_failure(sip::ClientId id, std::uint64_t token, sip::ClientFailure failure);

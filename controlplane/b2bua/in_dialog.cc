@@ -180,6 +180,7 @@ void CallManager::send_keepalive(Leg& leg) {
   sip::HeaderWriter out(lines);
   leg.dialog->write_headers(out, Method::options, leg.dialog->next_cseq());
   write_contact(leg, out);
+  out.raw(authorization(leg, "OPTIONS", leg.dialog->request_uri(), {}));
   const sip::RequestDraft draft{
       .method = Method::options, .request_uri = leg.dialog->request_uri(), .headers = lines};
   (void)transactions_->start(draft, dialog_path(leg), token(Purpose::keepalive, leg.handle));

@@ -307,12 +307,20 @@ std::optional<sip::Dialog> CallManager::acknowledge_stray(sip::ClientId id,
   const std::string_view from = response.header(HeaderId::from);
   auto dialog = sip::Dialog::uac(from, response.call_id(), response);
   if (!dialog) dialog = sip::Dialog::uac_to_source(from, response.call_id(), response);
-  // Of a re-INVITE: its own route set, that of a dialog which may be gone.
-  if (auto routes = transactions_->routes_of(id); !routes.empty()) dialog->keep_routes(std::move(routes));
+  std::string credentials;  // RFC 3261 22.1: those of the INVITE
+  if (const sip::StoredMessage invite = transactions_->request_of(id)) {
+    // Of a re-INVITE: its own route set, that of a dialog which may be gone.
+    std::vector<std::string> routes;
+    sip::for_each_value(invite.view(), HeaderId::route,
+                        [&](std::string_view value) { routes.emplace_back(value); });
+    if (!routes.empty()) dialog->keep_routes(std::move(routes));
+    credentials = authorization_of(invite.view());
+  }
   if (sip::nat_evident(response)) dialog->set_nat_source(response.path.remote);
   std::string lines;
   sip::HeaderWriter out(lines);
   dialog->write_headers(out, Method::ack, response.cseq());
+  out.raw(credentials);
   const sip::RequestDraft ack{.method = Method::ack, .request_uri = dialog->request_uri(), .headers = lines};
   if (!transactions_->acknowledge(id, response.to_tag(), ack, path_within(*dialog, response.path)))
     return std::nullopt;
@@ -326,8 +334,7 @@ void CallManager::end_fork(sip::ClientId id, const sip::MessageView& response) {
   sip::HeaderWriter out(lines);
   dialog->write_headers(out, Method::bye, dialog->next_cseq());
   const sip::RequestDraft bye{.method = Method::bye, .request_uri = dialog->request_uri(), .headers = lines};
-  (void)transactions_->start(bye, path_within(*dialog, response.path),
-                             token(Purpose::bye, {}));  // nobody waits for its end
+  (void)transactions_->start(bye, path_within(*dialog, response.path), token(Purpose::stray, {}));
 }
 
 // A target answers after we gave it up. The From tag is of the leg that asked; its session, if it has one, is

@@ -120,19 +120,12 @@ unsigned CallManager::hops_left(const sip::MessageView& request) {
 void CallManager::write_credentials(Standalone& one, const sip::MessageView& request, std::string_view uri,
                                     sip::HeaderWriter& out) {
   if (one.authenticator.empty()) return;
-  const config::Credentials& known = services_.config.peers[one.target.peer].credentials;
-  one.authenticator.authorize(out, {.user = known.user, .password = known.password, .realm = known.realm},
+  one.authenticator.authorize(out, credentials_of(services_.config.peers[one.target.peer]),
                               request.method_text(), uri, request.body());
 }
 
-bool CallManager::answers_challenge(Standalone& one, const sip::MessageView& response) {
-  if (response.status() != 401 && response.status() != 407) return false;
-  const config::Credentials& known = services_.config.peers[one.target.peer].credentials;
-  if (known.empty()) return false;
-  const sip::DigestCredentials credentials{
-      .user = known.user, .password = known.password, .realm = known.realm};
-  return one.authenticator.challenged(response, credentials, sip::make_cnonce()) ==
-         sip::Authenticator::Verdict::retry;
+bool CallManager::answers_challenge(Standalone& one, const sip::MessageView& response) const {
+  return answers_challenge(one.authenticator, one.target.peer, response);
 }
 
 bool CallManager::send_standalone(Standalone& one, const sip::MessageView& request) {

@@ -166,6 +166,8 @@ void CallManager::on_subscribe_response(Subscription& one, const sip::MessageVie
     far.dialog = std::move(*dialog);
     if (sip::nat_evident(response)) far.dialog->set_nat_source(response.path.remote);
   }
+  begin.authenticator.accepted();
+  far.authenticator = std::move(begin.authenticator);
   one.at(Side::near).dialog->confirm();
   answer_across(one, begin.server, Side::near, response);
   run_subscription(one, expires_of(response));
@@ -237,6 +239,13 @@ void CallManager::on_in_subscription(sip::ServerId id, const sip::Arrival& arriv
     refuse(id, here.peer, LocalError::capacity);
 }
 
+void CallManager::write_credentials(SubscriptionSide& side, const sip::MessageView& request,
+                                    sip::HeaderWriter& out) const {
+  if (side.authenticator.empty()) return;
+  side.authenticator.authorize(out, credentials_of(services_.config.peers[side.peer]), request.method_text(),
+                               side.dialog->request_uri(), request.body());
+}
+
 bool CallManager::relay_in_subscription(Subscription& one, Side from, sip::ServerId id,
                                         const sip::MessageView& request) {
   SubscriptionSide& there = one.at(across(from));
@@ -251,6 +260,7 @@ bool CallManager::relay_in_subscription(Subscription& one, Side from, sip::Serve
   write_own_contact(there.path, there.sips, out);
   if (request.has(HeaderId::event)) out.line(HeaderId::event, request.header(HeaderId::event));
   out.line(HeaderId::user_agent, kProduct);
+  write_credentials(there, request, out);
   pass_headers(request, {headers_[here.peer], headers_[there.peer], host, numbers}, out);
   pass_content_headers(request, out);
   const sip::RequestDraft draft{.method = request.method(),
@@ -296,6 +306,15 @@ void CallManager::on_subscription_response(sip::ClientId id, std::uint64_t token
   if (id == one->client) return on_subscribe_response(*one, response);
   const auto it = std::ranges::find(one->relays, id, &SubscriptionRelay::client);
   if (it == one->relays.end()) return;
+  SubscriptionSide& asked_of = one->at(across(it->from));
+  if (!is_challenge(response)) {
+    asked_of.authenticator.accepted();
+  } else if (const sip::StoredMessage sent = transactions_->request_of(id);
+             sent && answers_challenge(asked_of.authenticator, asked_of.peer, response)) {
+    const auto again = send_once_more(
+        sent.view(), {asked_of.authenticator, asked_of.peer, asked_of.dialog->next_cseq(), token});
+    if (again) return (void)(it->client = again->client);
+  }
   const SubscriptionRelay relay = *it;
   one->relays.erase(it);
   if (status < 300) {

@@ -34,6 +34,7 @@ struct SubscriptionSide {
   std::string from;  // far: the From value of the SUBSCRIBE that began it
   std::string call_id;
   std::optional<sip::Dialog> dialog;
+  sip::Authenticator authenticator;  // of challenges to requests inside it
 };
 
 // A request that waits for the answer of the other side.

@@ -381,13 +381,10 @@ std::expected<void, TransactionError> ClientTransactions::acknowledge(ClientId i
   return {};
 }
 
-std::vector<std::string> ClientTransactions::routes_of(ClientId id) {
-  std::vector<std::string> routes;
+StoredMessage ClientTransactions::request_of(ClientId id) {
   const Transaction* const known = find(id);
-  if (known == nullptr) return routes;
-  const SentRequest sent(known->request, known->path);
-  for_each_value(sent.view(), HeaderId::route, [&](std::string_view value) { routes.emplace_back(value); });
-  return routes;
+  if (known == nullptr) return {};
+  return {context_.pool, SentRequest(known->request, known->path).view()};
 }
 
 bool ClientTransactions::acknowledge_again(Transaction& invite, const MessageView& response) {

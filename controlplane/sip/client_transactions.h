@@ -28,7 +28,7 @@ class ClientTransactions final : private TimerTarget {
   void cancel(ClientId id, std::string_view headers);
   [[nodiscard]] std::expected<void, TransactionError> acknowledge(ClientId id, std::string_view to_tag,
                                                                   const RequestDraft& ack, const Path& path);
-  [[nodiscard]] std::vector<std::string> routes_of(ClientId id);
+  [[nodiscard]] StoredMessage request_of(ClientId id);
   [[nodiscard]] std::uint32_t size() const { return slab_.size(); }
 
  private:

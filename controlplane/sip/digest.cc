@@ -221,6 +221,22 @@ std::vector<DigestChallenge> parse_challenges(std::string_view field_value) {
   return challenges;
 }
 
+namespace {
+std::vector<DigestChallenge> challenges_of(const MessageView& response) {
+  const HeaderId id = response.status() == 407 ? HeaderId::proxy_authenticate : HeaderId::www_authenticate;
+  std::vector<DigestChallenge> challenges;
+  for_each_field(response, [&](const HeaderField& field, std::string_view, std::string_view value) {
+    if (field.id != id || challenges.size() >= kMostChallenges) return;
+    for (DigestChallenge& each : parse_challenges(value)) challenges.push_back(std::move(each));
+  });
+  return challenges;
+}
+}  // namespace
+
+bool is_stale(const MessageView& response) {
+  return std::ranges::any_of(challenges_of(response), &DigestChallenge::stale);
+}
+
 std::string digest_answer(const DigestChallenge& challenge, const DigestInput& input) {
   const std::string count = count_text(input.nonce_count);
   std::string out = "Digest username=" + quoted(input.user) + ", realm=" + quoted(challenge.realm) +
@@ -266,12 +282,7 @@ Authenticator::Verdict Authenticator::challenged(const MessageView& response,
                                                  const DigestCredentials& credentials,
                                                  std::string_view cnonce) {
   const bool proxy = response.status() == 407;
-  const HeaderId id = proxy ? HeaderId::proxy_authenticate : HeaderId::www_authenticate;
-  std::vector<DigestChallenge> challenges;
-  for_each_field(response, [&](const HeaderField& field, std::string_view, std::string_view value) {
-    if (field.id != id || challenges.size() >= kMostChallenges) return;
-    for (DigestChallenge& each : parse_challenges(value)) challenges.push_back(std::move(each));
-  });
+  std::vector<DigestChallenge> challenges = challenges_of(response);
   if (!credentials.realm.empty()) {
     std::erase_if(challenges, [&](const DigestChallenge& c) { return c.realm != credentials.realm; });
   }

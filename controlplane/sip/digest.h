@@ -44,6 +44,9 @@ struct DigestChallenge {
 // (RFC 7235 4.1), though SIP wants a field each.
 [[nodiscard]] std::vector<DigestChallenge> parse_challenges(std::string_view field_value);
 
+// A challenge of that 401 or 407 says that the answer was right and its nonce too old (RFC 7616 3.3).
+[[nodiscard]] bool is_stale(const MessageView& response);
+
 // What one answer is made of.
 struct DigestInput {
   std::string_view user, password;

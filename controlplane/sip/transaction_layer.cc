@@ -94,8 +94,8 @@ std::expected<void, TransactionError> TransactionLayer::respond(ServerId id, con
   return core_->servers.respond(id, draft);
 }
 
-std::vector<std::string> TransactionLayer::routes_of(ClientId id) {
-  return core_->clients.routes_of(id);
+StoredMessage TransactionLayer::request_of(ClientId id) {
+  return core_->clients.request_of(id);
 }
 void TransactionLayer::acknowledged(ServerId id) {
   core_->servers.acknowledged(id);

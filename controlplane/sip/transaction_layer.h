@@ -83,8 +83,8 @@ class TransactionLayer {
   // repeating.
   [[nodiscard]] std::expected<void, TransactionError> acknowledge(ClientId id, std::string_view to_tag,
                                                                   const RequestDraft& ack, const Path& path);
-  // The Route values of the request, first hop first; none when its transaction is over.
-  [[nodiscard]] std::vector<std::string> routes_of(ClientId id);
+  // The request as it was sent, read again, and its path; empty when its transaction is over.
+  [[nodiscard]] StoredMessage request_of(ClientId id);
 
   // ---- server side
   void set_token(ServerId id, std::uint64_t token);

@@ -38,6 +38,16 @@ TEST_F(ClientTransactionTest, NonInviteClient_Proceeding_retransmits_every_T2) {
   EXPECT_EQ(user.take(), (Told{"response 100 1", "response 200 1"}));
 }
 
+TEST_F(ClientTransactionTest, A_request_can_be_read_again_as_long_as_its_transaction_lives) {
+  const ClientId id = start(Method::options);
+  EXPECT_EQ(layer.request_of(id).view().octets, first());
+  EXPECT_EQ(layer.request_of(id).view().method(), Method::options);
+  arrive(response_to(first(), 401));
+  EXPECT_TRUE(layer.request_of(id)) << "who is challenged may ask again";
+  run(40 * kSecond);
+  EXPECT_FALSE(layer.request_of(id));
+}
+
 TEST_F(ClientTransactionTest, Reliable_transport_never_retransmits_but_times_out) {
   start(Method::invite, Transport::tcp, 1);
   start(Method::options, Transport::tls, 2);

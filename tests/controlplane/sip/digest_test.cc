@@ -135,6 +135,22 @@ TEST(ParseChallenges, Tells_several_in_one_field_apart) {
   EXPECT_EQ(found[1].algorithm, DigestAlgorithm::sha256);
 }
 
+TEST(IsStale, Where_a_challenge_of_the_responses_own_field_says_so) {
+  const auto stale = [](const std::string& status, const std::string& lines) {
+    const Parsed response("SIP/2.0 " + status +
+                          "\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=o\r\nTo: "
+                          "<sip:b@x>;tag=t\r\nCall-ID: k\r\nCSeq: 9 BYE\r\n" +
+                          lines + "Content-Length: 0\r\n\r\n");
+    return is_stale(response.view);
+  };
+  const std::string www = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\"";
+  EXPECT_FALSE(stale("401 X", www + "\r\n"));
+  EXPECT_TRUE(stale("401 X", www + "\r\n" + www + ", stale=TRUE\r\n"));
+  EXPECT_FALSE(stale("401 X", www + ", stale=false\r\n"));
+  EXPECT_FALSE(stale("407 X", www + ", stale=true\r\n"));
+  EXPECT_TRUE(stale("407 X", "Proxy-Authenticate: Digest realm=\"r\", nonce=\"n\", stale=true\r\n"));
+}
+
 class AuthenticatorTest : public ::testing::Test {
  protected:
   using Verdict = Authenticator::Verdict;
