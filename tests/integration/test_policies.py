@@ -160,6 +160,90 @@ def test_renamed(phones):
     refuse(phones)
 
 
+# What a side says to the lists of the other, and what is heard of it.
+LISTED = ("X-Account: 7", "X-Old: 9", "Subject: talk", "X-Other: 8")
+
+
+def listed(message):
+    assert (message.all("x-account"), message.all("x-trunk"), message.all("x-new")) == (["7"], ["t1"], ["9"]), message.raw
+    assert not any(message.get(name) for name in ("subject", "x-old", "x-other")), message.raw
+
+
+@pytest.mark.config(change=trusted_peers)
+@pytest.mark.case("the lists hold on failures", "Header policy")
+def test_headers_of_a_failure(phones):
+    phones.ring()
+    listed(refuse(phones, "410 Gone", LISTED))
+
+
+@pytest.mark.config(change=trusted_peers)
+@pytest.mark.case("the lists hold on PRACK; an ACK of ours has their values", "Header policy")
+def test_headers_of_prack(phones):
+    caller, callee = phones.caller, phones.callee
+    phones.ring(None, RELIABLE)
+    callee.reply(callee.invite, "180 Ringing", "", ("Require: 100rel", "RSeq: 7"))
+    rseq = caller.expect("180").get("rseq")
+    caller.request("PRACK", "", (f"RAck: {rseq} 1 INVITE", *LISTED))
+    caller.expect("200/PRACK")
+    prack = callee.expect("PRACK")
+    listed(prack)
+    callee.reply(prack, "200 OK")
+    callee.reply(callee.invite, "200 OK", callee.sdp())
+    caller.expect("200")
+    caller.ack(1)
+    assert callee.expect("ACK").all("x-trunk") == ["t1"]
+    phones.end()
+    phones.judge(">INVITE <100 <180 >PRACK <200/PRACK <200 >ACK" + END, "<INVITE >180 <PRACK >200/PRACK >200 <ACK" + END_FAR)
+
+
+@pytest.mark.config(change=trusted_peers)
+@pytest.mark.case("the lists hold on an ACK that crosses with its answer", "Header policy")
+def test_headers_of_ack(phones):
+    caller, callee = phones.caller, phones.callee
+    phones.ring("")
+    callee.reply(callee.invite, "200 OK", callee.sdp())
+    caller.expect("200")
+    caller.request("ACK", caller.sdp(), LISTED, cseq=1)
+    listed(callee.expect("ACK"))
+    phones.talk()
+    phones.end()
+    phones.judge(UP + END, UP_FAR + END_FAR)
+
+
+@pytest.mark.config(change=trusted_peers)
+@pytest.mark.case("BYE: Reason, User-to-User, the lists and a body that is no session description", "Header policy")
+def test_headers_and_body_of_bye(phones, asker):
+    phones.up()
+    other = phones.other(asker)
+    asker.request("BYE", "REL", ("Reason: Q.850;cause=16", "User-to-User: 56a390f3;encoding=hex", *LISTED,
+                                 "Content-Type: application/isup;version=itu-t92+"))
+    asker.expect("200/BYE")
+    bye = other.expect("BYE")
+    listed(bye)
+    assert (bye.get("reason"), bye.get("user-to-user")) == ("Q.850;cause=16", "56a390f3;encoding=hex")
+    assert (bye.body, bye.get("content-type")) == ("REL", "application/isup;version=itu-t92+")
+    other.reply(bye, "200 OK")
+    near, far = (END, END_FAR) if asker is phones.caller else (END_FAR, END)
+    phones.judge(UP + near, UP_FAR + far)
+
+
+@pytest.mark.config(change=trusted_peers)
+@pytest.mark.case("CANCEL: Reason and the lists", "Header policy")
+def test_headers_of_cancel(phones):
+    caller, callee = phones.caller, phones.callee
+    phones.ringing()
+    caller.cancel(more=("Reason: SIP;cause=200", *LISTED))
+    caller.expect("200/CANCEL")
+    caller.ack(final=caller.expect("487"))
+    cancel = callee.expect("CANCEL")
+    listed(cancel)
+    assert cancel.get("reason") == "SIP;cause=200"
+    callee.reply(cancel, "200 OK")
+    callee.reply(callee.invite, "487 Request Terminated")
+    callee.expect("ACK")
+    phones.judge(">INVITE <100 <180 >CANCEL {<200/CANCEL <487} >ACK", "<INVITE >180 <CANCEL >200/CANCEL >487 <ACK")
+
+
 @pytest.mark.config(change=trusted_peers)
 @pytest.mark.case("between trusted peers identities pass, at our own host", "Header policy")
 def test_trusted(phones):
@@ -357,6 +441,25 @@ def test_response_map(phones):
                          ("call_failure_phrases_total", {"side": "received", "code": "other", "phrase": "Codec Mismatch"}),
                          ("call_failure_phrases_total", {"side": "sent", "code": "488", "phrase": record["sent_phrase"]})):
         assert metrics.total(after, name, **labels) == metrics.total(before, name, **labels) + 1, name
+
+
+@pytest.mark.config(change=untrusted_peers)
+@pytest.mark.case("a code of our own: its reason is the rule of the record, of show and of metrics", "Response codes")
+def test_own_refusal(phones):
+    before = metrics.scrape()
+    phones.caller.call(phones.number, None, ("Accept: text/plain",))
+    final = phones.caller.refused()
+    rule = "a refusal of our own: Accept is without application/sdp"
+    latest = next(one for one in ask(command="show", what="failures")["failures"] if phones.number in one["callee"])
+    lines = (netns.STATE / "cdr.jsonl").read_text().splitlines()
+    record = next(r for r in map(json.loads, reversed(lines)) if r["record"] == "end" and phones.number in r["callee"])
+    assert (latest["rule"], record["rule"], record["sent"], final.code) == (rule, rule, 406, 406) and not record["received"]
+    after = metrics.scrape()
+    for name, labels in (("call_failure_rules_total", {"rule": rule}),
+                         ("responses_mapped_total", {"from": record["from"], "received": "own", "sent": "406"})):
+        assert metrics.total(after, name, **labels) == metrics.total(before, name, **labels) + 1, name
+    phones.sync()
+    phones.judge_leg(phones.caller, ">INVITE <406 >ACK")  # at once: no 100
 
 
 @pytest.mark.config(change=untrusted_peers)

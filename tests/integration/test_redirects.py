@@ -5,7 +5,7 @@ import re
 import ladder
 import pytest
 from digests import proof
-from phones import END, END_FAR, UP, UP_FAR
+from phones import END, END_FAR, UP, UP_FAR, audio
 from sides import BOTH, beside, each_peer, one_way_routes
 
 REFUSED = ">INVITE <100 <{} >ACK"
@@ -194,6 +194,38 @@ def test_refused_credentials(phones):
     phones.judge(REFUSED.format(final.code), "<INVITE >401 <ACK <INVITE >401 <ACK")
 
 
+@pytest.mark.config(change=credentials)
+@pytest.mark.case("401 of PRACK, of the BYE to a second fork and of BYE: each again as it was", "Authentication")
+def test_401_inside_dialogs(phones):
+    caller, callee = phones.caller, phones.callee
+
+    def again(first, nonce):
+        second = challenge(callee, first, "401 Unauthorized", "MD5", nonce)
+        proof(second, "MD5", nonce)
+        kept = ("to", "from", "call-id", "rack", "reason", "route", "max-forwards")
+        assert [second.all(name) for name in kept] == [first.all(name) for name in kept] and second.body == first.body
+        assert second.cseq[0] > first.cseq[0]
+        callee.reply(second, "200 OK")
+
+    phones.ring(None, ("Supported: 100rel",))
+    callee.reply(callee.invite, "183 Session Progress", callee.sdp(), ("Require: 100rel", "RSeq: 7"))
+    rseq = caller.expect("183").get("rseq")
+    caller.request("PRACK", "", (f"RAck: {rseq} 1 INVITE",))
+    caller.expect("200/PRACK")
+    again(callee.expect("PRACK"), "n1")
+    phones.answer()
+    callee.reply(callee.invite, "200 OK", callee.sdp(audio(callee.media().port)), tag=callee.secret + "two")
+    assert callee.expect("ACK").tag("to") == callee.secret + "two"
+    again(callee.expect("BYE"), "n2")
+    phones.talk()
+    caller.request("BYE", "", ("Reason: Q.850;cause=16",))
+    caller.expect("200/BYE")
+    again(callee.expect("BYE"), "n3")
+    phones.judge(">INVITE <100 <183 >PRACK <200/PRACK <200 >ACK" + END,
+                 "<INVITE >183 <PRACK >401/PRACK <PRACK >200/PRACK >200 <ACK >200 <ACK <BYE >401/BYE <BYE >200/BYE "
+                 "<BYE >401/BYE <BYE >200/BYE")
+
+
 # ---- two targets
 
 @pytest.mark.config(change=two_targets)
@@ -206,6 +238,27 @@ def test_no_credentials(phones):
     callee.expect("ACK")
     hear(phones, 407)
     phones.judge(REFUSED.format(407), "<INVITE >407 <ACK")
+
+
+@pytest.mark.config(change=two_targets)
+@pytest.mark.case("without credentials what the caller answers to a 407 crosses, in INVITE, ACK and BYE", "Authentication")
+def test_the_caller_s_own_answer(phones):
+    caller, callee = phones.caller, phones.callee
+    callee.reply(place(phones), "407 Proxy Authentication Required",
+                 more=['Proxy-Authenticate: Digest realm="lab", nonce="n1", algorithm=MD5, qop="auth"'])
+    callee.expect("ACK")
+    hear(phones, 407)
+    caller.call_id, callee.call_id = f"{caller.call_id}2", ""
+    answer = f'Digest username="lab", realm="lab", nonce="n1", uri="sip:{phones.number}@sbc.example", response="{"0" * 32}"'
+    proves = (f"Proxy-Authorization: {answer}",)
+    phones.up(proves)
+    caller.request("BYE", "", proves)
+    caller.expect("200/BYE")
+    bye = callee.expect("BYE")
+    callee.reply(bye, "200 OK")
+    phones.judge(UP + END, UP_FAR + END_FAR)
+    requests = [m for m in phones.leg(callee).messages if m.method in ("INVITE", "ACK", "BYE")]
+    assert [m.all("proxy-authorization") for m in requests] == [[answer]] * 3
 
 
 @pytest.mark.config(change=two_targets)

@@ -7,7 +7,8 @@ namespace sallyport::shard {
 namespace {
 
 constexpr std::string_view kPrivate = "10.20.0.10";
-constexpr std::string_view kKnows = "Supported: 100rel\r\nAllow: INVITE, ACK, BYE, CANCEL, UPDATE, PRACK\r\n";
+constexpr std::string_view kKnowsPrack =
+    "Supported: 100rel\r\nAllow: INVITE, ACK, BYE, CANCEL, UPDATE, PRACK\r\n";
 constexpr std::string_view kReliable =
     "Require: 100rel\r\nRSeq: 1\r\nAllow: INVITE, ACK, BYE, CANCEL, UPDATE, PRACK\r\n";
 
@@ -99,7 +100,7 @@ struct Story {
   }
   // An early session that is agreed.
   void early() {
-    phones.call(caller.sdp(), kKnows);
+    phones.call(caller.sdp(), kKnowsPrack);
     ring_reliably(callee.sdp());
   }
   void acknowledged() {
@@ -131,7 +132,7 @@ bool Story::taken() {
       phones.answer(callee, callee.incoming, "200 OK", hidden);
       return phones.heard(caller, "SIP/2.0 200");
     case Place::answer_in_183:
-      phones.call(caller.sdp(), kKnows);
+      phones.call(caller.sdp(), kKnowsPrack);
       ring_reliably(hidden);
       return phones.heard(caller, "SIP/2.0 183");
     case Place::offer_in_200:
@@ -148,13 +149,13 @@ bool Story::taken() {
       phones.ack(caller, 1, hidden);
       return !phones.heard(callee, "BYE ");
     case Place::offer_in_183:
-      phones.call("", kKnows);
+      phones.call("", kKnowsPrack);
       ring_reliably(hidden);
       if (!phones.heard(caller, "SIP/2.0 183")) return false;
       prack(caller.sdp());
       return true;
     case Place::answer_in_prack:
-      phones.call("", kKnows);
+      phones.call("", kKnowsPrack);
       ring_reliably(callee.sdp());
       prack(hidden);
       return phones.heard(callee, "PRACK ");
