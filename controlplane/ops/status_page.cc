@@ -145,7 +145,8 @@ std::string status_json(const StatusSources& sources) {
   if (sources.shards != nullptr) out["calls"] = calls_of(*sources.shards);
   if (sources.tally != nullptr) out["failures"] = failures_of(*sources.tally);
   if (sources.commands != nullptr) {
-    for (const char* what : {"peers", "workers", "drops"}) out[what] = shown(*sources.commands, what);
+    for (const char* what : {"process", "peers", "workers", "drops"})
+      out[what] = shown(*sources.commands, what);
   }
   // What came from the network need not be UTF-8.
   return out.dump(-1, ' ', false, json::error_handler_t::replace);

@@ -18,7 +18,7 @@
 namespace sallyport::ops {
 
 struct StatusSources {
-  AdminCommands* commands = nullptr;  // peers, workers and drops, as show has them
+  AdminCommands* commands = nullptr;  // the process, peers, workers and drops, as show has them
   stats::ShardQuery* shards = nullptr;
   std::vector<const stats::ShardStatistics*> statistics;
   const CallTally* tally = nullptr;

@@ -92,3 +92,28 @@ def test_shows_what_is_going_on(door, ends, number, browser, tmp_path, width, da
         inside(driver.save_screenshot, os.path.join(keep, f"status-{width}-{'dark' if dark else 'light'}.png"))
     near.send("BYE")
     far.hear_bye()
+
+
+@pytest.mark.timeout(120)
+def test_says_that_the_process_drains(door, ends, number, browser):
+    door()
+    caller, callee = ends.pub(), ends.carrier()
+    near, far, *_ = set_up(caller, callee, number)
+    driver, inside = browser(390, False)
+    inside(driver.get, URL)
+    deadline = time.monotonic() + 20
+    while inside(text_of, driver, "state") != "live":
+        assert time.monotonic() < deadline, inside(text_of, driver, "state")
+        time.sleep(0.3)
+    assert inside(text_of, driver, "phase") == "", "nothing is said of a process that takes calls"
+    done = netns.run(netns.SBC, [netns.BINARY, "drain", "--socket", netns.STATE / "admin.sock"])
+    assert done.returncode == 0, done
+    while "Draining" not in inside(text_of, driver, "phase"):
+        assert time.monotonic() < deadline, inside(text_of, driver, "phase")
+        time.sleep(0.3)
+    assert inside(driver.execute_script, "return getComputedStyle(document.getElementById('phase')).display") == "block"
+    wide = inside(driver.execute_script, "return [document.documentElement.scrollWidth, innerWidth]")
+    assert wide[0] <= wide[1] == 390
+    near.send("BYE")
+    far.hear_bye()
+    door.stop()  # it ends with its last call

@@ -77,6 +77,17 @@ TEST(StatusJson, tells_calls_totals_peers_cores_drops_and_failures) {
   EXPECT_EQ(out["failures"][0]["ended_ms"], 1'700'000'000'250);
 }
 
+TEST(StatusJson, tells_that_the_process_drains) {
+  Bench bench;
+  ProcessState state{.phase = "draining", .calls = 2};
+  AdminCommands commands{AdminSources{.process = [&] { return state; }}};
+  StatusSources sources = bench.sources();
+  sources.commands = &commands;
+  EXPECT_EQ(json::parse(status_json(sources))["process"]["process"]["state"], "draining");
+  state.phase = "running";
+  EXPECT_EQ(json::parse(status_json(sources))["process"]["process"]["state"], "running");
+}
+
 TEST(StatusServer, serves_the_page_its_parts_and_the_numbers) {
   Bench bench;
   const Endpoint listen{IpAddress::v4(0x7f000001), free_port()};
@@ -87,6 +98,7 @@ TEST(StatusServer, serves_the_page_its_parts_and_the_numbers) {
     const char* holds;
     const char* type;
   } rows[] = {{"/", "<title>Sallyport</title>", "text/html"},
+              {"/", "id=\"phase\" role=\"alert\" hidden", "text/html"},
               {"/style.css", "prefers-color-scheme: dark", "text/css"},
               {"/script.js", "textContent", "text/javascript"},
               {"/status.json", "\"total\":100", "application/json"},
