@@ -71,6 +71,8 @@ std::expected<void, std::string> Process::bring_up() {
   tally_.know_phrases(config.response_maps);
   ops::CdrOptions options;
   options.file = config.cdr.file;
+  options.rotate_bytes = config.cdr.rotate_bytes;
+  options.keep = config.cdr.keep;
   options.observe = [this](const stats::CallRecord& record) {
     tally_.add(record);
     call_log_.tell(record, monotonic_now_ns());
@@ -238,7 +240,8 @@ ops::Sources Process::metric_sources() {
   sources.lag_ns = [this](unsigned shard) { return shards_[shard]->lag_ns(); };
   sources.query = this;
   sources.records = [this] {
-    return ops::RecordCounts{records_->written(), records_->dropped(), records_->failed()};
+    return ops::RecordCounts{records_->written(), records_->dropped(), records_->failed(),
+                             records_->file_failures()};
   };
   sources.tally = &tally_;
   sources.names = &resolver_->counters();

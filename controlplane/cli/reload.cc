@@ -88,8 +88,8 @@ std::string Process::carry_out_reload(Prepared prepared) {
   name_news_.succeed(running);
   const std::string late = hand_out(prepared);
   resolver_->succeed(std::move(prepared.names));
-  const bool other_file = config.cdr.file != this->running()->cdr.file;
-  if (other_file) records_->set_file(config.cdr.file);
+  if (config.cdr != this->running()->cdr)
+    records_->set_file({config.cdr.file, config.cdr.rotate_bytes, config.cdr.keep});
   tally_.know_phrases(config.response_maps);
   if (metric_data_) metric_data_->set_labels(ops::labels_of(config));
   ops::set_up_log(config.log);

@@ -316,6 +316,8 @@ struct Admin {
 struct Cdr {
   std::string file;            // empty: no records
   Nanoseconds interim_ns = 0;  // 0: no interim records
+  std::size_t rotate_bytes = 0;  // no line makes the file larger than that; 0: no rotation
+  unsigned keep = 10;            // rotated files
   friend bool operator==(const Cdr&, const Cdr&) = default;
 };
 struct Log {

@@ -9,6 +9,9 @@ namespace {
 constexpr std::size_t kLongestSocketPath = 107;  // sun_path, with its NUL
 constexpr std::size_t kLongestPath = 4095;
 constexpr Nanoseconds kInterimDefault = kSecond * 15 * 60;
+constexpr std::size_t kSmallestFile = 64 << 10;  // a record is some 2 KiB
+constexpr std::size_t kLargestFile = std::size_t{1} << 40;
+constexpr unsigned kMostFiles = 1000;
 
 constexpr std::array<std::pair<std::string_view, LogLevel>, 4> kLevels{{{"debug", LogLevel::debug},
                                                                         {"info", LogLevel::info},
@@ -55,6 +58,12 @@ void read_cdr(MapReader& top, Cdr& cdr) {
   }
   cdr.interim_ns = kInterimDefault;
   reader.duration_or_off("interim", cdr.interim_ns, kSecond, kDay);
+  if (const auto rotate = reader.get("rotate"))
+    cdr.rotate_bytes = rotate->bytes(kSmallestFile, kLargestFile, true).value_or(kSmallestFile);
+  if (const auto keep = reader.get("keep")) {
+    cdr.keep = static_cast<unsigned>(keep->number(0, kMostFiles).value_or(0));
+    if (cdr.rotate_bytes == 0) keep->fault("is how many rotated files stay: it needs 'rotate'");
+  }
   reader.finish();
 }
 

@@ -78,6 +78,7 @@ bool CdrWriter::open_file() {
   }
   if (fd_ >= 0) ::close(fd_);
   fd_ = fd;
+  rotate_at_ = options_.rotate_bytes;
   return true;
 }
 
@@ -106,7 +107,7 @@ void CdrWriter::reopen() {
   static_cast<void>(queue_->records.try_push(nullptr));  // full: there is a record to wake for anyway
 }
 
-void CdrWriter::set_file(std::string file) {
+void CdrWriter::set_file(CdrFile file) {
   {
     const std::lock_guard lock(mutex_);
     next_file_ = std::move(file);
@@ -141,17 +142,29 @@ void CdrWriter::run() {
 
 void CdrWriter::open_again() {
   std::unique_lock lock(mutex_);
-  const std::optional<std::string> next = std::exchange(next_file_, std::nullopt);
+  const std::optional<CdrFile> next = std::exchange(next_file_, std::nullopt);
   lock.unlock();
   std::string before = options_.file;
-  if (next) options_.file = *next;
+  if (next) {
+    options_.file = next->file;
+    options_.rotate_bytes = next->rotate_bytes;
+    options_.keep = next->keep;
+  }
+  rotate_at_ = options_.rotate_bytes;
   if (options_.file.empty()) {
     if (fd_ >= 0) ::close(fd_);
     fd_ = -1;
   } else if (!open_file()) {
-    failed_.fetch_add(1, std::memory_order_relaxed);
+    tell_failure("the record file could not be opened, the old one stays in use", errno);
     options_.file = std::move(before);
   }
+}
+
+void CdrWriter::tell_failure(const char* what, int why) {
+  file_failures_.fetch_add(1, std::memory_order_relaxed);
+  std::uint64_t held_back = 0;
+  if (!failures_logged_.admit(monotonic_now_ns(), held_back)) return;
+  log_error(what, {{"file", options_.file}, {"error", std::strerror(why)}});
 }
 
 void CdrWriter::take(const stats::CallRecord& record) {
@@ -162,8 +175,10 @@ void CdrWriter::take(const stats::CallRecord& record) {
 }
 
 bool CdrWriter::write_line(const std::string& line) {
-  if (is_file_ && options_.rotate_bytes != 0 && size_ != 0 && size_ + line.size() > options_.rotate_bytes)
-    rotate();
+  if (is_file_ && rotate_at_ != 0 && size_ != 0 && size_ + line.size() > rotate_at_ && !rotate()) {
+    tell_failure("the record file could not be rotated and grows on", errno);
+    rotate_at_ = size_ + options_.rotate_bytes;  // not at each line again
+  }
   if (write_all(fd_, line)) {
     size_ += line.size();
     return true;
@@ -173,15 +188,33 @@ bool CdrWriter::write_line(const std::string& line) {
   return false;
 }
 
-// FILE.1 is the youngest. What cannot be renamed stays, and the file grows on: no record is lost for it.
-void CdrWriter::rotate() {
-  const auto name = [&](unsigned n) {
-    return n == 0 ? options_.file : options_.file + "." + std::to_string(n);
-  };
-  for (unsigned n = options_.keep; n > 0; --n)
+// FILE.1 is the youngest. The next file is there, as FILE.next, before the old one gets its other name.
+bool CdrWriter::rotate() {
+  const std::string next = options_.file + ".next";
+  const int fd = ::open(next.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640);
+  if (fd < 0) return false;
+  const auto name = [&](unsigned n) { return options_.file + "." + std::to_string(n); };
+  for (unsigned n = options_.keep; n > 1; --n)
     static_cast<void>(std::rename(name(n - 1).c_str(), name(n).c_str()));
-  if (options_.keep == 0) static_cast<void>(std::remove(options_.file.c_str()));
-  open_again();
+  // One that somebody has taken away already has its other name.
+  const bool moved =
+      options_.keep == 0 || std::rename(options_.file.c_str(), name(1).c_str()) == 0 || errno == ENOENT;
+  if (!moved || std::rename(next.c_str(), options_.file.c_str()) != 0) {
+    const int why = errno;
+    if (moved && options_.keep != 0) static_cast<void>(std::rename(name(1).c_str(), options_.file.c_str()));
+    ::close(fd);
+    static_cast<void>(std::remove(next.c_str()));
+    errno = why;
+    return false;
+  }
+  // Those beyond, of a time when more were kept.
+  for (unsigned n = options_.keep + 1; std::remove(name(n).c_str()) == 0; ++n) {
+  }
+  ::close(fd_);
+  fd_ = fd;
+  size_ = 0;
+  rotate_at_ = options_.rotate_bytes;
+  return true;
 }
 
 }  // namespace sallyport::ops

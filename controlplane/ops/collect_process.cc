@@ -58,12 +58,16 @@ void gauge(MetricFamilies& out, std::string_view name, double value) {
   out.push_back(family.take());
 }
 
-void collect_records(const RecordCounts& counts, MetricFamilies& out) {
+void collect_records(const RecordCounts& counts, std::uint64_t shed, MetricFamilies& out) {
   Family family("call_records_total");
   family.counter({{"outcome", "written"}}, counts.written);
   family.counter({{"outcome", "dropped"}}, counts.dropped);
   family.counter({{"outcome", "failed"}}, counts.failed);
+  family.counter({{"outcome", "shed"}}, shed);
   out.push_back(family.take());
+  Family files("call_record_file_failures_total");
+  files.counter({}, counts.file_failures);
+  out.push_back(files.take());
 }
 
 void collect_reloads(const ReloadCounts& counts, MetricFamilies& out) {
@@ -78,7 +82,9 @@ void collect_reloads(const ReloadCounts& counts, MetricFamilies& out) {
 }  // namespace
 
 void collect_process(const Labels&, const Sources& sources, MetricFamilies& out) {
-  if (sources.records) collect_records(sources.records(), out);
+  std::uint64_t shed = 0;
+  for (const stats::ShardStatistics* shard : sources.shards) shed += shard->totals.records_shed.get();
+  if (sources.records) collect_records(sources.records(), shed, out);
   if (sources.calls_limit != 0) gauge(out, "calls_limit", sources.calls_limit);
   if (sources.reloads) collect_reloads(sources.reloads(), out);
   if (sources.draining) gauge(out, "draining", sources.draining() ? 1 : 0);

@@ -51,8 +51,9 @@ class CallTally;
 // Call records by what became of them.
 struct RecordCounts {
   std::uint64_t written = 0;
-  std::uint64_t dropped = 0;  // the queue was full
-  std::uint64_t failed = 0;   // the file did not take them
+  std::uint64_t dropped = 0;        // the queue was full
+  std::uint64_t failed = 0;         // the file did not take them
+  std::uint64_t file_failures = 0;  // times that the next file could not be opened
 };
 
 // What has become of the reloads.

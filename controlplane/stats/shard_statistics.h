@@ -76,6 +76,7 @@ struct RealmStatistics {
 struct ShardTotals {
   Counter commands_ring_full;  // a worker's command ring refused
   Counter records_dropped;     // the CDR queue did
+  Counter records_shed;  // of refusals that cost less than their record (CallManager::admit_shed_record)
   MethodCounters retransmitted_requests;
   MethodCounters retransmitted_responses;  // by the method that they answer
   Counter stateless_replies;

@@ -182,7 +182,19 @@ TEST(Load, Defaults_fill_what_is_not_said) {
   EXPECT_EQ(c.metrics.listen->to_text(), "127.0.0.1:9464");
   EXPECT_FALSE(c.status.listen);
   EXPECT_EQ(c.cdr.file, "");
+  EXPECT_EQ(c.cdr.rotate_bytes, 0u);
+  EXPECT_EQ(c.cdr.keep, 10u);
   EXPECT_EQ(c.admin.socket, "/run/sallyport/admin.sock");
+}
+
+TEST(Load, Records_are_rotated_by_size_only_where_it_is_said) {
+  const Config c = good(with("cdr: {file: /a/b, rotate: 256MiB, keep: 3}\n"));
+  EXPECT_EQ(c.cdr.rotate_bytes, std::size_t{256} << 20);
+  EXPECT_EQ(c.cdr.keep, 3u);
+  EXPECT_EQ(c.cdr.interim_ns, 15 * 60 * kSecond);
+  EXPECT_EQ(good(with("cdr: {file: /a/b, rotate: off}\n")).cdr.rotate_bytes, 0u);
+  EXPECT_EQ(faults_of(with("cdr: {file: /a/b, keep: 3}\n")),
+            "f:3:26: cdr.keep: is how many rotated files stay: it needs 'rotate'\n");
 }
 
 TEST(Load, A_peer_overrides_its_realm_piece_by_piece) {

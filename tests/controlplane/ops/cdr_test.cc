@@ -144,14 +144,15 @@ TEST(CdrWriter, another_file_begins_with_the_next_record_and_none_ends_them) {
       while ((*writer)->written() < count) std::this_thread::yield();
     };
     until(1);
-    (*writer)->set_file(folder.file("two"));
+    (*writer)->set_file({.file = folder.file("two")});
     EXPECT_TRUE((*writer)->write(record("b")));
     until(2);
-    (*writer)->set_file(folder.file("no/such/folder"));
+    (*writer)->set_file({.file = folder.file("no/such/folder")});
     EXPECT_TRUE((*writer)->write(record("c")));
     until(3);
-    EXPECT_EQ((*writer)->failed(), 1u) << "what cannot be opened leaves the old one in use";
-    (*writer)->set_file("");
+    EXPECT_EQ((*writer)->file_failures(), 1u) << "what cannot be opened leaves the old one in use";
+    EXPECT_EQ((*writer)->failed(), 0u);
+    (*writer)->set_file({});
     EXPECT_TRUE((*writer)->write(record("d")));
   }
   EXPECT_EQ(lines_of(folder.file("one")).size(), 1u);
@@ -238,6 +239,66 @@ TEST(CdrWriter, rotates_by_size_between_two_lines_and_keeps_so_many_files) {
   EXPECT_EQ(json::parse(lines_of(file + ".1").front())["id"], "c16");
   EXPECT_EQ(json::parse(lines_of(file + ".2").front())["id"], "c13");
   EXPECT_FALSE(std::filesystem::exists(file + ".3")) << "the oldest goes";
+}
+
+// What stands in the way of FILE.next stands for a folder that has become read-only, or a disk without
+// inodes.
+TEST(CdrWriter, the_old_file_goes_on_and_loses_nothing_while_the_next_cannot_be_opened) {
+  const Folder folder;
+  const std::string file = folder.file("cdr");
+  const std::uint64_t line = to_json(record("c00")).size() + 1;
+  std::filesystem::create_directory(file + ".next");
+  testing::internal::CaptureStderr();
+  {
+    auto writer = CdrWriter::start(CdrOptions{.file = file, .rotate_bytes = 3 * line, .keep = 2});
+    ASSERT_TRUE(writer.has_value()) << writer.error();
+    const auto write = [&](int from, int to) {
+      for (int i = from; i < to; ++i) EXPECT_TRUE((*writer)->write(record("c" + std::to_string(i))));
+      while ((*writer)->written() < static_cast<std::uint64_t>(to - 10)) std::this_thread::yield();
+    };
+    write(10, 15);
+    EXPECT_EQ((*writer)->file_failures(), 1u) << "it is not tried again at each line";
+    std::filesystem::remove(file + ".next");
+    write(15, 18);
+    EXPECT_EQ((*writer)->failed(), 0u);
+  }
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("could not be rotated and grows on"));
+  EXPECT_EQ(lines_of(file + ".1").size(), 6u) << "tried again when it had grown by as much again";
+  EXPECT_EQ(json::parse(lines_of(file).front())["id"], "c16");
+  EXPECT_EQ(lines_of(file).size(), 2u);
+  EXPECT_FALSE(std::filesystem::exists(file + ".next"));
+}
+
+TEST(CdrWriter, another_size_and_number_hold_from_the_next_record_on) {
+  const Folder folder;
+  const std::string file = folder.file("cdr");
+  const std::uint64_t line = to_json(record("c00")).size() + 1;
+  {
+    auto writer = CdrWriter::start(CdrOptions{.file = file, .rotate_bytes = line, .keep = 4});
+    ASSERT_TRUE(writer.has_value()) << writer.error();
+    for (int i = 10; i < 15; ++i) EXPECT_TRUE((*writer)->write(record("c" + std::to_string(i))));
+    while ((*writer)->written() < 5) std::this_thread::yield();
+    EXPECT_TRUE(std::filesystem::exists(file + ".4"));
+    (*writer)->set_file({.file = file, .rotate_bytes = 2 * line, .keep = 1});
+    for (int i = 15; i < 17; ++i) EXPECT_TRUE((*writer)->write(record("c" + std::to_string(i))));
+  }
+  EXPECT_EQ(json::parse(lines_of(file).front())["id"], "c16");
+  EXPECT_EQ(lines_of(file + ".1").size(), 2u);
+  EXPECT_FALSE(std::filesystem::exists(file + ".2")) << "those beyond the new number go";
+  EXPECT_FALSE(std::filesystem::exists(file + ".4"));
+}
+
+TEST(CdrWriter, with_none_kept_the_next_file_takes_the_place_of_the_old_one) {
+  const Folder folder;
+  const std::string file = folder.file("cdr");
+  {
+    auto writer = CdrWriter::start(CdrOptions{.file = file, .rotate_bytes = 10, .keep = 0});
+    ASSERT_TRUE(writer.has_value()) << writer.error();
+    for (int i = 10; i < 13; ++i) EXPECT_TRUE((*writer)->write(record("c" + std::to_string(i))));
+  }
+  EXPECT_EQ(lines_of(file).size(), 1u);
+  EXPECT_EQ(json::parse(lines_of(file).front())["id"], "c12");
+  EXPECT_FALSE(std::filesystem::exists(file + ".1"));
 }
 
 TEST(CdrWriter, a_line_larger_than_the_limit_still_gets_into_a_file_of_its_own) {

@@ -69,7 +69,9 @@ struct Bench {
     sources.lag_ns = [](unsigned shard) { return (shard + 1) * 2 * kMillisecond; };
     sources.query = &query;
     sources.query_timeout = std::chrono::milliseconds(0);
-    sources.records = [this] { return RecordCounts{.written = 7, .dropped = records_dropped}; };
+    sources.records = [this] {
+      return RecordCounts{.written = 7, .dropped = records_dropped, .file_failures = 2};
+    };
     sources.tally = &tally;
     sources.certificates = [] {
       return std::vector<stream::CertificateExpiry>{{"realm access", "/etc/sallyport/a.pem", 1'900'000'000}};
@@ -271,6 +273,8 @@ TEST(Metrics, rings_media_and_build_are_there) {
   Bench bench;
   bench.records_dropped = 5;
   bench.first.totals.commands_ring_full.add(2);
+  bench.first.totals.records_shed.add(3);
+  bench.second.totals.records_shed.add(4);
   bench.dataplane.worker(1).event_ring_full[63].add(4);
   bench.dataplane.worker(0).realms[0].flows_active.add(8);
   bench.dataplane.worker(0).realms[0].media_lost_packets.add(1);
@@ -281,6 +285,7 @@ TEST(Metrics, rings_media_and_build_are_there) {
         "ring_full_total{ring=\"records\"} 5", "media_flows_active{realm=\"access\"} 8",
         "media_packets_lost_total{realm=\"access\",direction=\"rx\"} 1",
         "ring_used_ratio{ring=\"events\",shard=\"1\"} 0", "call_records_total{outcome=\"written\"} 7",
+        "call_records_total{outcome=\"shed\"} 7", "call_record_file_failures_total 2",
         "sip_faults_total{fault=\"missing_via\"} 3", "build_info{version=\"1.2.3\",dpdk=\"DPDK 22.11\"} 1"}) {
     EXPECT_THAT(text, HasSubstr("sallyport_" + std::string(line) + "\n"));
   }
