@@ -23,7 +23,8 @@ enum class FlowState : std::uint8_t {
 };
 
 // What the flow still has to tell its shard: bits of Flow::pending.
-inline constexpr std::uint8_t kTellLatched = 1, kTellIdle = 2, kTellRemoved = 4, kTellActive = 8;
+inline constexpr std::uint8_t kTellLatched = 1, kTellIdle = 2, kTellRemoved = 4, kTellActive = 8,
+                              kTellCounters = 16;
 
 inline constexpr std::uint16_t kNoProof = 0xffff;
 

@@ -59,6 +59,11 @@ bool FlowEvents::tell_now(std::uint32_t slot, Flow& flow) {
     if (!push(shard, Event::flow_active, FlowActive{self, owner})) return false;
     flow.pending &= static_cast<std::uint8_t>(~kTellActive);
   }
+  if ((flow.pending & kTellCounters) != 0) {
+    if (!push(shard, Event::flow_reported, FlowReported{self, owner, counters_of(flows_, slot)}))
+      return false;
+    flow.pending &= static_cast<std::uint8_t>(~kTellCounters);
+  }
   if ((flow.pending & kTellRemoved) != 0) {
     if (!push(shard, Event::flow_removed, FlowRemoved{self, owner, counters_of(flows_, slot)})) return false;
     flow.pending = 0;

@@ -142,13 +142,22 @@ void FlowKeeper::update(const FlowUpdate& update, Nanoseconds now_ns) {
   retarget(*flow, now_ns);
 }
 
-void FlowKeeper::mirror(const FlowMirror& command, unsigned shard) {
-  const FlowRef& ref = command.flow;
+Flow* FlowKeeper::named(const FlowRef& ref, unsigned shard) {
   Flow* flow = owns(ref.slot) ? active(ref.slot) : nullptr;
   if (flow == nullptr || more(*flow).generation() != ref.generation || more(*flow).spec.owner.shard != shard)
-    return;
+    return nullptr;
+  return flow;
+}
+
+void FlowKeeper::mirror(const FlowMirror& command, unsigned shard) {
+  Flow* flow = named(command.flow, shard);
+  if (flow == nullptr) return;
   unlink(flows_, *flow);
   flow->mirrored = command.on != 0;
+}
+
+void FlowKeeper::report(const FlowRef& ref, unsigned shard) {
+  if (named(ref, shard) != nullptr) events_.tell(ref.slot, kTellCounters);
 }
 
 void FlowKeeper::reopen(Flow& flow) {
@@ -157,9 +166,8 @@ void FlowKeeper::reopen(Flow& flow) {
 }
 
 void FlowKeeper::remove(const FlowRef& ref, unsigned shard) {
-  Flow* flow = owns(ref.slot) ? active(ref.slot) : nullptr;
-  if (flow == nullptr || more(*flow).generation() != ref.generation || more(*flow).spec.owner.shard != shard)
-    return;
+  Flow* flow = named(ref, shard);
+  if (flow == nullptr) return;
   unlink(flows_, *flow);
   forget_proof(*flow, DropReason::flow_latching);
   count_loss(*flow);

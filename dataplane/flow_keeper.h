@@ -40,6 +40,7 @@ class FlowKeeper {
   void update(const FlowUpdate& update, Nanoseconds now_ns);
   void remove(const FlowRef& flow, unsigned shard);
   void mirror(const FlowMirror& command, unsigned shard);
+  void report(const FlowRef& flow, unsigned shard);
 
   // A slot of ours that is active, or nullptr.
   [[nodiscard]] Flow* active(std::uint32_t slot) {
@@ -87,6 +88,8 @@ class FlowKeeper {
 
  private:
   [[nodiscard]] FlowMore& more(const Flow& flow) { return flows_.more(flow); }
+  // The active flow that a command of that shard names, or nullptr.
+  [[nodiscard]] Flow* named(const FlowRef& ref, unsigned shard);
   [[nodiscard]] bool is_place_of(const FlowSpec& spec) const;
   void take(Flow& flow, const FlowSpec& spec);
   void tell_active(std::uint32_t slot, Flow& flow);

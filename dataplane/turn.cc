@@ -130,6 +130,9 @@ void Turn::carry_out(const RecordRing::Record& record, unsigned shard, Nanosecon
     case Command::flow_mirror:
       if (FlowMirror command; read(record, command)) keeper_.mirror(command, shard);
       break;
+    case Command::flow_report:
+      if (FlowReport command; read(record, command)) keeper_.report(command.flow, shard);
+      break;
     case Command::realm_settings:
       if (RealmSettings command; read(record, command)) set_realm(command);
       break;

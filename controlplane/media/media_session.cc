@@ -242,6 +242,7 @@ void MediaSession::abandon() {
   for (Stream& stream : streams_) stream.open = false;
   open_streams_ = 0;
   pending_removals_ = 0;
+  awaited_reports_ = 0;
   leaving_.clear();
 }
 
@@ -256,6 +257,29 @@ void MediaSession::on_removed(const dp::FlowRemoved& event, Nanoseconds now_ns) 
   if (--it->left != 0) return;
   ports_.release(it->ports, now_ns);
   leaving_.erase(it);
+}
+
+void MediaSession::ask_counters() {
+  for (const Stream& stream : streams_) {
+    if (!stream.open || !stream.installed) continue;
+    for (const Side& side : stream.sides) {
+      for (const dp::FlowRef& flow : {side.ports.rtp, side.ports.rtcp}) {
+        sink_.send(worker_, dp::FlowReport{flow});
+        ++awaited_reports_;
+      }
+    }
+  }
+}
+
+// Of a stream that has ended meanwhile, its flow_removed says more; of one that was opened again in its place
+// nothing is known yet.
+void MediaSession::on_reported(const dp::FlowReported& event) {
+  if (awaited_reports_ != 0) --awaited_reports_;
+  if (!is_open(event.owner.stream) || event.owner.leg > 1) return;
+  Stream& stream = streams_[event.owner.stream];
+  const PortPair& ports = stream.sides[event.owner.leg].ports;
+  if (ports.rtp == event.flow) stream.totals.rtp[event.owner.leg] = event.counters;
+  if (ports.rtcp == event.flow) stream.totals.rtcp[event.owner.leg] = event.counters;
 }
 
 MediaSession::Side* MediaSession::side_of(const dp::FlowRef& rtp, const dp::FlowOwner& owner) {

@@ -26,8 +26,9 @@ class FlowCommandSink {
   virtual void send(std::uint8_t worker, const dp::FlowInstall& command) = 0;
   virtual void send(std::uint8_t worker, const dp::FlowUpdate& command) = 0;
   virtual void send(std::uint8_t worker, const dp::FlowRemove& command) = 0;
-  // A sink that carries none loses nothing that a call needs.
+  // A sink that carries none of these loses nothing that a call needs.
   virtual void send(std::uint8_t /*worker*/, const dp::FlowMirror& /*command*/) {}
+  virtual void send(std::uint8_t /*worker*/, const dp::FlowReport& /*command*/) {}
 };
 
 enum class Leg : std::uint8_t { a = 0, b = 1 };
@@ -72,7 +73,7 @@ struct LegMedia {
 
 inline constexpr std::size_t kMaxStreams = sdp::kMaxRelayedStreams;
 
-// Counters of one direction of one stream, kept from the flow_removed events for the call's record.
+// Counters of one direction of one stream, for the call's record: the last from its flow_removed events.
 struct StreamTotals {
   std::array<dp::FlowCounters, 2> rtp{};  // by leg: what came from that leg's endpoint
   std::array<dp::FlowCounters, 2> rtcp{};
@@ -111,6 +112,10 @@ class MediaSession {
   // Installs or updates every flow that has changed. Call it before the message that names our ports is sent.
   void commit();
 
+  // Asks the worker what each flow has counted; totals() have it once are_counters_told() says so.
+  void ask_counters();
+  [[nodiscard]] bool are_counters_told() const { return awaited_reports_ == 0; }
+
   // Copies of what its flows relay are made from now on, or no longer.
   void set_mirror(bool on);
 
@@ -124,6 +129,8 @@ class MediaSession {
 
   // The worker's word. `now_ns` starts the ports' cool-down.
   void on_removed(const dp::FlowRemoved& event, Nanoseconds now_ns);
+  // Its word on one flow that ask_counters() asked of.
+  void on_reported(const dp::FlowReported& event);
   void on_latched(const dp::FlowLatched& event);
   void on_idle(const dp::FlowIdle& event);
   void on_active(const dp::FlowActive& event);
@@ -180,6 +187,7 @@ class MediaSession {
   std::vector<Leaving> leaving_;
   std::uint32_t pending_removals_ = 0;
   std::uint32_t open_streams_ = 0;
+  std::uint32_t awaited_reports_ = 0;
 };
 
 }  // namespace sallyport::media

@@ -36,6 +36,12 @@ void WorkerLink::send(std::uint8_t worker, const dp::FlowMirror& command) {
   push(worker, {dp::Command::flow_mirror, update, {}, command.on != 0});
 }
 
+void WorkerLink::send(std::uint8_t worker, const dp::FlowReport& command) {
+  dp::FlowUpdate update;
+  update.spec.self = command.flow;
+  push(worker, {dp::Command::flow_report, update, {}});
+}
+
 void WorkerLink::send(const dp::RealmSettings& settings) {
   for (std::size_t worker = 0; worker < rings_.size(); ++worker)
     push(worker, {dp::Command::realm_settings, {}, settings});
@@ -64,6 +70,9 @@ bool WorkerLink::offer(std::size_t worker, const Waiting& waiting) {
     case dp::Command::flow_mirror:
       taken =
           ring.push(kind, dp::FlowMirror{waiting.update.spec.self, static_cast<std::uint8_t>(waiting.on)});
+      break;
+    case dp::Command::flow_report:
+      taken = ring.push(kind, dp::FlowReport{waiting.update.spec.self});
       break;
     case dp::Command::realm_settings:
       taken = ring.push(kind, waiting.realm);

@@ -27,6 +27,7 @@ class WorkerLink final : public media::FlowCommandSink, public sip::MessageSink 
   void send(std::uint8_t worker, const dp::FlowUpdate& command) override;
   void send(std::uint8_t worker, const dp::FlowRemove& command) override;
   void send(std::uint8_t worker, const dp::FlowMirror& command) override;
+  void send(std::uint8_t worker, const dp::FlowReport& command) override;
   // To every worker. Never lost either.
   void send(const dp::RealmSettings& settings);
   // False: the ring is full, or there is no stream transport for TCP and TLS.
@@ -50,7 +51,7 @@ class WorkerLink final : public media::FlowCommandSink, public sip::MessageSink 
  private:
   struct Waiting {
     dp::Command kind;
-    dp::FlowUpdate update;  // the largest: install, remove and mirror use parts of it
+    dp::FlowUpdate update;  // the largest: install, remove, mirror and report use parts of it
     dp::RealmSettings realm;
     bool on = false;  // of mirror
   };

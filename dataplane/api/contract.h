@@ -105,7 +105,9 @@ struct FlowCounters {
 
 // ---- commands: shard to worker ---------------------------------------------------------------------------------
 
-enum class Command : std::uint16_t { none, flow_install, flow_update, flow_remove, sip_send, flow_mirror, realm_settings };
+enum class Command : std::uint16_t {
+  none, flow_install, flow_update, flow_remove, sip_send, flow_mirror, realm_settings, flow_report
+};
 
 struct FlowInstall { FlowSpec spec; };
 // Replaces everything but the counters; self must be installed with the same generation. A lock opens again only
@@ -114,6 +116,8 @@ struct FlowUpdate { FlowSpec spec; std::uint8_t reopen_latch = 0; };
 struct FlowRemove { FlowRef flow; };
 // From now on, or no longer, copies of what the flow relays go to the worker's mirror ring. An update keeps it.
 struct FlowMirror { FlowRef flow; std::uint8_t on = 0; };
+// What the flow has counted so far: a flow_reported tells it, always before the flow's flow_removed.
+struct FlowReport { FlowRef flow; };
 
 // One SIP datagram; its octets stand behind the struct in the record.
 struct SipSend {
@@ -133,7 +137,7 @@ struct RealmSettings {
 // ---- events: worker to shard -----------------------------------------------------------------------------------
 
 enum class Event : std::uint16_t {
-  none, sip_received, flow_removed, flow_latched, flow_idle, sip_unreachable, flow_active
+  none, sip_received, flow_removed, flow_latched, flow_idle, sip_unreachable, flow_active, flow_reported
 };
 
 enum class SteerVerdict : std::uint8_t { by_branch, by_tag, by_hash, unknown_tag };
@@ -159,6 +163,8 @@ struct FlowLatched { FlowRef flow; FlowOwner owner; Endpoint source; };
 struct FlowIdle { FlowRef flow; FlowOwner owner; Nanoseconds last_ns = 0; };
 // A flow that was told to be idle is heard again.
 struct FlowActive { FlowRef flow; FlowOwner owner; };
+// The answer to flow_report; one stands for several that a full ring has kept waiting.
+struct FlowReported { FlowRef flow; FlowOwner owner; FlowCounters counters; };
 
 // An ICMP error that quotes a SIP request of ours (found by the branch in the quote), or no neighbour or route.
 struct SipUnreachable {

@@ -92,6 +92,42 @@ TEST_F(Relaying, copies_what_a_mirrored_flow_relays_and_counts_what_finds_no_roo
   EXPECT_THAT(rig.sent(kCore), SizeIs(40)) << "each was relayed all the same";
 }
 
+TEST_F(Relaying, reports_what_a_live_flow_has_counted_and_always_before_its_removal) {
+  Rig rig;
+  open(rig);
+  const FlowSpec spec = rig.flow(0, kLocalA, kLocalC, kUa);
+  for (std::uint16_t sequence = 1; sequence < 4; ++sequence) {
+    rig.put(kAccess, from_ua(sequence));
+    rig.put(kCore, frame_of({.source = kCarrier, .destination = kLocalC, .payload = rtp(sequence)}));
+    rig.turn();
+  }
+  rig.report({spec.self.slot, spec.self.generation + 1});
+  rig.report(spec.self);
+  rig.turn();
+  auto told = rig.events<FlowReported>(Event::flow_reported);
+  ASSERT_THAT(told, SizeIs(1)) << "another generation's is nobody's";
+  EXPECT_EQ(told[0].flow, spec.self);
+  EXPECT_EQ(told[0].counters.packets, 3u);
+  EXPECT_EQ(told[0].counters.sent_packets, 3u) << "what its pair relayed, linked or not";
+  rig.put(kAccess, from_ua(4));
+  rig.turn();
+  rig.report(spec.self);
+  rig.remove(spec.self);
+  rig.turn();
+  std::vector<std::uint16_t> kinds;
+  for (auto record = rig.event_rings[0]->front(); record.kind != 0; record = rig.event_rings[0]->front()) {
+    kinds.push_back(record.kind);
+    rig.event_rings[0]->pop();
+  }
+  EXPECT_EQ(kinds, (std::vector{static_cast<std::uint16_t>(Event::flow_reported),
+                                static_cast<std::uint16_t>(Event::flow_removed)}));
+  rig.report(spec.self);
+  rig.turn();
+  EXPECT_THAT(rig.events<FlowReported>(Event::flow_reported), SizeIs(0)) << "it is no more";
+  EXPECT_THAT(rig.sent(kCore), SizeIs(4));
+  EXPECT_THAT(rig.sent(kAccess), SizeIs(3));
+}
+
 TEST_F(Relaying, joins_every_pair_of_families) {
   struct Case {
     const char* a_local;

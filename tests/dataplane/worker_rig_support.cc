@@ -268,6 +268,14 @@ void Rig::mirror(const FlowRef& flow, bool on) {
   }
 }
 
+void Rig::report(const FlowRef& flow, unsigned shard) {
+  for (unsigned worker = 0; worker < options.workers; ++worker) {
+    must(command_rings[worker * options.shards + shard]->push(
+             static_cast<std::uint16_t>(Command::flow_report), FlowReport{flow}),
+         "command ring full");
+  }
+}
+
 void Rig::sip_send(std::uint16_t realm, std::string_view local, std::string_view remote,
                    std::string_view message) {
   const SipSend send{realm, static_cast<std::uint16_t>(message.size()), endpoint(local), endpoint(remote)};

@@ -63,6 +63,7 @@ class Rig {
   void update(const FlowSpec& spec, bool reopen = false);
   void remove(const FlowRef& flow, unsigned shard = 0);
   void mirror(const FlowRef& flow, bool on);
+  void report(const FlowRef& flow, unsigned shard = 0);
   void sip_send(std::uint16_t realm, std::string_view local, std::string_view remote,
                 std::string_view message);
   // Its events, oldest first; others than T are skipped.

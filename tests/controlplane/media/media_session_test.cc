@@ -8,13 +8,14 @@
 namespace sallyport::media {
 namespace {
 
-using Sent = std::variant<dp::FlowInstall, dp::FlowUpdate, dp::FlowRemove, dp::FlowMirror>;
+using Sent = std::variant<dp::FlowInstall, dp::FlowUpdate, dp::FlowRemove, dp::FlowMirror, dp::FlowReport>;
 
 struct RecordingSink : FlowCommandSink {
   void send(std::uint8_t, const dp::FlowInstall& c) override { sent.push_back(c); }
   void send(std::uint8_t, const dp::FlowUpdate& c) override { sent.push_back(c); }
   void send(std::uint8_t, const dp::FlowRemove& c) override { sent.push_back(c); }
   void send(std::uint8_t, const dp::FlowMirror& c) override { sent.push_back(c); }
+  void send(std::uint8_t, const dp::FlowReport& c) override { sent.push_back(c); }
   template <typename T>
   std::vector<T> of() const {
     std::vector<T> out;
@@ -110,6 +111,44 @@ TEST_F(MediaSessionTest, Mirrors_what_it_has_and_what_comes_while_it_does) {
   mirrors = sink.of<dp::FlowMirror>();
   ASSERT_EQ(mirrors.size(), 8u);
   EXPECT_EQ(mirrors[0].on, 0);
+}
+
+TEST_F(MediaSessionTest, Asks_for_the_counters_of_each_flow_and_knows_when_all_are_told) {
+  session.ask_counters();
+  EXPECT_TRUE(session.are_counters_told()) << "there is nothing to ask";
+  ASSERT_TRUE(session.open(0, 0));
+  session.ask_counters();
+  EXPECT_TRUE(sink.of<dp::FlowReport>().empty()) << "not installed yet";
+  session.set_remote(Leg::a, 0, remote("198.51.100.20:4000"));
+  session.commit();
+  session.ask_counters();
+  const auto asked = sink.of<dp::FlowReport>();
+  ASSERT_EQ(asked.size(), 4u);
+  const auto installs = sink.of<dp::FlowInstall>();
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_FALSE(session.are_counters_told());
+    dp::FlowReported answer{asked[i].flow, installs[i].spec.owner, {}};
+    EXPECT_EQ(asked[i].flow, installs[i].spec.self);
+    answer.counters.packets = 10 + i;
+    session.on_reported(answer);
+  }
+  EXPECT_TRUE(session.are_counters_told());
+  EXPECT_EQ(session.totals(0).rtp[0].packets, 10u);
+  EXPECT_EQ(session.totals(0).rtcp[0].packets, 11u);
+  EXPECT_EQ(session.totals(0).rtp[1].packets, 12u);
+  EXPECT_EQ(session.totals(0).rtcp[1].packets, 13u);
+}
+
+TEST_F(MediaSessionTest, Counters_of_a_stream_that_has_ended_meanwhile_are_its_last_ones) {
+  ASSERT_TRUE(session.open(0, 0));
+  session.commit();
+  session.ask_counters();
+  const auto asked = sink.of<dp::FlowReport>();
+  const auto owner = sink.of<dp::FlowInstall>()[0].spec.owner;
+  session.close(0);
+  for (const dp::FlowReport& one : asked) session.on_reported({one.flow, owner, {.packets = 999}});
+  EXPECT_TRUE(session.are_counters_told());
+  EXPECT_EQ(session.totals(0).rtp[0].packets, 0u);
 }
 
 TEST_F(MediaSessionTest, Updates_only_the_leg_that_changed_and_reopens_its_latch) {
