@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""deploy/host-setup on trees of /sys and /proc (hosts/*.tree): what it finds, what it would write, and that it writes it."""
+"""deploy/host-setup on trees of /sys and /proc (hosts/*.tree): what it finds, what it would write, and that it writes it.
+
+The trees of two-socket servers are written by hand, since there was no such machine to record. The one that ends in -recorded is a
+real machine's, by host-setup --record, and so is the one that is recorded anew wherever this runs.
+"""
 import importlib.machinery
 import importlib.util
 import os
@@ -27,7 +31,7 @@ def setup():
 
 
 def tree(folder, name, changes=()):
-    """Lays a recorded tree out under `folder`; a change is a line that replaces the one of its path, or adds it."""
+    """Lays a tree out under `folder`; a change is a line that replaces the one of its path, or adds it."""
     lines = {}
     for line in [*(HOSTS / f"{name}.tree").read_text().splitlines(), *changes]:
         if line and not line.startswith("#"):
@@ -115,6 +119,67 @@ def run(root, folder, *args, data=None):
 
 def contents(root):
     return {str(path): path.read_text() for path in root.rglob("*") if path.is_file() and not path.is_symlink()}
+
+
+# ---- recorded ones
+
+VIRTIO = {"dataplane": {"cores": [1], "ports": {"access": {"device": "0000:00:03.0"}, "core": {"device": "net_af_xdp,iface=eth0"}}}}
+
+
+def test_of_a_recorded_virtual_machine_the_way_in_is_not_taken(setup, tmp_path):
+    """Its only port is a virtio one, whose interface the kernel shows below another device."""
+    root = tree(tmp_path, "virtual-machine-recorded")
+    rows = found(setup, root, VIRTIO)
+    assert rows["driver of 0000:00:03.0"][:2] == ("hand", "eth0 has routes: it may be the way that you came by; --force takes it all the same")
+    assert rows["hugepages of node 0"][0] == "fix" and rows["IOMMU"][0] == "hand" and "AMD-Vi" in rows["IOMMU"][1]
+    assert rows["isolated cores"][0] == "hand" and rows["queues of eth0"][:2] == ("ok", "1")
+    assert len(rows) == 5, "it tells no node of its port, no frequency and no second thread of a core"
+    forced = found(setup, root, VIRTIO, force=True)["driver of 0000:00:03.0"]
+    assert forced[0] == "fix" and forced[1] == "virtio-pci: to vfio-pci"
+
+
+def recorded(folder, data, *args):
+    """(what it reports, the tree's text) of this machine, or of another `--root`."""
+    path, out = folder / "recorded.yaml", folder / "recorded.tree"
+    path.write_text(yaml.safe_dump(data))
+    done = subprocess.run([SCRIPT, "--record", out, "--config", path, *map(str, args)], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=30, check=False)
+    assert out.exists(), done.stdout + done.stderr
+    return done.stdout, out.read_text()
+
+
+def replayed(folder, text, data):
+    (folder / "replayed.tree").write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[__name__], "HOSTS", folder)
+        root = tree(folder / "replayed", "replayed")
+    return run(root, folder, "--check", data=data).stdout
+
+
+def test_what_is_recorded_of_this_machine_tells_the_same_again(tmp_path):
+    """Every port that it has, and its interfaces."""
+    network = [path.parent.name for path in pathlib.Path("/sys/bus/pci/devices").glob("*/class") if path.read_text().startswith("0x02")]
+    devices = [*network, *(f"net_af_packet,iface={name}" for name in os.listdir("/sys/class/net"))]
+    data = config(cores=range(os.cpu_count()), devices=devices)
+    said, text = recorded(tmp_path, data)
+    assert said and replayed(tmp_path, text, data) == said
+    for private in ("address = ", "serial"):
+        assert private not in text
+
+
+@pytest.mark.parametrize("name", ["two-sockets-bare", "two-sockets-ready", "virtual-machine-recorded"])
+def test_recording_changes_nothing_and_loses_nothing(tmp_path, name):
+    root = tree(tmp_path / "root", name)
+    before = contents(root)
+    data = VIRTIO if name.startswith("virtual") else config()
+    said, text = recorded(tmp_path, data, "--root", root)
+    assert contents(root) == before
+    assert said == run(root, tmp_path, "--check", data=data).stdout == replayed(tmp_path, text, data)
+
+
+def test_of_routes_only_the_interfaces_are_recorded(tmp_path):
+    _, text = recorded(tmp_path, config(), "--root", tree(tmp_path / "root", "two-sockets-bare"))
+    assert "/proc/net/route = Iface Destination Gateway\\neno1\\neno1\n" in text and "0101A8C0" not in text
 
 
 def test_check_changes_nothing_and_exits_1(tmp_path):
