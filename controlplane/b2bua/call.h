@@ -229,6 +229,8 @@ struct Call {
   bool hangs_up_when_told = false;     // the transferor has still to hear that it is done
   sip::Timer duration;
   sip::Timer interim_record;
+  std::unique_ptr<stats::CallRecord> interim;              // it waits for the workers' counters
+  Nanoseconds interim_ns = 0;                              // monotonic: the last one's
   sip::Timer media_timer;                                  // silent media
   Nanoseconds hold_since_ns = 0;                           // 0: media flows both ways
   media::Silence reported_silence = media::Silence::none;  // until another kind, or none

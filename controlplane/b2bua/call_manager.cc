@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "controlplane/sip/nat.h"
 
@@ -24,6 +25,10 @@ void CallManager::succeed(PeerPolicies& policies, Nanoseconds now_ns) {
   std::swap(headers_, policies.headers);
   std::swap(codecs_, policies.codecs);
   succeeded_ns_ = now_ns;
+  if (std::exchange(interim_ns_, services_.config.cdr.interim_ns) == services_.config.cdr.interim_ns) return;
+  calls_.for_each([this](Call& call) {
+    if (call.answered && !call.over) start_interim(call);
+  });
 }
 
 routing::NumberPath CallManager::numbers(const Leg& from, const Leg& to) const {
@@ -310,6 +315,7 @@ bool CallManager::admit_source(const sip::Arrival& arrival) {
   }
   transactions_->respond_stateless(message, {.status = 403, .phrase = "Forbidden"});
   services_.statistics.totals.stateless_replies.add();
+  if (message.method() == sip::Method::invite && message.to_tag().empty()) record_unknown(message);
   return false;
 }
 
@@ -468,6 +474,13 @@ void CallManager::on_flow_removed(const dp::FlowRemoved& event) {
 void CallManager::on_flow_latched(const dp::FlowLatched& event) {
   Call* call = calls_.find(event.owner.call_slot, event.owner.call_generation);
   if (call != nullptr && call->media) call->media->on_latched(event);
+}
+
+void CallManager::on_flow_reported(const dp::FlowReported& event) {
+  Call* call = calls_.find(event.owner.call_slot, event.owner.call_generation);
+  if (call == nullptr || !call->media) return;
+  call->media->on_reported(event);
+  interim_told(*call);
 }
 
 void CallManager::drain() {

@@ -59,6 +59,7 @@ class CallManager final : public sip::TransactionUser,
   // ---- from the workers
   void on_flow_removed(const dp::FlowRemoved& event);
   void on_flow_latched(const dp::FlowLatched& event);
+  void on_flow_reported(const dp::FlowReported& event);
   void on_flow_idle(const dp::FlowIdle& event);
   void on_flow_active(const dp::FlowActive& event);
 
@@ -564,17 +565,28 @@ class CallManager final : public sip::TransactionUser,
 
   // ---- record.cc
   void write_record(Call& call);
-  void record_media(Call& call);
-  void record_stream(Call& call, media::Leg leg, std::size_t stream);
+  // What is known of the call's media, into `record`.
+  void record_media(const Call& call, stats::CallRecord& record) const;
+  void record_stream(const Call& call, media::Leg leg, std::size_t stream, stats::CallRecord& record) const;
+  void observe_media(const Call& call, const stats::CallRecord& record);
   void begin_record(stats::CallRecord& record, config::PeerIndex from, const sip::MessageView& invite) const;
   // What the caller hears by that verdict, with those values of Reason.
-  static void note_verdict(stats::CallRecord& record, const response_map::Verdict& verdict,
-                           std::string_view reason);
-  // Of an attempt that becomes no call. What an overloaded shard sheds is counted and leaves no record: it
-  // would cost what shedding saves.
+  void note_verdict(stats::CallRecord& record, const response_map::Verdict& verdict,
+                    std::string_view reason) const;
+  // The call is up from now on, and its record says so.
+  void mark_answered(Call& call);
+  // Of an attempt that becomes no call.
   void record_refused(sip::ServerId id, config::PeerIndex from, const response_map::Verdict& verdict);
-  // As it stands, while the call lives; and again in `cdr.interim`.
+  // Of an INVITE from a source that no peer matches, which gets 403.
+  void record_unknown(const sip::MessageView& invite);
+  // Whether what costs less than its record may have one: at most kMostShedRecords in a second. Else it is
+  // counted.
+  [[nodiscard]] bool admit_shed_record();
+  // As it stands, while the call lives, as soon as the worker has told its counters; and again in
+  // `cdr.interim`.
   void write_interim(Call& call);
+  void interim_told(Call& call);
+  void start_interim(Call& call);
   void hand_over(stats::CallRecord&& record);
 
   // ---- observed.cc
@@ -609,6 +621,7 @@ class CallManager final : public sip::TransactionUser,
   [[nodiscard]] bool is_far_end(const FarEnd& whose, const sip::Path& path) const;
   void count_address_policy(config::PeerIndex peer, const media::StreamActions& actions);
   [[nodiscard]] Nanoseconds now() const { return services_.wheel.now_ns(); }
+  [[nodiscard]] Nanoseconds wall_now() const { return services_.wall_clock(); }
   // To no peer as long as no INVITE has left for one.
   [[nodiscard]] stats::PairStatistics& pair(const Call& call);
   [[nodiscard]] std::string mint(steer::TokenKind kind, Handle handle) const;
@@ -623,6 +636,7 @@ class CallManager final : public sip::TransactionUser,
   static constexpr std::size_t kMostQueued = 32;     // reliable provisional responses that wait
   static constexpr std::uint32_t kNoCall = kNoLeg | 0x03ffffffu;  // the slot in the names of such attempts
   static constexpr unsigned kMostTooSmall = 2;                    // 422s to one request
+  static constexpr unsigned kMostShedRecords = 100;
 
   Services services_;
   sip::TransactionLayer* transactions_ = nullptr;
@@ -639,7 +653,10 @@ class CallManager final : public sip::TransactionUser,
   Nanoseconds succeeded_ns_ = 0;                                 // of the last reload
   std::mt19937_64 random_;
   std::uint8_t next_worker_ = 0;
-  std::uint32_t refused_ = 0;  // attempts that became no call and left a record
+  std::uint32_t refused_ = 0;                   // attempts that became no call and left a record
+  Nanoseconds interim_ns_ = 0;                  // cdr.interim, as the calls that are up have it
+  Nanoseconds shed_second_ns_ = INT64_MIN / 2;  // since when shed_records_ are counted
+  unsigned shed_records_ = 0;
 };
 
 }  // namespace sallyport::b2bua

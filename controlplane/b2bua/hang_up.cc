@@ -104,7 +104,8 @@ void CallManager::note_end(Call& call, stats::EndedBy by, LocalError error) {
   call.interim_record.stop();
   stats::CallRecord& record = call.record;
   record.ended_by = by;
-  record.ended_ns = wall_now_ns();
+  record.ended_ns = wall_now();
+  if (call.answered) record.duration_ns = now() - call.answered_ns;
   if (error != LocalError::none) record.local_error = response_map::local_error_name(error);
   if (call.answered && !call.picked_up)
     services_.statistics.peer(call.b->peer).call_duration.observe(now() - call.answered_ns);

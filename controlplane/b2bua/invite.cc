@@ -59,7 +59,10 @@ bool CallManager::refused_at_the_door(sip::ServerId id, const sip::MessageView& 
 
 void CallManager::on_invite(sip::ServerId id, const sip::MessageView& invite) {
   const auto from = peer_of(invite.path);
-  if (!from) return respond(id, 403);
+  if (!from) {
+    record_unknown(invite);
+    return respond(id, 403);
+  }
   if (refused_at_the_door(id, invite, *from) || refused_replaces(id, invite, *from)) return;
   const policy::Admit admit = services_.admission.begin_call(*from, now());
   if (!admit) return refuse_attempt(id, *from, admission_error(admit.refusal));

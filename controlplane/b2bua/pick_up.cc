@@ -72,10 +72,9 @@ void CallManager::accept_picked_up(Leg& a, const std::string& sdp) {
   (void)transactions_->respond(a.invite_server,
                                {.status = 200, .to_tag = a.tag, .headers = headers, .body = sdp});
   a.unacknowledged.push_back({a.invite_cseq, a.invite_server});
-  call.answered = true;
-  call.answered_ns = now();
-  call.record.answered_ns = wall_now_ns();
+  mark_answered(call);
   call.record.sent = 200;
+  write_interim(call);
   pair(call).active.add(1);
 }
 

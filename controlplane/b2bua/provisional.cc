@@ -113,7 +113,7 @@ void CallManager::note_ringing(Leg& leg) {
   Call& call = *leg.call;
   if (call.ringing_ns != 0) return;
   call.ringing_ns = now();
-  call.record.ringing_ns = wall_now_ns();
+  call.record.ringing_ns = wall_now();
   services_.statistics.peer(leg.peer).post_dial_delay.observe(now() - call.started_ns);
 }
 

@@ -48,20 +48,21 @@ std::string private_action_text(sdp::Action action) {
 
 }  // namespace
 
-void CallManager::record_media(Call& call) {
+void CallManager::record_media(const Call& call, stats::CallRecord& record) const {
   std::size_t streams = call.media ? call.media->stream_count() : 0;
   if (call.offer_answer) {
     for (const media::Leg leg : {media::Leg::a, media::Leg::b}) {
       streams = std::max(streams, call.offer_answer->actions(leg).size());
-      call.record.answer_sdp[static_cast<std::size_t>(leg)] = call.offer_answer->answer_of(leg);
+      record.answer_sdp[static_cast<std::size_t>(leg)] = call.offer_answer->answer_of(leg);
     }
   }
   for (std::size_t i = 0; i < streams; ++i) {
-    for (const media::Leg leg : {media::Leg::a, media::Leg::b}) record_stream(call, leg, i);
+    for (const media::Leg leg : {media::Leg::a, media::Leg::b}) record_stream(call, leg, i, record);
   }
 }
 
-void CallManager::record_stream(Call& call, media::Leg leg, std::size_t stream) {
+void CallManager::record_stream(const Call& call, media::Leg leg, std::size_t stream,
+                                stats::CallRecord& record) const {
   stats::MediaRecord media;
   media.leg = static_cast<std::uint8_t>(leg);
   media.stream = static_cast<std::uint8_t>(stream);
@@ -78,34 +79,49 @@ void CallManager::record_stream(Call& call, media::Leg leg, std::size_t stream) 
     const dp::FlowCounters& control = call.media->totals(stream).rtcp[static_cast<std::size_t>(leg)];
     if (media.counters.rtt_us == 0) media.counters.rtt_us = control.rtt_us;
     media.counters.reported_lost = std::max(media.counters.reported_lost, control.reported_lost);
-    stats::RealmStatistics& realm = services_.statistics.realm(call.media->leg(leg).realm);
+  }
+  record.media.push_back(std::move(media));
+}
+
+void CallManager::observe_media(const Call& call, const stats::CallRecord& record) {
+  if (!call.media) return;
+  for (const stats::MediaRecord& media : record.media) {
+    stats::RealmStatistics& realm =
+        services_.statistics.realm(call.media->leg(static_cast<media::Leg>(media.leg)).realm);
     if (media.counters.packets != 0) realm.jitter.observe(media.counters.jitter_us * kMicrosecond);
     if (media.counters.rtt_us != 0) realm.rtt.observe(media.counters.rtt_us * kMicrosecond);
   }
-  call.record.media.push_back(std::move(media));
 }
 
 void CallManager::write_record(Call& call) {
   keep_failed(call);
   stats::CallRecord& record = call.record;
-  if (record.ended_ns == 0) record.ended_ns = wall_now_ns();
-  record_media(call);
+  if (record.ended_ns == 0) record.ended_ns = wall_now();
+  record_media(call, record);
+  observe_media(call, record);
   hand_over(std::move(record));
 }
 
 void CallManager::begin_record(stats::CallRecord& record, config::PeerIndex from,
                                const sip::MessageView& invite) const {
-  record.from_peer = services_.config.peers[from].name;
+  if (from != config::kNoIndex) record.from_peer = services_.config.peers[from].name;
   record.from_realm = services_.config.realms[invite.path.realm].name;
   record.call_id = invite.call_id();
   record.callee = invite.request_uri();
   if (const auto party = invite.from()) record.caller = party->uri;
   record.source = invite.path.remote;
-  record.started_ns = wall_now_ns();
+  record.started_ns = wall_now();
+}
+
+void CallManager::mark_answered(Call& call) {
+  call.answered = true;
+  call.answered_ns = now();
+  call.record.answered_ns = wall_now();
+  call.record.setup_ns = call.answered_ns - call.started_ns;
 }
 
 void CallManager::note_verdict(stats::CallRecord& record, const response_map::Verdict& verdict,
-                               std::string_view reason) {
+                               std::string_view reason) const {
   record.received = verdict.received;
   record.sent = verdict.code;
   record.sent_phrase = verdict.phrase;
@@ -117,13 +133,14 @@ void CallManager::note_verdict(stats::CallRecord& record, const response_map::Ve
     record.ended_by = ours ? stats::EndedBy::sallyport : stats::EndedBy::callee;
   }
   if (record.local_error.empty()) record.local_error = response_map::local_error_name(verdict.local);
-  record.ended_ns = wall_now_ns();
+  record.ended_ns = wall_now();
 }
 
 void CallManager::record_refused(sip::ServerId id, config::PeerIndex from,
                                  const response_map::Verdict& verdict) {
   const sip::StoredMessage* invite = transactions_->request_of(id);
-  if (invite == nullptr || verdict.local == response_map::LocalError::overload) return;
+  if (invite == nullptr) return;
+  if (verdict.local == response_map::LocalError::overload && !admit_shed_record()) return;
   stats::CallRecord record;
   // No leg bears that name, and no other attempt.
   record.id = mint(steer::TokenKind::tag, {kNoCall, ++refused_});
@@ -132,16 +149,63 @@ void CallManager::record_refused(sip::ServerId id, config::PeerIndex from,
   hand_over(std::move(record));
 }
 
-void CallManager::write_interim(Call& call) {
-  const Nanoseconds again = services_.config.cdr.interim_ns;
-  if (again == 0) return;
-  stats::CallRecord record = call.record;
-  record.kind = stats::RecordKind::interim;
+void CallManager::record_unknown(const sip::MessageView& invite) {
+  if (!admit_shed_record()) return;
+  stats::CallRecord record;
+  record.id = mint(steer::TokenKind::tag, {kNoCall, ++refused_});
+  begin_record(record, config::kNoIndex, invite);
+  response_map::Verdict verdict;
+  verdict.local = response_map::LocalError::unknown_source;
+  verdict.code = 403;
+  verdict.phrase = sip::default_phrase(403);
+  note_verdict(record, verdict, {});
   hand_over(std::move(record));
-  services_.wheel.start(call.interim_record, again);
+}
+
+bool CallManager::admit_shed_record() {
+  if (now() - shed_second_ns_ >= kSecond) {
+    shed_second_ns_ = now();
+    shed_records_ = 0;
+  }
+  if (shed_records_ < kMostShedRecords) {
+    ++shed_records_;
+    return true;
+  }
+  services_.statistics.totals.records_shed.add();
+  return false;
+}
+
+void CallManager::write_interim(Call& call) {
+  if (services_.config.cdr.interim_ns == 0) return;
+  // One that still waits is of a worker that stands still: the next one is due when it goes on.
+  if (!call.interim) {
+    call.interim = std::make_unique<stats::CallRecord>(call.record);
+    call.interim->kind = stats::RecordKind::interim;
+    call.interim->duration_ns = now() - call.answered_ns;
+    if (call.media) call.media->ask_counters();
+  }
+  call.interim_ns = now();
+  start_interim(call);
+  interim_told(call);
+}
+
+void CallManager::interim_told(Call& call) {
+  if (!call.interim || (call.media && !call.media->are_counters_told())) return;
+  record_media(call, *call.interim);
+  hand_over(std::move(*call.interim));
+  call.interim.reset();
+}
+
+// In step with the last one: after a reload too they come as spread as they were.
+void CallManager::start_interim(Call& call) {
+  const Nanoseconds every = services_.config.cdr.interim_ns;
+  if (every == 0) return call.interim_record.stop();
+  const Nanoseconds since = now() - std::max(call.interim_ns, call.answered_ns);
+  services_.wheel.start(call.interim_record, every - since % every);
 }
 
 void CallManager::hand_over(stats::CallRecord&& record) {
+  record.written_ns = wall_now();
   if (services_.records != nullptr && !services_.records->write(std::move(record))) {
     services_.statistics.totals.records_dropped.add();
   }

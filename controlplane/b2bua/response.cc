@@ -197,10 +197,8 @@ void CallManager::answer_caller(Leg& leg, const sip::MessageView& response, std:
 void CallManager::note_answered(Leg& leg, std::uint16_t received, std::uint16_t sent) {
   Call& call = *leg.call;
   Leg& a = *call.a;
-  call.answered = true;
-  call.answered_ns = now();
+  mark_answered(call);
   watch_media(call);
-  call.record.answered_ns = wall_now_ns();
   call.record.received = received;
   call.record.sent = sent;
   call.record.attempts.back().received = received;

@@ -39,10 +39,11 @@ struct Services {
   const media::OpenPorts& open_ports;
   media::FlowCommandSink& flows;
   stats::ShardStatistics& statistics;
-  stats::RecordSink* records = nullptr;  // null: none are written
-  OtherShards* others = nullptr;         // null: there are none
-  trace::Recorder* recorder = nullptr;   // null: no messages are kept
-  std::uint64_t seed = 0;                // for chance: weights, session identifiers
+  stats::RecordSink* records = nullptr;        // null: none are written
+  OtherShards* others = nullptr;               // null: there are none
+  trace::Recorder* recorder = nullptr;         // null: no messages are kept
+  Nanoseconds (*wall_clock)() = &wall_now_ns;  // for the instants of records only
+  std::uint64_t seed = 0;                      // for chance: weights, session identifiers
   std::uint8_t shard = 0;
   std::uint8_t workers = 1;
 };

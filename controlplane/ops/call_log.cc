@@ -14,12 +14,17 @@ std::string peer_or_none(const std::string& peer) {
 
 void CallLog::tell(const stats::CallRecord& record, Nanoseconds now_ns) {
   if (record.kind != stats::RecordKind::end) return;
+  if (record.from_peer.empty()) {
+    log(config::LogLevel::debug, "an INVITE of no peer's was refused",
+        {{"call", record.id}, {"source", record.source.to_text()}});
+    return;
+  }
   if (record.answered_ns != 0 && record.ended_by != stats::EndedBy::sallyport) {
     log(config::LogLevel::debug, "a call has ended",
         {{"call", record.id},
          {"from", record.from_peer},
          {"to", peer_or_none(record.to_peer)},
-         {"seconds", std::to_string((record.ended_ns - record.answered_ns) / kSecond)}});
+         {"seconds", std::to_string(record.duration_ns.value_or(0) / kSecond)}});
     return;
   }
   std::uint64_t held_back = 0;

@@ -63,11 +63,11 @@ double estimate_mos(double loss) {
 }
 
 void CallTally::add(const stats::CallRecord& record) {
-  if (record.kind != stats::RecordKind::end) return;
+  if (record.kind != stats::RecordKind::end || record.from_peer.empty()) return;
   const std::lock_guard lock(mutex_);
   if (record.answered_ns != 0) {
     add_media(record);
-    if (record.ended_ns - record.answered_ns >= kShortest && is_one_way(record))
+    if (record.duration_ns.value_or(0) >= kShortest && is_one_way(record))
       ++one_way_[{record.from_peer, record.to_peer}];
     return;
   }

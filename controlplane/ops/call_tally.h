@@ -60,6 +60,8 @@ class CallTally {
 
   // The phrases that rules name are told as they are.
   void know_phrases(const std::vector<config::MapConfig>& maps);
+  // Attempts from sources that are no peer's are counted elsewhere (sip_responses_total): scanners would push
+  // out what failures() is for.
   void add(const stats::CallRecord& record);
   void collect(MetricFamilies& out) const;
   [[nodiscard]] std::vector<FailedCall> failures() const;  // latest first

@@ -26,10 +26,10 @@ ordered_json instant(Nanoseconds wall_ns) {
   return text;
 }
 
-// From one instant to another in seconds; null where one is missing.
-ordered_json span(Nanoseconds from_ns, Nanoseconds to_ns) {
-  if (from_ns <= 0 || to_ns <= 0) return nullptr;
-  return static_cast<double>((to_ns - from_ns) / kMillisecond) / 1000.0;
+// In seconds, to the millisecond.
+ordered_json span(const std::optional<Nanoseconds>& span_ns) {
+  if (!span_ns) return nullptr;
+  return static_cast<double>(*span_ns / kMillisecond) / 1000.0;
 }
 
 ordered_json code_or_null(unsigned value) {
@@ -121,7 +121,7 @@ ordered_json media(const stats::MediaRecord& record, const stats::CallRecord& ca
 std::string to_json(const stats::CallRecord& record) {
   ordered_json out{{"record", record.kind == stats::RecordKind::end ? "end" : "interim"},
                    {"id", record.id},
-                   {"from", record.from_peer},
+                   {"from", text_or_null(record.from_peer)},
                    {"to", text_or_null(record.to_peer)},
                    {"from_realm", record.from_realm},
                    {"to_realm", text_or_null(record.to_realm)},
@@ -133,8 +133,9 @@ std::string to_json(const stats::CallRecord& record) {
                    {"ringing", instant(record.ringing_ns)},
                    {"answered", instant(record.answered_ns)},
                    {"ended", instant(record.ended_ns)},
-                   {"setup_seconds", span(record.started_ns, record.answered_ns)},
-                   {"duration_seconds", span(record.answered_ns, record.ended_ns)},
+                   {"written", instant(record.written_ns)},
+                   {"setup_seconds", span(record.setup_ns)},
+                   {"duration_seconds", span(record.duration_ns)},
                    {"ended_by", ended_by(record.ended_by)},
                    {"received", code_or_null(record.received)},
                    {"received_phrase", text_or_null(record.received_phrase)},

@@ -89,6 +89,7 @@ Shard::Shard(const Common& common, const Lines& lines, unsigned index, unsigned 
                 .records = common.records,
                 .others = &exchange_,
                 .recorder = &recorder_,
+                .wall_clock = common.wall_clock,
                 .seed = seed_of(common.key, index, "calls"),
                 .shard = static_cast<std::uint8_t>(index),
                 .workers = static_cast<std::uint8_t>(lines.commands.size())}),
@@ -236,6 +237,8 @@ void Shard::on_event(const dp::RecordRing::Record& record, Nanoseconds now_ns) {
       return manager_.on_flow_idle(head_of<dp::FlowIdle>(record.bytes));
     case dp::Event::flow_active:
       return manager_.on_flow_active(head_of<dp::FlowActive>(record.bytes));
+    case dp::Event::flow_reported:
+      return manager_.on_flow_reported(head_of<dp::FlowReported>(record.bytes));
     case dp::Event::sip_unreachable: {
       const auto event = head_of<dp::SipUnreachable>(record.bytes);
       // RFC 3261 18.4, whatever the error is: also a packet that was too big has not arrived.

@@ -34,6 +34,7 @@ struct Common {
   media::OpenPorts& open_ports;
   stats::RecordSink* records = nullptr;
   Exchange* exchange = nullptr;  // null: one shard alone
+  Nanoseconds (*wall_clock)() = &wall_now_ns;
 };
 
 // A shard's rings and bell, by worker.

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,12 +43,13 @@ struct MediaRecord {
 };
 
 // The call detail record: one for each call attempt at its end, and where configured interim ones. Instants
-// are of the wall clock, ns since 1970; 0: never.
+// are of the wall clock, ns since 1970; 0: never. Spans are of the monotonic clock, so that no step of the
+// other makes them wrong; nullopt: it did not come to that.
 struct CallRecord {
   RecordKind kind = RecordKind::end;
   std::string id;  // Sallyport's name of the call, as in `show call ID`
-  std::string from_peer;
-  std::string to_peer;  // empty: never routed
+  std::string from_peer;  // empty: no peer matches its source
+  std::string to_peer;    // empty: never routed
   std::string from_realm;
   std::string to_realm;
   std::string caller;   // the From URI as received
@@ -58,6 +60,9 @@ struct CallRecord {
   Nanoseconds ringing_ns = 0;
   Nanoseconds answered_ns = 0;
   Nanoseconds ended_ns = 0;
+  Nanoseconds written_ns = 0;              // when the shard left this record
+  std::optional<Nanoseconds> setup_ns;     // from its INVITE to its answer
+  std::optional<Nanoseconds> duration_ns;  // from its answer to its end; interim: so far
   EndedBy ended_by = EndedBy::none;
   std::uint16_t received = 0;  // the last attempt's final code; 0: none
   std::string received_phrase;

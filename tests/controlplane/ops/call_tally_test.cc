@@ -17,7 +17,8 @@ stats::CallRecord answered(std::uint64_t from_caller, std::uint64_t from_callee,
   record.from_realm = "access";
   record.to_realm = "core";
   record.answered_ns = 100 * kSecond;
-  record.ended_ns = record.answered_ns + lasted;
+  record.ended_ns = record.answered_ns - kSecond;  // the date was set back meanwhile: it is not asked
+  record.duration_ns = lasted;
   record.media.resize(2);
   record.media[0].counters.packets = from_caller;
   record.media[1].leg = 1;
@@ -85,11 +86,21 @@ TEST(Loss, is_of_what_was_expected) {
   EXPECT_DOUBLE_EQ(*loss_ratio({.packets = 75, .lost = 25}), 0.25);
 }
 
+TEST(CallTally, knows_nothing_of_what_no_peer_has_tried) {
+  CallTally tally;
+  stats::CallRecord scan;
+  scan.sent = 403;
+  tally.add(scan);
+  EXPECT_TRUE(tally.failures().empty());
+  EXPECT_THAT(text_of(tally), Not(HasSubstr("call_failure_rules_total{")));
+}
+
 TEST(CallTally, keeps_the_latest_failures_first) {
   CallTally tally;
   for (int i = 0; i < 60; ++i) {
     stats::CallRecord record;
     record.id = "c" + std::to_string(i);
+    record.from_peer = "office";
     record.sent = 486;
     tally.add(record);
   }

@@ -26,6 +26,8 @@ stats::CallRecord record(std::string id) {
   record.started_ns = 1'700'000'000 * kSecond + 250 * kMillisecond;
   record.answered_ns = record.started_ns + 1500 * kMillisecond;
   record.ended_ns = record.answered_ns + 61 * kSecond;
+  record.setup_ns = 1500 * kMillisecond;
+  record.duration_ns = 61 * kSecond;
   record.ended_by = stats::EndedBy::callee;
   return record;
 }
@@ -86,6 +88,25 @@ TEST(CallRecordJson, is_one_line_with_times_codes_attempts_and_media) {
   EXPECT_EQ(out["media"][0]["codecs"], json({"PCMA/8000", "opus/48000/2", "97"}));
   EXPECT_EQ(out["media"][0]["mos"], 4.41) << "G.107: R = 93.2";
   EXPECT_EQ(out["media_timeout"], nullptr);
+}
+
+TEST(CallRecordJson, spans_are_of_the_monotonic_clock_whatever_the_date_does) {
+  stats::CallRecord call = record("c1");
+  call.ended_ns = call.started_ns - 3600 * kSecond;  // the date was set back in mid-call
+  call.written_ns = call.ended_ns + 7 * kMillisecond + 999'999;
+  const json out = json::parse(to_json(call));
+  EXPECT_EQ(out["setup_seconds"], 1.5);
+  EXPECT_EQ(out["duration_seconds"], 61.0);
+  EXPECT_EQ(out["ended"], "2023-11-14T21:13:20.250Z");
+  EXPECT_EQ(out["written"], "2023-11-14T21:13:20.257Z");
+  call.setup_ns = call.duration_ns = std::nullopt;
+  EXPECT_EQ(json::parse(to_json(call))["duration_seconds"], nullptr);
+}
+
+TEST(CallRecordJson, an_attempt_from_no_peer_has_none) {
+  stats::CallRecord call = record("c1");
+  call.from_peer.clear();
+  EXPECT_EQ(json::parse(to_json(call))["from"], nullptr);
 }
 
 TEST(CdrWriter, writes_every_record_as_a_line_before_it_goes) {
@@ -346,6 +367,16 @@ TEST_F(CallLogTest, each_line_has_the_calls_identifier) {
   stats::CallRecord interim = record("c9");
   interim.kind = stats::RecordKind::interim;
   EXPECT_EQ(told(interim), "");
+}
+
+TEST_F(CallLogTest, what_no_peer_tries_is_told_at_debug_only) {
+  stats::CallRecord scan = record("c10");
+  scan.from_peer.clear();
+  scan.answered_ns = 0;
+  scan.source = *Endpoint::parse("203.0.113.9:5060");
+  EXPECT_EQ(told(scan), "");
+  set_log_level(config::LogLevel::debug);
+  EXPECT_THAT(told(scan), HasSubstr("call=c10 source=203.0.113.9:5060\n"));
 }
 
 TEST_F(CallLogTest, a_flood_of_failures_is_held_back_and_counted) {

@@ -447,11 +447,13 @@ TEST(Metrics, every_name_of_the_interface_appears_once_something_was_counted) {
   bench.stream.closed[0].add();
   bench.names.lookups[1].add();
   stats::CallRecord call;
+  call.from_peer = "office";
   call.answered_ns = kSecond;
-  call.ended_ns = 10 * kSecond;
+  call.duration_ns = 9 * kSecond;
   call.media.emplace_back().counters.packets = 500;
   bench.tally.add(call);
   stats::CallRecord failure;
+  failure.from_peer = "office";
   failure.sent = 486;
   bench.tally.add(failure);
   const std::string text = bench.text();

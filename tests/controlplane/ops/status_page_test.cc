@@ -61,6 +61,7 @@ TEST(StatusJson, tells_calls_totals_peers_cores_drops_and_failures) {
   bench.statistics.pair(0, 1).failed[stats::code_slot(486)].add(2);
   stats::CallRecord failed;
   failed.id = "f1";
+  failed.from_peer = "office";
   failed.sent = 488;
   failed.ended_ns = 1'700'000'000'250 * kMillisecond;
   bench.tally.add(failed);

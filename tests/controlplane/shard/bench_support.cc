@@ -192,7 +192,8 @@ Bench::Bench(std::string_view yaml, std::size_t command_bytes, std::size_t ring_
   open_ports_ = std::make_unique<media::OpenPorts>(media_);
   const unsigned shards = config_.controlplane.shards;
   exchange_ = std::make_unique<Exchange>(shards);
-  const Common common{config_, key_, *open_ports_, &records, exchange_.get()};
+  WallClock::back_ns = 0;
+  const Common common{config_, key_, *open_ports_, &records, exchange_.get(), WallClock::now};
   for (unsigned index = 0; index < shards; ++index) {
     Lane& lane = *lanes_.emplace_back(std::make_unique<Lane>(command_bytes, ring_bytes));
     const Lines lines{
@@ -329,7 +330,7 @@ void Bench::take_command(Lane& lane, const dp::RecordRing::Record& record) {
     case dp::Command::flow_remove: {
       const dp::FlowRef flow = head_of<dp::FlowRemove>(record).flow;
       ASSERT_TRUE(flows.contains(flow.slot)) << "a removal of no flow";
-      held_.emplace_back(&lane, dp::FlowRemoved{flow, flows[flow.slot].owner, counted[flow.slot]});
+      held_.emplace_back(&lane, dp::FlowRemoved{flow, flows[flow.slot].owner, counters[flow.slot]});
       flows.erase(flow.slot);
       if (!removals_held) confirm_removals();
       break;
@@ -338,6 +339,13 @@ void Bench::take_command(Lane& lane, const dp::RecordRing::Record& record) {
       const auto command = head_of<dp::FlowMirror>(record);
       EXPECT_TRUE(flows.contains(command.flow.slot)) << "no flow is mirrored there";
       command.on != 0 ? (void)mirrored.insert(command.flow.slot) : (void)mirrored.erase(command.flow.slot);
+      break;
+    }
+    case dp::Command::flow_report: {
+      const dp::FlowRef flow = head_of<dp::FlowReport>(record).flow;
+      ASSERT_TRUE(flows.contains(flow.slot)) << "a question about no flow";
+      const dp::FlowReported answer{flow, flows[flow.slot].owner, counters[flow.slot]};
+      ASSERT_TRUE(lane.events.push(static_cast<std::uint16_t>(dp::Event::flow_reported), answer));
       break;
     }
     case dp::Command::realm_settings: {

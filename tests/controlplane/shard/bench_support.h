@@ -73,6 +73,12 @@ class Records final : public stats::RecordSink {
   std::vector<stats::CallRecord> records;
 };
 
+// The clock that dates records: the machine's, less what the test has set it back by.
+struct WallClock {
+  static inline Nanoseconds back_ns = 0;
+  [[nodiscard]] static Nanoseconds now() { return wall_now_ns() - back_ns; }
+};
+
 class Bench {
  public:
   // As many shards as the configuration says. `command_bytes`: size of each command ring; `ring_bytes`: of
@@ -109,8 +115,8 @@ class Bench {
   // Flows as the worker has them, by slot.
   std::map<std::uint32_t, dp::FlowSpec> flows;
   std::set<std::uint32_t> mirrored;  // slots
-  // What the worker says of a flow when it has removed it, by slot; nothing counted where it says none.
-  std::map<std::uint32_t, dp::FlowCounters> counted;
+  // What the worker says that a flow has counted, now and at its end.
+  std::map<std::uint32_t, dp::FlowCounters> counters;
   // Of that flow; `active`: that it is heard again.
   void report_idle(std::uint32_t slot, bool active = false);
   // Every flow that is to be heard of has just been silent for its idle_timeout.

@@ -179,7 +179,7 @@ TEST_F(CallTest, The_round_trip_of_a_flow_that_ends_is_of_its_realm) {
   bool told = false;
   for (const auto& [slot, spec] : bench.flows) {
     if (told || spec.realm != bench.config().find_realm("access")) continue;
-    bench.counted[slot].rtt_us = 42'000;
+    bench.counters[slot].rtt_us = 42'000;
     told = true;
   }
   ASSERT_TRUE(told);

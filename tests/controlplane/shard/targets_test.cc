@@ -297,28 +297,6 @@ TEST_F(Targets, Messages_are_counted_by_peer_direction_and_retransmission) {
             2u);
 }
 
-struct InterimRecords : Targets {
-  InterimRecords()
-      : Targets(std::string(Bench::default_config()) + "cdr: {file: /var/log/cdr.jsonl, interim: 10s}\n") {}
-};
-TEST_F(InterimRecords, Come_at_the_answer_and_while_the_call_lives) {
-  establish();
-  ASSERT_EQ(bench.records.records.size(), 1u);
-  bench.advance(35 * kSecond);
-  caller_hangs_up();
-  bench.advance(60 * kSecond);
-  bench.expect_nothing_left();
-  const std::vector<stats::CallRecord>& records = bench.records.records;
-  ASSERT_EQ(records.size(), 5u);
-  for (std::size_t i = 0; i + 1 < records.size(); ++i) {
-    EXPECT_EQ(records[i].kind, stats::RecordKind::interim);
-    EXPECT_EQ(records[i].id, records.back().id);
-    EXPECT_EQ(records[i].answered_ns, records.back().answered_ns);
-    EXPECT_EQ(records[i].ended_ns, 0);
-  }
-  EXPECT_EQ(records.back().kind, stats::RecordKind::end);
-}
-
 TEST_F(Targets, Records_tell_the_whole_call) {
   establish();
   bench.advance(5 * kSecond);

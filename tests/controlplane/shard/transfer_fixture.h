@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -26,7 +27,7 @@ inline std::string transfer_config(std::string_view refer = "follow", unsigned s
   put("peers:\n", "  desk:\n    realm: access\n    targets: [\"sip:198.51.100.30:5060\"]\n" + key);
   put("routes:\n", "  - {from: carrier-a, user: \"0*\", to: [desk]}\n");
   yaml.replace(yaml.find("shards: 1"), 9, "shards: " + std::to_string(shards));
-  return yaml;
+  return yaml + "cdr: {file: /var/log/cdr.jsonl, interim: 24h}\n";
 }
 
 class TransferTest : public ::testing::TestWithParam<bool> {
@@ -143,6 +144,18 @@ class TransferTest : public ::testing::TestWithParam<bool> {
     for (const Phone* phone : {&line1, &line2, &transferee, &target})
       EXPECT_FALSE(phones.heard(*phone, "BYE ")) << phone->ip;
     bench.expect_nothing_left();
+    expect_one_interim_each();
+  }
+  // Whoever is answered, and however: a line at the answer, before the one at the end. None else.
+  void expect_one_interim_each() {
+    std::map<std::string, int> interims;
+    for (const stats::CallRecord& record : bench.records.records) {
+      if (record.kind == stats::RecordKind::end) {
+        EXPECT_EQ(interims[record.id], record.answered_ns != 0 ? 1 : 0) << record.call_id;
+      } else {
+        ++interims[record.id];
+      }
+    }
   }
 
   Phones phones;
