@@ -140,9 +140,7 @@ std::expected<sip::ClientId, sip::TransactionError> CallManager::send_invite(Leg
   leg.authorization += passed_authorization(invite, headers_[leg.peer]);  // which the headers have
   const sip::RequestDraft draft{
       .method = Method::invite, .request_uri = uri, .headers = headers, .body = body, .opens = true};
-  const auto large = large_path(leg.peer, leg.path);
-  const auto id = transactions_->start(draft, leg.path, token(Purpose::invite, leg.handle), nullptr,
-                                       large ? &*large : nullptr);
+  const auto id = start_request(draft, leg.peer, leg.path, token(Purpose::invite, leg.handle));
   if (id) leg.invite_client = *id;
   return id;
 }

@@ -97,8 +97,7 @@ std::optional<CallManager::SentAgain> CallManager::send_once_more(const sip::Mes
                                 .request_uri = sent.request_uri(),
                                 .headers = lines,
                                 .body = sent.body()};
-  const auto large = large_path(how.peer, sent.path);
-  const auto client = transactions_->start(draft, sent.path, how.token, nullptr, large ? &*large : nullptr);
+  const auto client = start_request(draft, how.peer, sent.path, how.token);
   return client ? std::optional(SentAgain{*client, how.cseq}) : std::nullopt;
 }
 

@@ -355,6 +355,9 @@ class CallManager final : public sip::TransactionUser,
   // ---- paths.cc
   [[nodiscard]] sip::Path dialog_path(const Leg& leg) const;
   [[nodiscard]] sip::Path path_within(const sip::Dialog& dialog, const sip::Path& known) const;
+  // Every request of ours but an ACK begins here: over `path`, or where large_path() says.
+  [[nodiscard]] std::expected<sip::ClientId, sip::TransactionError> start_request(
+      const sip::RequestDraft& draft, config::PeerIndex peer, const sip::Path& path, std::uint64_t token);
   // Where a request to that peer goes that is too large for `path`; nullopt: nowhere else.
   [[nodiscard]] std::optional<sip::Path> large_path(config::PeerIndex peer, const sip::Path& path) const;
 

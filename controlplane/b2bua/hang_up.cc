@@ -78,9 +78,7 @@ void CallManager::send_bye(Leg& leg) {
                               .request_uri = leg.dialog->request_uri(),
                               .headers = lines,
                               .body = parting.body};
-  const sip::Path path = dialog_path(leg);
-  const auto large = large_path(leg.peer, path);
-  if (!transactions_->start(bye, path, token(Purpose::bye, leg.handle), nullptr, large ? &*large : nullptr)) {
+  if (!start_request(bye, leg.peer, dialog_path(leg), token(Purpose::bye, leg.handle))) {
     (void)step(leg, LegEvent::done);  // no transaction is left for it: the far end will find out by itself
   }
 }

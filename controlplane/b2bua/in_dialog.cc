@@ -183,7 +183,7 @@ void CallManager::send_keepalive(Leg& leg) {
   out.raw(authorization(leg, "OPTIONS", leg.dialog->request_uri(), {}));
   const sip::RequestDraft draft{
       .method = Method::options, .request_uri = leg.dialog->request_uri(), .headers = lines};
-  (void)transactions_->start(draft, dialog_path(leg), token(Purpose::keepalive, leg.handle));
+  (void)start_request(draft, leg.peer, dialog_path(leg), token(Purpose::keepalive, leg.handle));
   start_keepalive(leg);
 }
 

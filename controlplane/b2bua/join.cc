@@ -271,10 +271,7 @@ bool CallManager::send_join_invite(Leg& leg, const std::string& sdp, Purpose pur
   out.raw(leg.authorization);
   if (!sdp.empty()) out.line(HeaderId::content_type, "application/sdp");
   const sip::RequestDraft draft{.method = Method::invite, .request_uri = uri, .headers = lines, .body = sdp};
-  const sip::Path path = dialog_path(leg);
-  const auto large = large_path(leg.peer, path);
-  const auto id =
-      transactions_->start(draft, path, token(purpose, leg.handle), nullptr, large ? &*large : nullptr);
+  const auto id = start_request(draft, leg.peer, dialog_path(leg), token(purpose, leg.handle));
   if (!id) return false;
   leg.invite_client = *id;
   leg.invite_cseq = cseq;

@@ -44,9 +44,17 @@ sip::Path CallManager::path_within(const sip::Dialog& dialog, const sip::Path& k
   return path;
 }
 
+std::expected<sip::ClientId, sip::TransactionError> CallManager::start_request(const sip::RequestDraft& draft,
+                                                                               config::PeerIndex peer,
+                                                                               const sip::Path& path,
+                                                                               std::uint64_t token) {
+  const auto large = large_path(peer, path);
+  return transactions_->start(draft, path, token, nullptr, large ? &*large : nullptr);
+}
+
 // RFC 3261 18.1.1. A peer has TCP where one of its targets says so, at the same address.
 std::optional<sip::Path> CallManager::large_path(config::PeerIndex peer, const sip::Path& path) const {
-  if (path.transport != sip::Transport::udp) return std::nullopt;
+  if (path.transport != sip::Transport::udp || peer == config::kNoIndex) return std::nullopt;
   const std::uint16_t port = services_.config.realms[path.realm].sip_tcp;
   const config::Target* target = services_.health.find_at(peer, path.remote.address, config::Transport::tcp);
   if (port == 0 || target == nullptr) return std::nullopt;

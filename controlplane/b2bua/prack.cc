@@ -46,7 +46,8 @@ bool CallManager::send_prack(Leg& leg, const OwedPrack& owed, std::string_view s
   const sip::RequestDraft prack{
       .method = Method::prack, .request_uri = dialog->request_uri(), .headers = lines, .body = body};
   const Purpose purpose = relay != nullptr ? Purpose::relay : Purpose::prack;
-  const auto client = transactions_->start(prack, path_within(*dialog, leg.path), token(purpose, leg.handle));
+  const auto client =
+      start_request(prack, leg.peer, path_within(*dialog, leg.path), token(purpose, leg.handle));
   if (!client) return false;
   if (relay != nullptr) {
     relay->client = *client;

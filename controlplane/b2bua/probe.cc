@@ -36,7 +36,7 @@ void CallManager::probe(Nanoseconds now_ns) {
     const sip::RequestDraft draft{
         .method = sip::Method::options, .request_uri = target.uri, .headers = lines, .opens = true};
     const std::uint64_t whose = token(Purpose::probe, {due->peer, due->target});
-    if (!transactions_->start(draft, path, whose)) services_.health.probe_result(*due, false);
+    if (!start_request(draft, due->peer, path, whose)) services_.health.probe_result(*due, false);
   }
 }
 

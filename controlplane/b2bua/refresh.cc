@@ -175,7 +175,7 @@ std::optional<sip::ClientId> CallManager::send_session(Leg& leg, Method method, 
   if (!body.empty()) out.line(HeaderId::content_type, "application/sdp");
   const sip::RequestDraft draft{
       .method = method, .request_uri = leg.dialog->request_uri(), .headers = lines, .body = body};
-  const auto client = transactions_->start(draft, dialog_path(leg), token(purpose, leg.handle));
+  const auto client = start_request(draft, leg.peer, dialog_path(leg), token(purpose, leg.handle));
   return client ? std::optional(*client) : std::nullopt;
 }
 

@@ -102,10 +102,7 @@ bool CallManager::send_relay(Leg& to, Relay& relay) {
                                 .request_uri = uri,
                                 .headers = lines,
                                 .body = relay.body};
-  const sip::Path path = dialog_path(to);
-  const auto large = large_path(to.peer, path);
-  const auto client =
-      transactions_->start(draft, path, token(Purpose::relay, to.handle), nullptr, large ? &*large : nullptr);
+  const auto client = start_request(draft, to.peer, dialog_path(to), token(Purpose::relay, to.handle));
   if (client) relay.client = *client;
   return client.has_value();
 }

@@ -332,7 +332,8 @@ void CallManager::end_fork(sip::ClientId id, const sip::MessageView& response) {
   sip::HeaderWriter out(lines);
   dialog->write_headers(out, Method::bye, dialog->next_cseq());
   const sip::RequestDraft bye{.method = Method::bye, .request_uri = dialog->request_uri(), .headers = lines};
-  (void)transactions_->start(bye, path_within(*dialog, response.path), token(Purpose::stray, {}));
+  const config::PeerIndex peer = peer_of(response.path).value_or(config::kNoIndex);
+  (void)start_request(bye, peer, path_within(*dialog, response.path), token(Purpose::stray, {}));
 }
 
 // A target answers after we gave it up. The From tag is of the leg that asked; its session, if it has one, is
@@ -363,7 +364,9 @@ void CallManager::send_ack(Leg& leg, sip::ClientId invite, std::uint32_t cseq, s
   const std::string body = write_session(brought, sdp, out);
   const sip::RequestDraft ack{
       .method = Method::ack, .request_uri = leg.dialog->request_uri(), .headers = lines, .body = body};
-  (void)transactions_->acknowledge(invite, to_tag, ack, dialog_path(leg));
+  const sip::Path path = dialog_path(leg);
+  const auto large = large_path(leg.peer, path);
+  (void)transactions_->acknowledge(invite, to_tag, ack, path, large ? &*large : nullptr);
 }
 
 }  // namespace sallyport::b2bua

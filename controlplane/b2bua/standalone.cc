@@ -152,11 +152,8 @@ bool CallManager::send_standalone(Standalone& one, const sip::MessageView& reque
                                 .headers = lines,
                                 .body = request.body(),
                                 .opens = true};
-  const auto large = large_path(one.target.peer, one.path);
-  return transactions_
-      ->start(draft, one.path, token(Purpose::standalone, {one.slot, one.generation}), nullptr,
-              large ? &*large : nullptr)
-      .has_value();
+  const std::uint64_t whose = token(Purpose::standalone, {one.slot, one.generation});
+  return start_request(draft, one.target.peer, one.path, whose).has_value();
 }
 
 // What it says, for the response map; its target's health knows of it.

@@ -140,7 +140,7 @@ bool CallManager::send_subscribe(Subscription& one, const sip::MessageView& requ
   pass_content_headers(request, out);
   const sip::RequestDraft draft{
       .method = Method::subscribe, .request_uri = uri, .headers = lines, .body = request.body()};
-  const auto client = transactions_->start(draft, far.path, subscription_token(one, Side::far));
+  const auto client = start_request(draft, far.peer, far.path, subscription_token(one, Side::far));
   if (client) one.client = *client;
   return client.has_value();
 }
@@ -267,8 +267,8 @@ bool CallManager::relay_in_subscription(Subscription& one, Side from, sip::Serve
                                 .request_uri = there.dialog->request_uri(),
                                 .headers = lines,
                                 .body = request.body()};
-  const auto client = transactions_->start(draft, path_within(*there.dialog, there.path),
-                                           subscription_token(one, across(from)));
+  const auto client = start_request(draft, there.peer, path_within(*there.dialog, there.path),
+                                    subscription_token(one, across(from)));
   if (!client) return false;
   const bool ends = request.method() == Method::notify && says_terminated(request);
   one.relays.push_back({.server = id, .client = *client, .from = from, .ends = ends});

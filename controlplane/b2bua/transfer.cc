@@ -164,7 +164,7 @@ void CallManager::notify_transferor(Call& call, std::uint16_t status, std::strin
   out.line(HeaderId::content_type, "message/sipfrag;version=2.0");
   const sip::RequestDraft draft{
       .method = Method::notify, .request_uri = leg->dialog->request_uri(), .headers = lines, .body = body};
-  const auto id = transactions_->start(draft, dialog_path(*leg), token(Purpose::notify, leg->handle));
+  const auto id = start_request(draft, leg->peer, dialog_path(*leg), token(Purpose::notify, leg->handle));
   if (!id && transfer.ended) on_notified(*leg);
 }
 

@@ -172,14 +172,19 @@ bool ClientTransactions::go_otherwise(Transaction& transaction) {
   const bool unheard = transaction.is_invite() ? transaction.invite_state == invite_client::State::calling
                                                : transaction.state == non_invite_client::State::trying;
   if (!transaction.otherwise || !unheard) return false;
-  transaction.path = *transaction.otherwise;
-  transaction.otherwise.reset();
-  compose_again(context_.scratch, transaction.request.text(), transaction.path,
-                branch_of(transaction.id.slot, transaction.id.generation));
-  transaction.request = context_.pool.copy(context_.scratch);
+  compose_otherwise(transaction.path, transaction.otherwise, transaction.request,
+                    branch_of(transaction.id.slot, transaction.id.generation));
   stop_timers(transaction);
   launch(transaction);
   return true;
+}
+
+void ClientTransactions::compose_otherwise(Path& path, std::optional<Path>& otherwise, Buffer& octets,
+                                           std::string_view branch) {
+  path = *otherwise;
+  otherwise.reset();
+  compose_again(context_.scratch, octets.text(), path, branch);
+  octets = context_.pool.copy(context_.scratch);
 }
 
 void ClientTransactions::on_timer(Timer& timer) {
@@ -369,14 +374,26 @@ void ClientTransactions::send_ack(Transaction& invite, const MessageView& respon
 
 std::expected<void, TransactionError> ClientTransactions::acknowledge(ClientId id, std::string_view to_tag,
                                                                       const RequestDraft& ack,
-                                                                      const Path& path) {
-  compose_request(context_.scratch, ack, path, branch_of(kAckSlot, ++ack_count_));
+                                                                      const Path& path, const Path* large) {
+  Acknowledgement made;
+  made.to_tag = to_tag;
+  made.path = path;
+  made.number = ++ack_count_;
+  const std::string branch = branch_of(kAckSlot, made.number);
+  compose_request(context_.scratch, ack, path, branch);
+  if (large != nullptr && !is_reliable(path.transport) && context_.scratch.size() > kLargestDatagram) {
+    compose_request(context_.scratch, ack, *large, branch);
+    made.path = *large;
+    made.otherwise = path;
+  }
   if (context_.scratch.size() > kMaxMessageBytes) return std::unexpected(TransactionError::too_large);
   // One that does not leave is sent again when the 2xx is repeated.
-  if (!context_.send(path, context_.scratch, Method::ack, 0, false)) context_.counters.transport_errors.add();
+  if (!context_.send(made.path, context_.scratch, Method::ack, 0, false))
+    context_.counters.transport_errors.add();
   Transaction* invite = find(id);
   if (invite != nullptr && invite->invite_state == invite_client::State::accepted) {
-    invite->acknowledgements.push_back({std::string(to_tag), path, context_.pool.copy(context_.scratch)});
+    made.octets = context_.pool.copy(context_.scratch);
+    invite->acknowledgements.push_back(std::move(made));
   }
   return {};
 }
@@ -388,8 +405,11 @@ StoredMessage ClientTransactions::request_of(ClientId id) {
 }
 
 bool ClientTransactions::acknowledge_again(Transaction& invite, const MessageView& response) {
-  for (const Acknowledgement& known : invite.acknowledgements) {
+  for (Acknowledgement& known : invite.acknowledgements) {
     if (!iequals(known.to_tag, response.to_tag())) continue;
+    // Whoever repeats his 2xx has not had the ACK by TCP.
+    if (known.otherwise)
+      compose_otherwise(known.path, known.otherwise, known.octets, branch_of(kAckSlot, known.number));
     if (!context_.send(known.path, known.octets.text(), Method::ack, 0, true))
       context_.counters.transport_errors.add();
     return true;

@@ -27,7 +27,8 @@ class ClientTransactions final : private TimerTarget {
                                                                 const Path* large);
   void cancel(ClientId id, std::string_view headers);
   [[nodiscard]] std::expected<void, TransactionError> acknowledge(ClientId id, std::string_view to_tag,
-                                                                  const RequestDraft& ack, const Path& path);
+                                                                  const RequestDraft& ack, const Path& path,
+                                                                  const Path* large);
   [[nodiscard]] StoredMessage request_of(ClientId id);
   [[nodiscard]] std::uint32_t size() const { return slab_.size(); }
 
@@ -36,7 +37,9 @@ class ClientTransactions final : private TimerTarget {
   struct Acknowledgement {
     std::string to_tag;
     Path path;
+    std::optional<Path> otherwise;  // as a transaction's
     Buffer octets;
+    std::uint32_t number = 0;  // in its branch
   };
   struct Transaction {
     ClientId id;
@@ -78,6 +81,8 @@ class ClientTransactions final : private TimerTarget {
   void finish(Transaction& transaction);
   void send_cancel(Transaction& invite);
   void send_ack(Transaction& invite, const MessageView& response, bool again);
+  // Over UDP, as what is larger cannot go by TCP.
+  void compose_otherwise(Path& path, std::optional<Path>& otherwise, Buffer& octets, std::string_view branch);
   [[nodiscard]] bool acknowledge_again(Transaction& invite, const MessageView& response);
   [[nodiscard]] Transaction* find(ClientId id) { return slab_.find(id.slot, id.generation); }
   [[nodiscard]] Transaction* owner_of(const Arrival& arrival);

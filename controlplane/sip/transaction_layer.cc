@@ -78,9 +78,9 @@ void TransactionLayer::cancel(ClientId id, std::string_view headers) {
 }
 
 std::expected<void, TransactionError> TransactionLayer::acknowledge(ClientId id, std::string_view to_tag,
-                                                                    const RequestDraft& ack,
-                                                                    const Path& path) {
-  return core_->clients.acknowledge(id, to_tag, ack, path);
+                                                                    const RequestDraft& ack, const Path& path,
+                                                                    const Path* large) {
+  return core_->clients.acknowledge(id, to_tag, ack, path, large);
 }
 
 void TransactionLayer::set_token(ServerId id, std::uint64_t token) {

@@ -80,9 +80,10 @@ class TransactionLayer {
   void cancel(ClientId id, std::string_view headers = {});
   // Sends the ACK for a 2xx to the INVITE `id` with that To tag (13.2.2.4) with a branch of its own, and
   // sends it again whenever that 2xx is repeated. Works also when the transaction is over, without the
-  // repeating.
+  // repeating. `large` as for start(): when the 2xx is repeated all the same, the ACK goes over `path`.
   [[nodiscard]] std::expected<void, TransactionError> acknowledge(ClientId id, std::string_view to_tag,
-                                                                  const RequestDraft& ack, const Path& path);
+                                                                  const RequestDraft& ack, const Path& path,
+                                                                  const Path* large = nullptr);
   // The request as it was sent, read again, and its path; empty when its transaction is over.
   [[nodiscard]] StoredMessage request_of(ClientId id);
 
