@@ -64,9 +64,7 @@ CallManager::Attempt CallManager::try_target(Call& call, const Candidate& candid
   const config::Realm& realm = services_.config.realms[peer.realm];
   const config::Target* known = services_.health.place(target);
   if (!candidate.redirect && known == nullptr) return {false, LocalError::peer_down};  // its name moved on
-  const config::Target there =
-      candidate.redirect ? config::Target{candidate.redirect->endpoint, candidate.redirect->transport, {}}
-                         : *known;
+  const config::Target there = candidate.redirect ? routing::place_of(*candidate.redirect) : *known;
   const Endpoint remote = there.endpoint;
   const auto transport = static_cast<sip::Transport>(there.transport);
   const IpAddress local = realm.address(remote.address.family());
@@ -132,7 +130,7 @@ std::expected<sip::ClientId, sip::TransactionError> CallManager::send_invite(Leg
   Call& call = *leg.call;
   const sip::MessageView invite = call.invite.view();
   const std::string uri = request_uri_for(called_uri(leg), leg.next_host, leg.sips);
-  call.trail.went_to(leg.path.remote, uri);
+  call.trail.went_to(leg.path.remote, static_cast<config::Transport>(leg.path.transport), uri);
   const std::string body = sdp.empty() ? std::string{} : with_session_description(invite, sdp);
   std::string headers = invite_headers(call, leg, uri, !body.empty());
   leg.authorization = authorization(leg, "INVITE", uri, body);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "controlplane/config/text.h"
 #include "dataplane/base/ascii.h"
 #include "dataplane/sip/name_addr.h"
 #include "dataplane/sip/names.h"
@@ -51,11 +52,7 @@ std::optional<RedirectContact> read_contact(std::string_view value) {
   return contact;
 }
 
-// Where a Contact's URI leads without any look-up; nullopt: nowhere that we go.
-struct Place {
-  Endpoint endpoint;
-  config::Transport transport;
-};
+// The transport that a URI asks for; nullopt: none that we speak.
 std::optional<config::Transport> transport_of(const sip::Uri& uri) {
   if (uri.scheme == sip::Scheme::sips) return config::Transport::tls;  // RFC 3261 26.2.2
   const auto asked = sip::find_param(uri.parameters, "transport");
@@ -64,15 +61,15 @@ std::optional<config::Transport> transport_of(const sip::Uri& uri) {
   if (sip::iequals(asked->value, "tls")) return config::Transport::tls;
   return std::nullopt;
 }
-std::optional<Place> place_of(const sip::Uri& uri) {
-  if (uri.scheme != sip::Scheme::sip && uri.scheme != sip::Scheme::sips) return std::nullopt;
-  const IpAddress address = sip::host_address(uri.host);
-  const auto transport = transport_of(uri);
-  if (!address || !transport) return std::nullopt;
-  const std::uint16_t standard = *transport == config::Transport::tls ? kSipsPort : kSipPort;
-  return Place{{address, uri.port == 0 ? standard : uri.port}, *transport};
+
+bool says_transport(const sip::Uri& uri) {
+  return uri.scheme == sip::Scheme::sips || sip::find_param(uri.parameters, "transport").has_value();
 }
 
+struct Place {
+  Endpoint endpoint;
+  config::Transport transport;
+};
 bool is_ours(const config::Config& config, const IpAddress& address) {
   for (const config::Realm& realm : config.realms) {
     const auto same = [&](const Prefix& prefix) { return prefix.address == address; };
@@ -108,6 +105,64 @@ std::optional<TargetId> target_at(const config::Config& config, const PeerHealth
   return found;
 }
 
+// Where a Contact with an address leads, as far as calls may go there.
+std::optional<RedirectTarget> target_of_address(const config::Config& config, const PeerHealth& health,
+                                                config::PeerIndex redirecting, const sip::Uri& uri) {
+  const config::Peer& peer = config.peers[redirecting];
+  const auto transport = transport_of(uri);
+  const IpAddress address = sip::host_address(uri.host);
+  if (!transport || is_ours(config, address)) return std::nullopt;
+  const std::uint16_t standard = *transport == config::Transport::tls ? kSipsPort : kSipPort;
+  const Place place{{address, uri.port == 0 ? standard : uri.port}, *transport};
+  auto there = target_at(config, health, peer.realm, place);
+  if (!there && holds(peer.redirects.allow, address)) there = TargetId{redirecting, kNoTarget};
+  if (!there) return std::nullopt;
+  return RedirectTarget{*there, place.endpoint, place.transport, {}};
+}
+
+// The places of one peer that a host name stands for: of its targets of that name, or all, where its
+// certificate is for it.
+std::vector<TargetId> places_named(const config::Peer& peer, config::PeerIndex index,
+                                   const PeerHealth& health, std::string_view host) {
+  const bool is_its_own = std::ranges::find(peer.match_names, host) != peer.match_names.end();
+  std::vector<TargetId> ids;
+  for (std::size_t i = 0; i < peer.targets.size(); ++i) {
+    if (!is_its_own && peer.targets[i].host != host) continue;
+    for (const TargetId id : health.places_of(index, static_cast<std::uint16_t>(i))) ids.push_back(id);
+  }
+  return ids;
+}
+
+// Where a Contact with a host name leads, as it is known now; without those of another port or transport.
+std::vector<RedirectTarget> targets_of_name(const config::Config& config, const PeerHealth& health,
+                                            config::RealmIndex realm, const sip::Uri& uri) {
+  std::vector<RedirectTarget> targets;
+  const auto transport = transport_of(uri);
+  const auto host = config::host_name(uri.host);
+  for (std::size_t i = 0; i < config.peers.size() && transport && host; ++i) {
+    const config::Peer& peer = config.peers[i];
+    if (peer.realm != realm || peer.retired) continue;
+    for (const TargetId id : places_named(peer, static_cast<config::PeerIndex>(i), health, *host)) {
+      const config::Target& place = *health.place(id);
+      if (uri.port != 0 && uri.port != place.endpoint.port) continue;
+      if (says_transport(uri) && place.transport != *transport) continue;
+      targets.push_back({id, place.endpoint, place.transport, {}});
+    }
+  }
+  return targets;
+}
+
+// Where the call may go by that Contact, without its URI.
+std::vector<RedirectTarget> targets_of(const config::Config& config, const PeerHealth& health,
+                                       config::PeerIndex redirecting, std::string_view contact) {
+  const auto uri = sip::parse_uri(contact);
+  if (!uri || (uri->scheme != sip::Scheme::sip && uri->scheme != sip::Scheme::sips)) return {};
+  if (!sip::host_address(uri->host))
+    return targets_of_name(config, health, config.peers[redirecting].realm, *uri);
+  const auto target = target_of_address(config, health, redirecting, *uri);
+  return target ? std::vector{*target} : std::vector<RedirectTarget>{};
+}
+
 std::string user_of(std::string_view text) {
   const auto uri = sip::parse_uri(text);
   return uri ? sip::unescape(uri->user) : std::string();
@@ -132,14 +187,18 @@ std::vector<RedirectContact> redirect_contacts(const std::vector<std::string>& f
   return contacts;
 }
 
-void RedirectTrail::went_to(const Endpoint& endpoint, std::string_view uri) {
-  visits_.push_back({endpoint, user_of(uri)});
+config::Target place_of(const RedirectTarget& target) {
+  config::Target place{.endpoint = target.endpoint, .transport = target.transport, .uri = {}, .host = {}};
+  const auto uri = sip::parse_uri(target.uri);
+  if (!uri || sip::host_address(uri->host)) return place;
+  place.host = config::host_name(uri->host).value_or("");
+  place.host_port = uri->port;
+  place.transport_given = says_transport(*uri);
+  return place;
 }
 
-bool RedirectTrail::was_there(const Endpoint& endpoint, std::string_view uri) const {
-  const std::string user = user_of(uri);
-  return std::ranges::any_of(visits_,
-                             [&](const Visit& v) { return v.endpoint == endpoint && v.user == user; });
+void RedirectTrail::went_to(const Endpoint& endpoint, config::Transport transport, std::string_view uri) {
+  visits_.push_back({endpoint, transport, user_of(uri)});
 }
 
 RedirectDecision RedirectTrail::decide(const config::Config& config, const PeerHealth& health,
@@ -151,23 +210,20 @@ RedirectDecision RedirectTrail::decide(const config::Config& config, const PeerH
   if (peer.redirects.mode == config::RedirectMode::pass || !may_follow) return {};
   if (depth_ >= peer.redirects.depth) return {RedirectOutcome::too_deep, {}};
   RedirectDecision decision{RedirectOutcome::nowhere, {}};
-  for (RedirectContact& contact : redirect_contacts(contact_fields)) {
-    const auto uri = sip::parse_uri(contact.uri);
-    const auto place = uri ? place_of(*uri) : std::nullopt;
-    if (!place || is_ours(config, place->endpoint.address)) continue;
-    if (config.realms[peer.realm].sip_port(place->transport) == 0) continue;
-    auto there = target_at(config, health, peer.realm, *place);
-    if (!there && holds(peer.redirects.allow, place->endpoint.address))
-      there = TargetId{redirecting, kNoTarget};
-    if (!there) continue;
-    if (was_there(place->endpoint, contact.uri)) {
-      if (decision.targets.empty()) decision.outcome = RedirectOutcome::loop;
-      continue;
+  for (const RedirectContact& contact : redirect_contacts(contact_fields)) {
+    for (RedirectTarget& target : targets_of(config, health, redirecting, contact.uri)) {
+      if (decision.targets.size() == kMostContacts) break;
+      if (config.realms[peer.realm].sip_port(target.transport) == 0) continue;
+      const Visit visit{target.endpoint, target.transport, user_of(contact.uri)};
+      if (std::ranges::find(visits_, visit) != visits_.end()) {
+        if (decision.targets.empty()) decision.outcome = RedirectOutcome::loop;
+        continue;
+      }
+      target.uri = contact.uri;
+      if (std::ranges::find(decision.targets, target) != decision.targets.end()) continue;
+      decision.targets.push_back(std::move(target));
+      decision.outcome = RedirectOutcome::follow;
     }
-    RedirectTarget target{*there, place->endpoint, place->transport, std::move(contact.uri)};
-    if (std::ranges::find(decision.targets, target) != decision.targets.end()) continue;
-    decision.targets.push_back(std::move(target));
-    decision.outcome = RedirectOutcome::follow;
   }
   if (decision.outcome == RedirectOutcome::follow) ++depth_;
   return decision;

@@ -10,9 +10,12 @@
 // A Contact is followed only to where calls may go anyway: to a target or a source of a configured peer of
 // the same realm (whose policies then hold), or into the redirecting peer's own `allow`; never to an address
 // of ours or by a transport that no target has. A call follows at most `depth`
-// redirects one after the other, and never goes twice to the same user at the same address: that is a loop.
-// A Contact with a host name is not followed: a look-up would make the call wait, and make the name server's
-// work of whoever may redirect. Where a peer's own names lead is known, so an address there is followed.
+// redirects one after the other, and never goes twice to the same user at the same address by the same
+// transport: that is a loop.
+// A Contact with a host name is followed where it is known already: to the places that a peer's target of
+// that name has now, or to the targets of the peer whose certificate is for that name (`match: tls:NAME`), as
+// far as they are at the Contact's port and by its transport, where it says any. Other names are not
+// followed: a look-up would make the call wait, and make the name server's work of whoever may redirect.
 // 305 and 380 are not followed: their Contacts do not say where the callee is (RFC 3261 21.3.4, 21.3.5).
 //
 // Pure: one Redirects belongs to one call.
@@ -44,6 +47,8 @@ struct RedirectTarget {
   std::string uri;  // the Request-URI to call there, before its numbers.out
   friend bool operator==(const RedirectTarget&, const RedirectTarget&) = default;
 };
+// The same as a target of the configuration: one by name is called by that name.
+[[nodiscard]] config::Target place_of(const RedirectTarget& target);
 
 enum class RedirectOutcome : std::uint8_t {
   pass,
@@ -62,17 +67,17 @@ struct RedirectDecision {
 class RedirectTrail {
  public:
   // Each target that the call goes to, so also the first.
-  void went_to(const Endpoint& endpoint, std::string_view uri);
+  void went_to(const Endpoint& endpoint, config::Transport transport, std::string_view uri);
   [[nodiscard]] RedirectDecision decide(const config::Config& config, const PeerHealth& health,
                                         config::PeerIndex redirecting, std::uint16_t status,
                                         const std::vector<std::string>& contact_fields);
 
  private:
-  [[nodiscard]] bool was_there(const Endpoint& endpoint, std::string_view uri) const;
-
   struct Visit {
     Endpoint endpoint;
+    config::Transport transport = config::Transport::udp;
     std::string user;
+    friend bool operator==(const Visit&, const Visit&) = default;
   };
   std::vector<Visit> visits_;
   unsigned depth_ = 0;

@@ -15,6 +15,7 @@ from harness import dns, metrics, netns, stream
 from harness.netns import CARRIER
 
 WHOLE, MOVES, SILENT, CLOSED, WEIGHTS, TCP, V6, STALE, OURS = (f"+490{case}" for case in range(1, 10))
+SENT_ON = "+4910"  # of a peer that is an address, and may send calls on
 
 
 def domain(side, number):
@@ -54,6 +55,7 @@ def named(config, server=SERVER, **more):
     each_peer(lambda peer, side: peer.update(match=[side.address, side.address6]))(config)
     for number in (WHOLE, MOVES, SILENT, CLOSED, WEIGHTS, TCP, V6, STALE, OURS):
         beside(config, number, lambda side, number=number: {"targets": [f"sip:{domain(side, number)}"], "limits": {"setup": "1s"}})
+    beside(config, SENT_ON, lambda side: {"targets": [f"sip:{side.address}:5082"], "redirects": "follow"})
     for side, other in zip(BOTH, BOTH[::-1]):
         config["peers"][f"{side.peer}-known"] = {"realm": side.realm, "targets": [f"sip:known-{side.peer}.test"]}
         config["routes"].append({"from": f"{side.peer}-known", "to": [other.peer]})
@@ -111,6 +113,20 @@ def test_naptr_srv_and_address_lead_to_the_call_and_the_uri_keeps_the_name(serve
     assert peer(called, WHOLE)["targets"] == [f"{own}: UDP {called.address}:5080 up"]
     near.bye()
     far.hear_bye()
+
+
+@pytest.mark.case("a redirect to a peer's name goes where the name leads, to no other name", "Names")
+def test_a_redirect_to_the_name_of_a_peer_goes_where_it_leads(server, door, ends, number, sides):
+    door(named)
+    calling, called = sides
+    own = domain(called, WHOLE)
+    first, second = ends.at(called, port=5082), ends.at(called, port=5080)
+    call = ends.at(calling).invite(SENT_ON + number[3:])
+    invite = first.expect("INVITE")
+    first.reply(invite, 302, "Moved Temporarily", extra=[f"Contact: <sip:1@stranger.test>, <sip:777@{own.upper()}>;q=0.5"])
+    first.expect("ACK")
+    assert refuse(second, call).start == f"INVITE sip:777@{own} SIP/2.0"
+    assert not [name for *_, name in server.asked if name.endswith("stranger.test")]
 
 
 @pytest.mark.case("a peer without match is known by what its names lead to", "Names")

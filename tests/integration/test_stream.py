@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIP over TCP on the wire: calls over it on either leg and on both, framing, keep-alive, reuse, limits, what is too large
 for a datagram, answers after a broken connection; from either side. Torture messages: test_torture.py."""
+import re
 import time
 
 import pytest
 from lab_fixtures import set_up, talk
 from sides import BOTH, beside, each_peer
+from test_other_requests import outside, say
 
 from harness import metrics, netns, pcap, stream, ua, verdicts
 from harness.netns import ACCESS4, CARRIER_A, PUB, PUB4
@@ -19,7 +21,8 @@ def over_tcp(config):
     """Both peers are called over TCP. One configuration for most tests, since each is a start of the process."""
     each_peer(lambda peer, side: peer.update(targets=[f"sip:{side.address}:5060;transport=tcp"]))(config)
     beside(config, CLOSED, lambda side: {"targets": [f"sip:{side.address}:5066;transport=tcp", f"sip:{side.address}:5070"]})
-    beside(config, LARGE, lambda side: {"targets": [f"sip:{side.address}:5060", f"sip:{side.address}:5060;transport=tcp"]})
+    beside(config, LARGE, lambda side: {"targets": [f"sip:{side.address}:5060", f"sip:{side.address}:5060;transport=tcp"],
+                                        "redirects": "follow"})
     beside(config, V6, lambda side: {"targets": [f"sip:[{side.address6}]:5060;transport=tcp"]})
 
 
@@ -196,6 +199,41 @@ def test_a_large_request_goes_by_udp_all_the_same_when_nobody_takes_it_by_tcp(do
     caller, small = ends.at(calling), ends.at(called)
     invite = refuse(small, caller.invite(LARGE + number[3:], ua.sdp(calling.address, 6000, extra=FILLER)))
     assert len(invite.raw) > 1300 and "SIP/2.0/UDP" in invite.get("via")
+
+
+@pytest.mark.case("above 1300 bytes: SUBSCRIBE and NOTIFY too", "TCP")
+def test_a_large_subscription_goes_by_tcp_both_ways(door, ends, tcp, number, sides):
+    door(over_tcp)
+    calling, called = sides
+    caller, callee = ends.at(calling), ends.at(called)
+    caller_by_tcp, callee_by_tcp = tcp.at(calling), tcp.at(called)
+    call_id = outside(caller, "SUBSCRIBE", LARGE + number[3:], extra=[
+        caller.contact(), "Event: presence", "Expires: 60", f"Subject: {'s' * 1000}"])
+    subscribe = callee_by_tcp.expect("SUBSCRIBE")
+    assert len(subscribe.raw) > 1300 and "SIP/2.0/TCP" in subscribe.get("via")
+    tag = callee_by_tcp.reply(subscribe, 200, "OK", extra=[callee.contact(), "Expires: 60"])
+    caller.expect(200, call_id=call_id)
+    target = re.search(r"<([^>]+)>", subscribe.get("contact")).group(1)
+    notifier = ua.Dialog(callee, subscribe.call_id, f"{subscribe.get('to')};tag={tag}", subscribe.get("from"), target, 10, subscribe)
+    say(notifier, "NOTIFY", "<presence/>" + " " * 1100, "application/pidf+xml",
+        ["Event: presence", "Subscription-State: terminated;reason=timeout"])
+    notify = caller_by_tcp.expect("NOTIFY", call_id=call_id)
+    assert len(notify.raw) > 1300 and "SIP/2.0/TCP" in notify.get("via")
+    caller_by_tcp.reply(notify, 200, "OK")
+    callee.expect(200, call_id=subscribe.call_id)
+
+
+@pytest.mark.case("follow: a 302 to the same place by another transport is no loop", "Redirects")
+def test_a_redirect_to_the_same_place_by_tcp(door, ends, tcp, number, sides):
+    door(over_tcp)
+    calling, called = sides
+    small, large = ends.at(called), tcp.at(called)
+    call = ends.at(calling).invite(LARGE + number[3:])
+    invite = small.expect("INVITE")
+    small.reply(invite, 302, "Moved Temporarily", extra=[f"Contact: <{invite.uri};transport=tcp>"])
+    small.expect("ACK")
+    again = refuse(large, call)
+    assert again.user == invite.user and "SIP/2.0/TCP" in again.get("via")
 
 
 # ---- connections, used again or by another family

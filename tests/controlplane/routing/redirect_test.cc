@@ -46,12 +46,27 @@ class RedirectTrailTest : public testing::Test {
                    "}, b: {realm: out, targets: ['sip:192.0.2.11:5070', 'sip:192.0.2.12;transport=tcp', "
                    "'sips:192.0.2.13:5071'], "
                    "match: [192.0.2.64/26]}, c: {realm: out, match: [192.0.2.65]}, "
-                   "inside: {realm: in, targets: [sip:198.51.100.20]}}");
+                   "d: {realm: out, targets: [sip:peer.example, sip:pending.example]}, "
+                   "e: {realm: out, match: ['tls:proof.example'], targets: [sips:192.0.2.15]}, "
+                   "inside: {realm: in, targets: [sip:198.51.100.20, sip:inner.example]}}");
     trail_ = {};
-    trail_.went_to(config_.peers[0].targets[0].endpoint, "sip:100@192.0.2.10");
+    went_to(config::Transport::udp);
+  }
+  void went_to(config::Transport transport) {
+    trail_.went_to(config_.peers[0].targets[0].endpoint, transport, "sip:100@192.0.2.10");
   }
   RedirectDecision decide(const std::string& contacts, std::uint16_t status = 302) {
-    return trail_.decide(config_, PeerHealth(config_, 0), 0, status, {contacts});
+    PeerHealth health(config_, 0);
+    const config::PeerIndex d = config_.find_peer("d"), inside = config_.find_peer("inside");
+    health.learn({{d,
+                   0,
+                   NameState::resolved,
+                   {{*Endpoint::parse("192.0.2.30:5060"), config::Transport::udp, 0},
+                    {*Endpoint::parse("192.0.2.31:5070"), config::Transport::tcp, 1}}},
+                  {d, 1, NameState::pending, {}},
+                  {inside, 1, NameState::resolved, {{*Endpoint::parse("198.51.100.30:5060")}}}},
+                 0);
+    return trail_.decide(config_, health, 0, status, {contacts});
   }
   // "follow b 192.0.2.11:5070 sip:..."
   std::string text(const std::string& contacts, std::uint16_t status = 302) {
@@ -94,6 +109,28 @@ TEST_F(RedirectTrailTest, Goes_only_where_calls_may_go) {
   for (const Case& c : cases) EXPECT_EQ(text(c.contact), c.decision) << c.contact;
 }
 
+TEST_F(RedirectTrailTest, Follows_the_names_of_peers_to_where_they_are_known_to_lead) {
+  mode("{mode: follow, depth: 16}");
+  struct Case {
+    const char* contact;
+    const char* decision;
+  };
+  const Case cases[]{{"<sip:1@PEER.example.>", "follow d 192.0.2.30:5060 d 192.0.2.31:5070"},
+                     {"<sip:1@peer.example;transport=tcp>", "follow d 192.0.2.31:5070"},
+                     {"<sip:1@peer.example:5060>", "follow d 192.0.2.30:5060"},
+                     {"<sip:1@peer.example:5999>", "nowhere"},
+                     {"<sip:1@peer.example;transport=sctp>", "nowhere"},
+                     {"<sips:1@peer.example>", "nowhere"},
+                     {"<sip:1@pending.example>", "nowhere"},
+                     {"<sip:1@inner.example>", "nowhere"},  // a peer's of another realm
+                     {"<sip:1@stranger.example>", "nowhere"},
+                     {"<sips:1@proof.example>", "follow e 192.0.2.15:5061"},
+                     {"<sip:1@proof.example>", "follow e 192.0.2.15:5061"},
+                     {"<sip:1@proof.example;transport=udp>", "nowhere"},
+                     {"<sip:1@www.proof.example>", "nowhere"}};
+  for (const Case& c : cases) EXPECT_EQ(text(c.contact), c.decision) << c.contact;
+}
+
 TEST_F(RedirectTrailTest, Takes_the_good_ones_of_several_by_q) {
   mode("follow");
   EXPECT_EQ(
@@ -106,6 +143,15 @@ TEST_F(RedirectTrailTest, Does_not_go_twice_to_one_user_at_one_place) {
   EXPECT_EQ(text("<sip:100@192.0.2.10>"), "loop");
   EXPECT_EQ(text("<sip:%3100@192.0.2.10:5060>"), "loop");
   EXPECT_EQ(text("<sip:101@192.0.2.10>"), "follow a 192.0.2.10:5060");
+}
+
+TEST_F(RedirectTrailTest, Goes_to_one_place_by_each_transport_once) {
+  mode("follow");
+  const std::string by_tcp = "<sip:100@192.0.2.10;transport=tcp>";
+  EXPECT_EQ(text(by_tcp), "follow a 192.0.2.10:5060");
+  went_to(config::Transport::tcp);
+  EXPECT_EQ(text(by_tcp), "loop");
+  EXPECT_EQ(text("<sip:100@192.0.2.10>"), "loop");
 }
 
 TEST_F(RedirectTrailTest, Ends_at_its_depth) {
@@ -133,6 +179,21 @@ TEST_F(RedirectTrailTest, Gives_the_uri_to_call_there) {
   mode("follow");
   EXPECT_EQ(decide("\"B\" <sip:+4420@192.0.2.65;user=phone>;q=0.3").targets[0].uri,
             "sip:+4420@192.0.2.65;user=phone");
+}
+
+TEST(RedirectPlace, By_name_is_called_by_that_name) {
+  const Endpoint endpoint = *Endpoint::parse("192.0.2.31:5070");
+  const config::Target named =
+      place_of({{}, endpoint, config::Transport::tcp, "sip:1@Peer.example:5070;transport=tcp"});
+  EXPECT_EQ(named.endpoint, endpoint);
+  EXPECT_EQ(named.transport, config::Transport::tcp);
+  EXPECT_EQ(named.host, "peer.example");
+  EXPECT_EQ(named.host_port, 5070);
+  EXPECT_TRUE(named.transport_given);
+  const config::Target plain = place_of({{}, endpoint, config::Transport::tcp, "sip:1@peer.example"});
+  EXPECT_EQ(plain.host_port, 0);
+  EXPECT_FALSE(plain.transport_given);
+  EXPECT_TRUE(place_of({{}, endpoint, config::Transport::udp, "sip:1@192.0.2.31:5070"}).host.empty());
 }
 
 }  // namespace

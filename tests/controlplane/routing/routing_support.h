@@ -18,7 +18,7 @@ inline config::Config configured(const std::string& peers, const std::string& ro
       "realms:\n  in: {port: p, addresses: [198.51.100.1/24, \"2001:db8:1::1/64\"]}\n"
       "  out: {port: p, addresses: [192.0.2.1/24, \"2001:db8:2::1/64\"], sip: {udp: 5060, tcp: 5060, tls: "
       "5061}, "
-      "tls: {certificate: /dev/null, key: /dev/null}}\n"
+      "tls: {certificate: /dev/null, key: /dev/null, ca: /dev/null, verify: optional}}\n"
       "peers: " +
       peers + "\nroutes: " + routes + "\n");
   if (config) return *config;

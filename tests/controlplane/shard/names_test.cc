@@ -16,6 +16,7 @@ std::string named_config() {
   swap("    match: [\"192.0.2.10\"]\n", "");
   swap("to: [carrier-a, carrier-b]}", "to: [carrier-a]}");
   swap("targets: [\"sip:192.0.2.10:5060\"]\n", "targets: [\"sip:carrier.example\"]\n");
+  swap("targets: [\"sip:192.0.2.11:5060\"]\n", "targets: [\"sip:192.0.2.11:5060\"]\n    redirects: follow\n");
   return yaml;
 }
 
@@ -171,6 +172,32 @@ TEST_F(Names, A_place_that_goes_while_its_call_waits_for_it_is_passed_over) {
   refuse(next, "486 Busy Here");
   bench.take();
   bench.expect_nothing_left();
+}
+
+TEST_F(Names, A_redirect_to_the_name_goes_where_the_name_leads_and_its_URI_keeps_it) {
+  learn({place_at("192.0.2.30:5070")});
+  bench.receive("access", kCaller, make_invite({.user = "0123"}));
+  const Sent first = bench.take_one("INVITE ");
+  EXPECT_EQ(first.remote.to_text(), kCarrierB);
+  bench.receive("core", kCarrierB,
+                make_response(first, "302 Moved Temporarily", "t", "<sip:777@Carrier.example>"));
+  const Sent second = bench.take_one("INVITE ");
+  EXPECT_EQ(second.remote.to_text(), "192.0.2.30:5070");
+  EXPECT_TRUE(second.is("INVITE sip:777@carrier.example SIP/2.0\r\n")) << second.text;
+  refuse(second, "486 Busy Here");
+  bench.take();
+  bench.expect_nothing_left();
+  EXPECT_EQ(bench.records.records.at(0).to_peer, "carrier-a");
+}
+
+TEST_F(Names, A_redirect_to_a_name_of_nobodys_is_not_followed) {
+  bench.receive("access", kCaller, make_invite({.user = "0123"}));
+  const Sent first = bench.take_one("INVITE ");
+  bench.receive("core", kCarrierB,
+                make_response(first, "302 Moved Temporarily", "t", "<sip:777@stranger.example>"));
+  (void)bench.take_one("SIP/2.0 480");
+  bench.expect_nothing_left();
+  EXPECT_EQ(bench.records.records.at(0).local_error, "redirect-refused");
 }
 
 TEST_F(Names, Stale_places_are_called_and_shown_as_such) {
