@@ -156,7 +156,7 @@ std::string hide_host(std::string_view name_addr, std::string_view host) {
     out += uri->text;
   } else {
     out += "sip:";
-    if (uri->has_user) out.append(uri->user).append("@");
+    if (uri->has_user) out.append(sip::escape_user(uri->user)).append("@");
     const bool anonymous = sip::iequals(uri->host, "anonymous.invalid");
     out += anonymous ? uri->host : host;
     const auto user = sip::find_param(uri->parameters, "user");

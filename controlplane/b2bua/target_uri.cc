@@ -8,24 +8,6 @@
 
 namespace sallyport::b2bua {
 
-namespace {
-
-// What may stand in a number of a tel URI but not in the user part of a SIP URI: '#' (RFC 3966 3, RFC 3261
-// 25.1).
-std::string user_of_tel(std::string_view number) {
-  std::string user;
-  for (const char c : number) {
-    if (c == '#') {
-      user += "%23";
-    } else {
-      user += c;
-    }
-  }
-  return user;
-}
-
-}  // namespace
-
 std::string next_host(const config::Target& target, bool sips) {
   const auto transport = static_cast<sip::Transport>(target.transport);
   if (!target.host.empty()) {
@@ -42,11 +24,7 @@ std::string request_uri_for(std::string_view received, std::string_view host, bo
   const auto uri = sip::parse_uri(received);
   std::string out = sips ? "sips:" : "sip:";
   const bool tel = uri && uri->scheme == sip::Scheme::tel;
-  if (tel) {
-    out.append(user_of_tel(uri->user)).append("@");
-  } else if (uri && uri->has_user) {
-    out.append(uri->user).append("@");
-  }
+  if (uri && uri->has_user) out.append(sip::escape_user(uri->user)).append("@");
   out += host;
   if (uri) {
     const auto user = sip::find_param(uri->parameters, "user");

@@ -13,8 +13,9 @@ namespace sallyport::b2bua {
 // 26.2.2).
 [[nodiscard]] std::string next_host(const config::Target& target, bool sips);
 
-// The user part, as it stands, at `host`, as next_host() has it: what the next hop resolves is the host, and
-// the number is not ours to change here. A tel URI becomes a SIP URI with user=phone (RFC 3261 19.1.6).
+// The user part, as it stands but for a '#', at `host`, as next_host() has it: what the next hop resolves is
+// the host, and the number is not ours to change here. A tel URI becomes a SIP URI with user=phone (RFC
+// 3261 19.1.6).
 [[nodiscard]] std::string request_uri_for(std::string_view received, std::string_view host, bool sips);
 
 }  // namespace sallyport::b2bua

@@ -6,6 +6,7 @@
 #include "controlplane/config/read.h"
 #include "controlplane/config/text.h"
 #include "dataplane/base/ascii.h"
+#include "dataplane/sip/uri.h"
 
 namespace sallyport::config {
 namespace {
@@ -72,6 +73,7 @@ NumberRule read_rule(const Value& value, bool has_plan) {
   rule.at = value.at();
   MapReader reader(value);
   reader.text("match", rule.match, 64);
+  rule.match = sip::unescape(rule.match);  // as the numbers that it is held against
   reader.choice<NumberParty>("apply", rule.apply, kParties);
   reader.number("strip", rule.strip, 0, kLongestDialled);
   read_dialled(reader, "prefix", rule.prefix);

@@ -3,6 +3,7 @@
 
 #include "controlplane/config/read.h"
 #include "controlplane/config/text.h"
+#include "dataplane/sip/uri.h"
 
 namespace sallyport::config {
 namespace {
@@ -70,7 +71,7 @@ void read_user(MapReader& reader, Route& route) {
     value->fault("{} has a blank: it matches nothing", in_quotes(*pattern));
     return;
   }
-  route.user = std::move(*pattern);
+  route.user = sip::unescape(*pattern);  // as the user parts that it is held against
 }
 
 }  // namespace

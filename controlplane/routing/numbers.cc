@@ -79,19 +79,6 @@ std::string changed(const NumberRule& rule, const NumberPlan& plan, Way way, Par
   return (tech != 0 ? rule.tech_prefix : "") + rule.prefix + number;
 }
 
-// '#' may not stand in a SIP user part (RFC 3261 25.1); everything else of a number may.
-std::string escaped(std::string_view number, sip::Scheme scheme) {
-  std::string out;
-  for (const char c : number) {
-    if (c == '#' && scheme != sip::Scheme::tel) {
-      out += "%23";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
 bool is_phone_context(std::string_view param) {
   return sip::iequals(sip::trim(param.substr(0, param.find('='))), "phone-context");
 }
@@ -133,8 +120,7 @@ std::string tel_uri(const sip::Uri& uri, std::string number, std::string_view co
   // Behind a prefix it is a local number: no '+' stands within one (RFC 3966 3).
   if (const std::size_t plus = number.rfind('+'); plus != std::string::npos && plus != 0)
     number.erase(plus, 1);
-  std::string out =
-      std::string(uri.scheme_text) + ":" + escaped(number, uri.scheme) + other_params(uri.parameters);
+  std::string out = std::string(uri.scheme_text) + ":" + number + other_params(uri.parameters);
   if (!number.starts_with('+') && !country.empty()) out.append(";phone-context=+").append(country);
   return out;
 }
@@ -221,7 +207,7 @@ std::string NumberPath::uri(Party party, std::string_view text) const {
   const std::string& after = result.number;
   if (after == *before) return std::string(text);
   if (tel) return tel_uri(*uri, after, country);
-  const std::string user = escaped(after, uri->scheme) + other_params(params_of_user(uri->user));
+  const std::string user = sip::escape_user(after) + other_params(params_of_user(uri->user));
   return spliced(text, uri->user, user);
 }
 

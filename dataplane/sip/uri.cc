@@ -152,4 +152,17 @@ std::string unescape(std::string_view text) {
   return plain;
 }
 
+std::string escape_user(std::string_view user) {
+  std::string out;
+  out.reserve(user.size());
+  for (const char c : user) {
+    if (c == '#') {
+      out += "%23";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
 }  // namespace sallyport::sip

@@ -41,5 +41,8 @@ struct Uri {
 
 // "%40" to "@"; a '%' that starts no escape stays. Never used for comparing user parts with NULs cut.
 [[nodiscard]] std::string unescape(std::string_view text);
+// A user part of a SIP URI as we write it: '#', which a tel URI may hold and which is met unescaped in the
+// field, is escaped (RFC 3261 25.1). Everything else stays as it is.
+[[nodiscard]] std::string escape_user(std::string_view user);
 
 }  // namespace sallyport::sip

@@ -173,6 +173,30 @@ TEST_F(RouterTest, The_dry_run_shows_a_name_as_one_target) {
             "  2. a sip:192.0.2.10 (up) as 100\n");
 }
 
+// RFC 3261 19.1.4: '%23' and '#' are the same, in the URI and in what it is held against.
+TEST_F(RouterTest, An_escaped_hash_is_a_hash_in_numbers_and_routes_and_is_written_escaped) {
+  for (const char* pattern : {"*21*#", "*21*%23"}) {
+    for (const char* match : {"#31#*", "%2331%23*"}) {
+      config_ = configured(
+          std::string("{office: {realm: in, targets: [sip:198.51.100.20], numbers: {in: {match: '") + match +
+              "', strip: 4}}}, a: {realm: out, targets: [sip:192.0.2.10]}, "
+              "b: {realm: out, targets: [sip:192.0.2.11], numbers: {out: {prefix: '1#'}}}}",
+          std::string("[{user: '") + pattern + "', to: a}, {to: b}]");
+      for (const char* user : {"*21*030#", "*21*030%23", "%2a21*030%23"}) {
+        EXPECT_EQ(choose("office", user).route, std::optional<std::size_t>(0)) << pattern << " " << user;
+      }
+      EXPECT_EQ(choose("office", "*21*030").route, std::optional<std::size_t>(1)) << pattern;
+      for (const char* user : {"#31#4930", "%2331%234930", "#31%234930"}) {
+        EXPECT_EQ(
+            text_of("office", std::string("sip:") + user + "@h"),
+            "number " + std::string(user) +
+                " becomes 4930 (numbers.in, rule 1)\n"
+                "route 2 (line 6): from any, user any, in order\n  1. b sip:192.0.2.11 (up) as 1%234930\n");
+      }
+    }
+  }
+}
+
 TEST_F(RouterTest, The_dry_run_says_what_it_cannot_answer) {
   routes("[{from: office, to: [a]}]");
   EXPECT_EQ(dry_run(config_, "nobody", "sip:1@h", 0).error(), "no peer 'nobody' in the configuration");

@@ -115,6 +115,7 @@ TEST(HostAddress, Is_an_address_only_where_the_host_is_one) {
 
 TEST(Unescape, Decodes_once_and_keeps_what_is_no_escape) {
   EXPECT_EQ(unescape("a%40b"), "a@b");
+  EXPECT_EQ(escape_user("*21*030#%23;isub=#"), "*21*030%23%23;isub=%23");
   EXPECT_EQ(unescape("%2541"), "%41");
   EXPECT_EQ(unescape("%"), "%");
   EXPECT_EQ(unescape("%4"), "%4");
