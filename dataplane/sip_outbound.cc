@@ -47,6 +47,9 @@ SipOutbound::SipOutbound(const WorkerContext& context, const LocalTable& locals,
 
 void SipOutbound::send(const SipSend& send, std::span<const std::uint8_t> message, Nanoseconds now_ns) {
   if (send.realm >= context_.realms.size()) return;
+  // Its neighbour may have been resolved since: what waits leaves first, a 100 before its 200.
+  const auto goes_with = [&](const Waiting& waiting) { return waiting.goes_with(send); };
+  if (std::ranges::any_of(pending_, goes_with)) send_resolved(now_ns);
   if (try_send(send, message, now_ns) == Outcome::wait) keep(send, message, now_ns);
 }
 
@@ -75,9 +78,15 @@ void SipOutbound::fail(const SipSend& send, std::span<const std::uint8_t> messag
 }
 
 void SipOutbound::keep(const SipSend& send, std::span<const std::uint8_t> message, Nanoseconds now_ns) {
-  rte_mempool* pool = context_.ports[context_.realms[send.realm].port].pool;
+  const std::uint8_t port = context_.realms[send.realm].port;
+  const auto repeats = [&](const Waiting& waiting) {
+    return waiting.goes_with(send) && std::ranges::equal(gather(waiting.message), message);
+  };
+  if (std::ranges::any_of(pending_, repeats)) return accounts_.unsent(port);
+  rte_mempool* pool = context_.ports[port].pool;
   rte_mbuf* chain = pending_.size() < kPending ? chain_of(message, pool) : nullptr;
-  if (chain == nullptr) return fail(send, message);
+  // No place or no buffers: as if the network had lost it. Timers send it again, once the neighbour is known.
+  if (chain == nullptr) return accounts_.unsent(port);
   pending_.push_back({send, chain, now_ns + kResolveTime});
 }
 
@@ -89,6 +98,10 @@ std::span<const std::uint8_t> SipOutbound::gather(rte_mbuf* chain) {
 // In the order of arrival: what waited for one neighbour leaves as it was sent.
 void SipOutbound::retry(Nanoseconds now_ns) {
   if (pending_.empty() || now_ns - retried_ns_ < kMillisecond) return;
+  send_resolved(now_ns);
+}
+
+void SipOutbound::send_resolved(Nanoseconds now_ns) {
   retried_ns_ = now_ns;
   std::size_t kept = 0;
   for (Waiting& waiting : pending_) {

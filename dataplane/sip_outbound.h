@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Theory of operation. A shard's SIP datagram becomes frames at once where the neighbour is known. Where the
-// kernel has yet to resolve it, the datagram waits for as long as ARP takes, in mbufs of the egress port;
-// what cannot leave by then is reported to its shard, which need not wait for its timers.
+// kernel has yet to resolve it, the datagram waits for as long as the kernel asks for it, in mbufs of the
+// egress port; what cannot leave by then is reported to its shard, which need not wait for its timers. What
+// finds no room to wait is lost as on the network, since that says nothing of the host; and what a timer
+// repeats meanwhile waits once.
 #pragma once
 
 #include <array>
@@ -17,7 +19,8 @@ namespace sallyport::dp {
 class SipOutbound {
  public:
   static constexpr std::size_t kPending = 128;
-  static constexpr Nanoseconds kResolveTime = kSecond;
+  // For so long the kernel asks: three times, a second apart (RFC 4861 10, and ARP likewise).
+  static constexpr Nanoseconds kResolveTime = 3 * kSecond;
 
   SipOutbound(const WorkerContext& context, const LocalTable& locals, Neighbours& neighbours,
               DatagramSender& sender, SipInbound& inbound, Accounts& accounts);
@@ -30,6 +33,9 @@ class SipOutbound {
 
  private:
   struct Waiting {
+    [[nodiscard]] bool goes_with(const SipSend& other) const {
+      return send.realm == other.realm && send.remote == other.remote;
+    }
     SipSend send;
     rte_mbuf* message = nullptr;  // a chain of the octets alone
     Nanoseconds until_ns = 0;
@@ -39,6 +45,7 @@ class SipOutbound {
   [[nodiscard]] Outcome try_send(const SipSend& send, std::span<const std::uint8_t> message,
                                  Nanoseconds now_ns);
   void fail(const SipSend& send, std::span<const std::uint8_t> message);
+  void send_resolved(Nanoseconds now_ns);
   void keep(const SipSend& send, std::span<const std::uint8_t> message, Nanoseconds now_ns);
   [[nodiscard]] std::span<const std::uint8_t> gather(rte_mbuf* chain);
 

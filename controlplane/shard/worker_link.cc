@@ -9,6 +9,7 @@ namespace sallyport::shard {
 WorkerLink::WorkerLink(std::vector<dp::RecordRing*> rings, StreamLines stream, stats::ShardTotals& totals)
     : rings_(std::move(rings)),
       backlog_(rings_.size()),
+      held_bytes_(rings_.size(), 0),
       pushed_(rings_.size(), false),
       stream_(std::move(stream), rings_, totals),
       totals_(totals) {}
@@ -47,10 +48,10 @@ void WorkerLink::send(const dp::RealmSettings& settings) {
     push(worker, {dp::Command::realm_settings, {}, settings});
 }
 
-void WorkerLink::push(std::size_t worker, const Waiting& waiting) {
+void WorkerLink::push(std::size_t worker, Waiting waiting) {
   if (backlog_[worker].empty() && offer(worker, waiting)) return;
   totals_.commands_ring_full.add();
-  backlog_[worker].push_back(waiting);
+  backlog_[worker].push_back(std::move(waiting));
 }
 
 bool WorkerLink::offer(std::size_t worker, const Waiting& waiting) {
@@ -77,8 +78,9 @@ bool WorkerLink::offer(std::size_t worker, const Waiting& waiting) {
     case dp::Command::realm_settings:
       taken = ring.push(kind, waiting.realm);
       break;
-    case dp::Command::none:
     case dp::Command::sip_send:
+      return offer(worker, waiting.head, waiting.message);
+    case dp::Command::none:
       break;
   }
   if (taken) {
@@ -88,9 +90,19 @@ bool WorkerLink::offer(std::size_t worker, const Waiting& waiting) {
   return taken;
 }
 
+bool WorkerLink::offer(std::size_t worker, const dp::SipSend& head, std::string_view message) {
+  const auto kind = static_cast<std::uint16_t>(dp::Command::sip_send);
+  if (!rings_[worker]->push(kind, head, std::as_bytes(std::span(message)))) return false;
+  pushed_[worker] = true;
+  return true;
+}
+
 void WorkerLink::retry(std::size_t worker) {
   std::deque<Waiting>& backlog = backlog_[worker];
-  while (!backlog.empty() && offer(worker, backlog.front())) backlog.pop_front();
+  while (!backlog.empty() && offer(worker, backlog.front())) {
+    held_bytes_[worker] -= backlog.front().message.size();
+    backlog.pop_front();
+  }
 }
 
 bool WorkerLink::has_backlog() const {
@@ -99,21 +111,22 @@ bool WorkerLink::has_backlog() const {
 
 bool WorkerLink::send(const sip::Path& path, std::string_view octets) {
   if (sip::is_reliable(path.transport)) return stream_.send(path, octets);
-  if (octets.size() > std::numeric_limits<std::uint16_t>::max()) return false;
-  // A message must not overtake the flow commands that wait before it.
-  if (!backlog_[sip_worker_].empty()) {
-    totals_.commands_ring_full.add();
+  const std::size_t record = sizeof(dp::SipSend) + octets.size();
+  if (octets.size() > std::numeric_limits<std::uint16_t>::max() || !rings_[sip_worker_]->may_hold(record))
     return false;
-  }
   const dp::SipSend head{path.realm, static_cast<std::uint16_t>(octets.size()), path.local, path.remote};
-  const bool taken = rings_[sip_worker_]->push(static_cast<std::uint16_t>(dp::Command::sip_send), head,
-                                               std::as_bytes(std::span(octets)));
-  if (taken) {
-    pushed_[sip_worker_] = true;
-  } else {
-    totals_.commands_ring_full.add();
-  }
-  return taken;
+  // A message must not overtake what waits before it.
+  if (backlog_[sip_worker_].empty() && offer(sip_worker_, head, octets)) return true;
+  totals_.commands_ring_full.add();
+  std::size_t& held = held_bytes_[sip_worker_];
+  if (held + octets.size() > kMostHeldBytes) return true;  // lost
+  held += octets.size();
+  backlog_[sip_worker_].push_back({.kind = dp::Command::sip_send,
+                                   .update = {},
+                                   .realm = {},
+                                   .head = head,
+                                   .message = std::string(octets)});
+  return true;
 }
 
 }  // namespace sallyport::shard

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,8 +16,10 @@
 
 namespace sallyport::shard {
 
-// One shard's way to the workers. Flow commands are never lost: what a full ring does not take waits here, in
-// order. A SIP message goes down the ring that took the last flow command, so that the INVITE leaves after
+// One shard's way to the workers. What a full ring does not take waits here, in order: flow commands without
+// limit, SIP messages as far as kMostHeldBytes goes, and beyond it they are lost as on the network, whose
+// timers then send them again (RFC 3261 17). So a worker that stands still for a moment fails no call. A SIP
+// message goes down the ring that took the last flow command, so that the INVITE leaves after
 // its pinhole is open and a worker sees flow_install before sip_send; without one it goes to any worker.
 class WorkerLink final : public media::FlowCommandSink, public sip::MessageSink {
  public:
@@ -30,8 +33,11 @@ class WorkerLink final : public media::FlowCommandSink, public sip::MessageSink 
   void send(std::uint8_t worker, const dp::FlowReport& command) override;
   // To every worker. Never lost either.
   void send(const dp::RealmSettings& settings);
-  // False: the ring is full, or there is no stream transport for TCP and TLS.
+  // False: too large for a datagram, or the stream transport does not take it.
   [[nodiscard]] bool send(const sip::Path& path, std::string_view octets) override;
+
+  // Of SIP messages that wait for one worker.
+  static constexpr std::size_t kMostHeldBytes = std::size_t{1} << 20;
 
   // Once a turn: offers again what waits. Then calls `kick(worker)` for each ring that has something new, and
   // wakes the stream transport when it has.
@@ -53,14 +59,18 @@ class WorkerLink final : public media::FlowCommandSink, public sip::MessageSink 
     dp::Command kind;
     dp::FlowUpdate update;  // the largest: install, remove, mirror and report use parts of it
     dp::RealmSettings realm;
-    bool on = false;  // of mirror
+    bool on = false;           // of mirror
+    dp::SipSend head = {};     // of sip_send
+    std::string message = {};  // the same
   };
-  void push(std::size_t worker, const Waiting& waiting);
+  void push(std::size_t worker, Waiting waiting);
   [[nodiscard]] bool offer(std::size_t worker, const Waiting& waiting);
+  [[nodiscard]] bool offer(std::size_t worker, const dp::SipSend& head, std::string_view message);
   void retry(std::size_t worker);
 
   std::vector<dp::RecordRing*> rings_;
   std::vector<std::deque<Waiting>> backlog_;
+  std::vector<std::size_t> held_bytes_;  // of messages in it
   std::vector<bool> pushed_;
   StreamLink stream_;
   stats::ShardTotals& totals_;

@@ -46,8 +46,8 @@ struct Path {
 class MessageSink {
  public:
   virtual ~MessageSink() = default;
-  // Takes a copy of `octets`. False: it will not leave (ring full, no such connection), a transport error
-  // in the sense of RFC 3261 17.1.4.
+  // Takes a copy of `octets`. False: it will not leave (too large, no such connection), a transport error in
+  // the sense of RFC 3261 17.1.4. What may be lost without a word is UDP's alone.
   [[nodiscard]] virtual bool send(const Path& path, std::string_view octets) = 0;
 };
 

@@ -35,11 +35,16 @@ class RecordRing {
     std::span<const std::byte> bytes;  // kAlign-aligned; valid until pop()
   };
 
-  // Producer. Room for one record of `bytes` octets, or nullptr when the ring is full (or the record is larger
-  // than half of it). Fill it, then publish(). One reservation at a time.
+  // A record of so many octets has room when the ring is empty.
+  [[nodiscard]] bool may_hold(std::size_t bytes) const {
+    return kHeader + round_up(bytes) <= (mask_ + 1) / 2;
+  }
+
+  // Producer. Room for one record of `bytes` octets, or nullptr when the ring is full, or may not hold it.
+  // Fill it, then publish(). One reservation at a time.
   [[nodiscard]] std::byte* reserve(std::uint16_t kind, std::size_t bytes) {
     const std::size_t need = kHeader + round_up(bytes);
-    if (need > (mask_ + 1) / 2) return nullptr;
+    if (!may_hold(bytes)) return nullptr;
     std::size_t at = write_ & mask_;
     const std::size_t to_end = mask_ + 1 - at;
     const std::size_t total = need > to_end ? need + to_end : need;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "dataplane/sip/message_index.h"
+#include "dataplane/sip_outbound.h"
 #include "tests/dataplane/worker_rig_support.h"
 
 namespace sallyport::dp::test {
@@ -382,7 +383,9 @@ TEST_F(Sip, waits_for_its_neighbour_and_is_reported_when_none_comes) {
   const auto sent = join_fragments(rig.sent(kCore));
   ASSERT_TRUE(sent.has_value());
   EXPECT_EQ(sent->payload, text(first));
-  rig.turn_for(kSecond);
+  rig.turn_for(2'800 * kMillisecond);
+  EXPECT_THAT(rig.events<SipUnreachable>(Event::sip_unreachable), SizeIs(0)) << "the kernel still asks";
+  rig.turn_for(200 * kMillisecond);
   const auto told = rig.events<SipUnreachable>(Event::sip_unreachable);
   ASSERT_THAT(told, SizeIs(1));
   EXPECT_EQ(told[0].slot, 12u);
@@ -393,6 +396,45 @@ TEST_F(Sip, waits_for_its_neighbour_and_is_reported_when_none_comes) {
   rig.sip_send(1, "192.0.2.1:5060", "198.51.100.1:5060", request_of_ours(branch_of(rig, 0, 14, 3)));
   rig.turn();
   EXPECT_THAT(rig.events<SipUnreachable>(Event::sip_unreachable), SizeIs(2)) << "no route, and to ourselves";
+}
+
+TEST_F(Sip, leaves_in_the_order_in_which_it_was_said_when_its_neighbour_comes_between) {
+  Rig rig({.neighbours = false});
+  rig.next_hops->set_routes({{.destination = *Prefix::parse("192.0.2.0/24"), .link = 1}});
+  const auto say = [&](const std::string& message) {
+    rig.sip_send(1, "192.0.2.1:5060", "192.0.2.10:5060", message);
+    rig.turn();
+  };
+  say("SIP/2.0 100 Trying");
+  say("SIP/2.0 100 Trying");  // a timer's: the one that waits will do
+  rig.next_hops->set_neighbour(1, *IpAddress::parse("192.0.2.10"), {2, 7, 7, 7, 7, 7});
+  say("SIP/2.0 200 OK");  // in the turn in which the other is not due yet
+  std::vector<std::string> left;
+  for (const Bytes& frame : rig.sent(kCore)) {
+    const auto read = read_frame(frame);
+    ASSERT_TRUE(read.has_value());
+    left.emplace_back(read->payload.begin(), read->payload.end());
+  }
+  EXPECT_THAT(left, ::testing::ElementsAre("SIP/2.0 100 Trying", "SIP/2.0 200 OK"));
+  EXPECT_EQ(rig.sum(kCore, &PortCounters::unsent), 1u);
+}
+
+TEST_F(Sip, that_finds_no_room_to_wait_is_lost_and_no_word_about_its_host) {
+  Rig rig({.neighbours = false});
+  rig.next_hops->set_routes({{.destination = *Prefix::parse("192.0.2.0/24"), .link = 1}});
+  const auto request = [&](std::uint32_t n) { return request_of_ours(branch_of(rig, 0, n, 1)); };
+  constexpr std::uint32_t kMany = SipOutbound::kPending + 1;
+  for (std::uint32_t n = 0; n < kMany; ++n) {
+    rig.sip_send(1, "192.0.2.1:5060", "192.0.2.10:5060", request(n));
+    rig.turn();
+  }
+  EXPECT_THAT(rig.events<SipUnreachable>(Event::sip_unreachable), SizeIs(0));
+  EXPECT_EQ(rig.sum(kCore, &PortCounters::unsent), 1u);
+  rig.next_hops->set_neighbour(1, *IpAddress::parse("192.0.2.10"), {2, 7, 7, 7, 7, 7});
+  rig.sip_send(1, "192.0.2.1:5060", "192.0.2.10:5060", request(kMany - 1));  // by its timer
+  rig.turn();
+  EXPECT_THAT(rig.sent(kCore), SizeIs(kMany));
+  EXPECT_THAT(rig.events<SipUnreachable>(Event::sip_unreachable), SizeIs(0));
 }
 
 TEST_F(Sip, ICMP_errors_that_quote_a_request_of_ours_reach_its_shard) {

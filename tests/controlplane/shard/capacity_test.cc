@@ -155,17 +155,57 @@ TEST_F(FullRing, Loses_no_flow_command_and_keeps_their_order) {
   bench.expect_nothing_left();
 }
 
-TEST_F(FullRing, Makes_a_request_that_cannot_leave_a_transport_error) {
+TEST_F(FullRing, Holds_requests_while_the_worker_stands_still_and_fails_no_call) {
   establish();
   bench.worker_stopped = true;
   for (int n = 0; n < 8; ++n) bench.receive("access", kCaller, numbered_invite(n));
   bench.receive("access", kCaller, make_in_dialog("BYE", invite, ok, 2, "z9hG4bKbye1"));
   bench.worker_stopped = false;
   for (int i = 0; i < 50; ++i) bench.turn();
-  for (const Sent& message : bench.take()) {
-    if (message.is("INVITE "))
+  const std::vector<Sent> sent = bench.take();
+  EXPECT_EQ(count(sent, "INVITE "), 8);
+  EXPECT_EQ(count(sent, "SIP/2.0 100"), 8);
+  EXPECT_EQ(count(sent, "SIP/2.0 5"), 0);
+  for (const Sent& message : sent) {
+    if (message.is("INVITE ")) {
+      EXPECT_EQ(message.remote.to_text(), kCarrierA) << "the first choice: nothing was heard of it";
       bench.receive("core", message.remote.to_text(), make_response(message, "486 Busy Here", "x"));
+    } else if (message.is("BYE ")) {
+      bench.receive("core", message.remote.to_text(), make_response(message, "200 OK", "x"));
+    }
   }
+  bench.expect_nothing_left();
+  EXPECT_EQ(bench.records.records.size(), 9u);
+}
+
+struct StillRing : Capacity {
+  StillRing() : Capacity(std::string(Bench::default_config()), 1 << 18) {}
+  static constexpr std::size_t kLarge = 50'000;
+};
+TEST_F(StillRing, Loses_what_is_too_much_to_hold_and_timers_send_it_again) {
+  bench.worker_stopped = true;
+  constexpr int kCalls = 30;
+  for (int n = 0; n < kCalls; ++n) {
+    bench.receive("access", kCaller,
+                  make_invite({.call_id = "n" + std::to_string(n),
+                               .more = "Subject: " + std::string(kLarge, 's') + "\r\n",
+                               .branch = "z9hG4bKn" + std::to_string(n)}));
+    bench.advance(10 * kMillisecond, 10 * kMillisecond);
+  }
+  bench.worker_stopped = false;
+  for (int i = 0; i < 100; ++i) bench.turn();
+  std::vector<Sent> sent = bench.take();
+  EXPECT_LT(count(sent, "INVITE "), kCalls);
+  EXPECT_EQ(count(sent, "SIP/2.0 5"), 0);
+  bench.advance(600 * kMillisecond, 10 * kMillisecond);  // timer A
+  for (Sent& more : bench.take()) sent.push_back(std::move(more));
+  std::map<std::string, Sent> invites;
+  for (const Sent& message : sent) {
+    if (message.is("INVITE ")) invites.emplace(message.header("Call-ID"), message);
+  }
+  EXPECT_EQ(invites.size(), kCalls);
+  for (const auto& [name, message] : invites)
+    bench.receive("core", message.remote.to_text(), make_response(message, "486 Busy Here", "x"));
   bench.expect_nothing_left();
 }
 

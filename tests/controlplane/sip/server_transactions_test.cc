@@ -225,6 +225,26 @@ TEST_F(TryingLaterTest, Trying_is_sent_after_200_ms_unless_something_was) {
   respond(486);
 }
 
+TEST_F(TryingAtOnceTest, Trying_is_not_sent_after_a_2xx_by_anybody) {
+  user.when_request = [this](ServerId id, const Arrival&) {
+    ASSERT_TRUE(layer.respond(id, {.status = 200, .to_tag = "mine"}));
+  };
+  const std::string invite = request("INVITE");
+  arrive(invite);
+  EXPECT_EQ(layer.respond(user.request, {.status = 100}).error(), TransactionError::state);
+  arrive(invite);
+  EXPECT_EQ(sink.start_lines(), (std::vector<std::string>{"SIP/2.0 200 OK"}));
+}
+
+TEST_F(TryingLaterTest, Trying_that_was_to_come_later_is_not_sent_after_a_2xx) {
+  arrive(request("INVITE"));
+  run_ms(100);
+  respond(200);
+  run_ms(2'000);
+  EXPECT_EQ(sink.instants("SIP/2.0 100"), Instants{});
+  EXPECT_EQ(sink.instants("SIP/2.0 200"), (Instants{100, 600, 1600}));
+}
+
 // ---- CANCEL (RFC 3261 9.2)
 
 TEST_F(ServerTransactionTest, Cancel_gets_200_and_the_user_is_asked_to_end_the_INVITE) {
