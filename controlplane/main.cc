@@ -48,6 +48,7 @@ void add_dry_runs(CLI::App& app, int& status) {
   static cli::RouteArguments r;
   route->add_option("--config", r.config, "configuration file")->required();
   route->add_option("--from", r.from, "peer that calls")->required();
+  route->add_option("--calling", r.calling, "URI of the caller: shows what the next leg says of both");
   route->add_flag("--json", r.json);
   route->add_option("uri", r.uri, "Request-URI")->required();
   route->callback([&] { status = cli::route(r, std::cout, std::cerr); });

@@ -69,9 +69,8 @@ CallManager::Attempt CallManager::try_target(Call& call, const Candidate& candid
   const auto transport = static_cast<sip::Transport>(there.transport);
   const IpAddress local = realm.address(remote.address.family());
   if (!local) return {false, LocalError::transport_failure};
-  // RFC 3261 26.2.2: what is called by sips goes by TLS on every hop.
   const bool called_by_sips = is_sips(call.invite.view().request_uri());
-  if (called_by_sips && transport != sip::Transport::tls) return {false, LocalError::sips_not_allowed};
+  if (!may_go_by(there.transport, called_by_sips)) return {false, LocalError::sips_not_allowed};
   if (!services_.admission.begin_leg(target.peer, now())) return {false, LocalError::call_limit};
   Leg* leg = new_leg(call, LegRole::uac, target.peer);
   if (leg == nullptr) {

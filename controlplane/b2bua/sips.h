@@ -12,6 +12,11 @@ namespace sallyport::b2bua {
 
 [[nodiscard]] bool is_sips(std::string_view uri);
 
+// RFC 3261 26.2.2: what is called by sips goes by TLS on every hop.
+[[nodiscard]] inline bool may_go_by(config::Transport transport, bool called_by_sips) {
+  return !called_by_sips || transport == config::Transport::tls;
+}
+
 // Path::peer of what we send to that peer: over TLS it has to prove that it is who we mean.
 [[nodiscard]] inline std::uint16_t peer_to_prove(sip::Transport transport, config::PeerIndex peer) {
   return transport == sip::Transport::tls ? peer : sip::kPeerByAddress;

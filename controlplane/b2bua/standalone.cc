@@ -66,7 +66,7 @@ LocalError CallManager::aim(Standalone& one, routing::TargetId target, bool call
   const config::Realm& realm = services_.config.realms[peer.realm];
   const IpAddress local = realm.address(there->endpoint.address.family());
   const auto transport = static_cast<sip::Transport>(there->transport);
-  if (called_by_sips && transport != sip::Transport::tls) return LocalError::sips_not_allowed;
+  if (!may_go_by(there->transport, called_by_sips)) return LocalError::sips_not_allowed;
   one.target = target;
   one.sips = called_by_sips || is_sips(there->uri);
   one.next_host = next_host(*there, one.sips);

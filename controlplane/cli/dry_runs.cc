@@ -7,10 +7,12 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "controlplane/b2bua/next_leg.h"
 #include "controlplane/cli/loaded.h"
 #include "controlplane/config/check.h"
 #include "controlplane/response_map/explain.h"
 #include "controlplane/routing/dry_run.h"
+#include "dataplane/sip/uri.h"
 #include "sdp_rewriter/dry_run.h"
 
 namespace sallyport::cli {
@@ -50,8 +52,22 @@ ordered_json to_json(const response_map::Explanation& e) {
           {"rule", e.rule}};
 }
 
+ordered_json to_json(const b2bua::NextLeg& leg) {
+  return {{"request_uri", leg.request_uri},
+          {"to", leg.to},
+          {"from", leg.from},
+          {"p_asserted_identity", leg.asserted},
+          {"diversion", leg.diversion},
+          {"answer_p_asserted_identity", leg.answered}};
+}
+
+template <typename T>
+ordered_json or_null(const std::optional<T>& value) {
+  return value ? to_json(*value) : ordered_json(nullptr);
+}
+
 ordered_json to_json(const config::Config& config, const RouteArguments& arguments,
-                     const routing::DryRun& run) {
+                     const routing::DryRun& run, const b2bua::NextLegs& legs) {
   const auto& route = run.choice.route;
   ordered_json json{
       {"from", arguments.from}, {"uri", arguments.uri}, {"user", run.user}, {"number", run.number}};
@@ -60,15 +76,18 @@ ordered_json to_json(const config::Config& config, const RouteArguments& argumen
   json["passed_over"] = run.passed_over;
   json["route"] = route ? ordered_json(*route + 1) : ordered_json(nullptr);
   json["line"] = route ? ordered_json(config.routes[*route].at.line) : ordered_json(nullptr);
+  json["refused"] = or_null(legs.refusal);
   json["targets"] = ordered_json::array();
-  for (const auto& [step, uri, user, passed_over] : run.targets) {
-    const config::Peer& peer = config.peers[step.id.peer];
-    json["targets"].push_back({{"peer", peer.name},
-                               {"target", uri},
-                               {"user", user},
-                               {"passed_over", passed_over},
-                               {"tried", step.tried},
-                               {"why", step.why}});
+  for (std::size_t i = 0; i < run.targets.size(); ++i) {
+    const routing::DryRunTarget& to = run.targets[i];
+    json["targets"].push_back({{"peer", config.peers[to.step.id.peer].name},
+                               {"target", to.target.uri},
+                               {"user", to.user},
+                               {"passed_over", to.passed_over},
+                               {"tried", to.step.tried},
+                               {"why", to.step.why},
+                               {"refused", or_null(legs.targets[i].refusal)},
+                               {"next_leg", or_null(legs.targets[i].leg)}});
   }
   return json;
 }
@@ -163,13 +182,20 @@ int route(const RouteArguments& arguments, std::ostream& out, std::ostream& erro
   const config::Config& config = loaded->config;
   const config::PeerIndex from = peer_named(config, arguments.from, error);
   if (from == config::kNoIndex) return kArguments;
-  const auto run = routing::dry_run(config, arguments.from, arguments.uri, 0);
+  auto run = routing::dry_run(config, arguments.from, arguments.uri, 0);
   if (!run) {
     error << run.error() << '\n';
     return kArguments;
   }
+  const auto calling = sip::parse_uri(arguments.calling);
+  if (!arguments.calling.empty() && (!calling || calling->scheme == sip::Scheme::other)) {
+    error << "'" << arguments.calling << "' is not a sip, sips or tel URI\n";
+    return kArguments;
+  }
+  const b2bua::IncomingCall call{from, arguments.uri, arguments.calling};
+  const b2bua::NextLegs legs = b2bua::next_legs(config, loaded->maps, call, *run);
   if (arguments.json) {
-    out << to_json(config, arguments, *run).dump(2) << '\n';
+    out << to_json(config, arguments, *run, legs).dump(2) << '\n';
   } else {
     out << routing::render(config, *run);
   }

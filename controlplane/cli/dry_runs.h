@@ -28,6 +28,7 @@ int map(const MapArguments& arguments, std::ostream& out, std::ostream& error);
 struct RouteArguments {
   std::string config;
   std::string from;
+  std::string calling;  // URI; empty: the next legs are not shown
   std::string uri;
   bool json = false;
 };

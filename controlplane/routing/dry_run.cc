@@ -71,7 +71,8 @@ std::expected<DryRun, std::string> dry_run(const config::Config& config, std::st
     if (!target.host.empty()) step.why += ", looked up while running";
     const bool passed_over = NumberPath(config, config::kNoIndex, run.choice.route, step.id.peer)
                                  .passes_over(Party::called, heard);
-    run.targets.push_back({std::move(step), target.uri, user_of(path.uri(Party::called, uri)), passed_over});
+    run.targets.push_back(
+        {std::move(step), target, user_of(path.uri(Party::called, uri)), passed_over, {}, {}});
   }
   return run;
 }
@@ -89,14 +90,17 @@ std::string render(const config::Config& config, const DryRun& run) {
   if (!run.choice.route) return text + "no route: local error no-route\n";
   text += route_head(config, *run.choice.route);
   std::size_t place = 0;
-  for (const auto& [step, uri, user, passed_over] : run.targets) {
-    const config::Peer& peer = config.peers[step.id.peer];
-    text += fmt::format("  {} {} {} ({})", step.tried ? std::to_string(++place) + "." : "-", peer.name, uri,
-                        step.why);
-    if (!user.empty()) text += " as " + user;
-    if (passed_over) text += fmt::format(", of phone-context {}", run.context);
+  for (const DryRunTarget& to : run.targets) {
+    const config::Peer& peer = config.peers[to.step.id.peer];
+    text += fmt::format("  {} {} {} ({})", to.step.tried ? std::to_string(++place) + "." : "-", peer.name,
+                        to.target.uri, to.step.why);
+    if (!to.user.empty()) text += " as " + to.user;
+    if (to.passed_over) text += fmt::format(", of phone-context {}", run.context);
+    if (!to.refusal.empty()) text += ", refused: " + to.refusal;
     text += "\n";
+    for (const std::string& line : to.lines) text += "       " + line + "\n";
   }
+  if (!run.refusal.empty()) text += "refused: " + run.refusal + "\n";
   return text;
 }
 

@@ -15,9 +15,12 @@ namespace sallyport::routing {
 
 struct DryRunTarget {
   RouteStep step;
-  std::string uri;           // of the target, as written
+  config::Target target;     // one by name has no address
   std::string user;          // of the Request-URI that this target would get
   bool passed_over = false;  // rules of the route or the target's peer leave it, for its phone-context
+  // What routes do not know and whoever knows the legs fills in (b2bua/next_leg.h).
+  std::string refusal;             // why the call does not go there, with the code that stands for it
+  std::vector<std::string> lines;  // what its next leg says
 };
 
 struct DryRun {
@@ -28,6 +31,7 @@ struct DryRun {
   bool passed_over = false;                // for which numbers.in leaves it as it is
   RouteChoice choice;
   std::vector<DryRunTarget> targets;
+  std::string refusal;  // of the whole call, as a target's
 };
 
 // The route of a call from that peer to that URI, and each target in order. All targets count as up; names

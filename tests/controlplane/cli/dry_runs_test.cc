@@ -169,25 +169,139 @@ TEST(Map, Lists_its_bases_without_a_configuration) {
 }
 
 TEST(Route, Says_which_targets_are_tried_in_which_order) {
-  const Said said =
-      say(route, RouteArguments{.config = kExample, .from = "office", .uri = "sip:+441234@x", .json = true});
+  const Said said = say(
+      route, RouteArguments{
+                 .config = kExample, .from = "office", .calling = {}, .uri = "sip:+441234@x", .json = true});
   ASSERT_EQ(said.status, 0) << said.error;
   const auto json = said.json();
   ASSERT_GE(json["targets"].size(), 1u);
   EXPECT_EQ(json["targets"][0]["peer"], "carrier-a");
   EXPECT_FALSE(json["route"].is_null());
-  const Said text =
-      say(route, RouteArguments{.config = kExample, .from = "office", .uri = "sip:+441234@x", .json = false});
+  const Said text = say(
+      route, RouteArguments{
+                 .config = kExample, .from = "office", .calling = {}, .uri = "sip:+441234@x", .json = false});
   EXPECT_NE(text.out.find("carrier-a"), std::string::npos);
 }
 
 TEST(Route, Refuses_an_unknown_peer_and_what_is_no_URI) {
-  EXPECT_EQ(say(route, RouteArguments{.config = kExample, .from = "nobody", .uri = "sip:1@x", .json = false})
+  EXPECT_EQ(say(route,
+                RouteArguments{
+                    .config = kExample, .from = "nobody", .calling = {}, .uri = "sip:1@x", .json = false})
                 .status,
             2);
-  EXPECT_EQ(say(route, RouteArguments{.config = kExample, .from = "office", .uri = "fly:away", .json = false})
+  EXPECT_EQ(say(route,
+                RouteArguments{
+                    .config = kExample, .from = "office", .calling = {}, .uri = "fly:away", .json = false})
                 .status,
             2);
+}
+
+// Numbers of both peers, both ways; the office's realm has no TLS.
+constexpr const char* kNumbers = R"(
+dataplane: {ports: {p: {device: net_null}}}
+realms:
+  in: {port: p, addresses: [198.51.100.1/24]}
+  out:
+    port: p
+    addresses: [192.0.2.1/24]
+    sip: {udp: 5060, tcp: 5060, tls: 5061}
+    tls: {certificate: /dev/null, key: /dev/null}
+peers:
+  office:
+    realm: in
+    targets: [sip:198.51.100.20]
+    trusted: yes
+    numbers: {plan: {country: "44", national: "0", international: "00"}, in: {form: e164}, out: {form: national}}
+  carrier:
+    realm: out
+    targets: [sip:192.0.2.10]
+    trusted: yes
+    numbers:
+      in: {apply: calling, match: "44*", prefix: "+"}
+      out: [{apply: called, strip: 1, tech_prefix: "77#"}, {apply: calling, match: "+*", strip: 1}]
+  stranger: {realm: out, targets: [sip:192.0.2.11]}
+  safe: {realm: out, targets: ["sips:192.0.2.12"]}
+  named: {realm: out, targets: ["sip:named.example", "sip:named.example;transport=tcp"]}
+routes:
+  - {from: office, user: "+44*", to: [carrier, stranger]}
+  - {from: stranger, user: "1", to: [office]}
+  - {from: stranger, user: "2", to: [named, office, safe]}
+)";
+
+RouteArguments route_of(const File& file, const char* from, const char* calling, const char* uri,
+                        bool json = false) {
+  return {.config = file.path(), .from = from, .calling = calling, .uri = uri, .json = json};
+}
+
+TEST(Route, Says_of_the_caller_and_the_called_what_the_next_leg_says) {
+  const File file(kNumbers);
+  const Said said = say(route, route_of(file, "office", "sip:02079461111@h", "sip:02079460000@h"));
+  ASSERT_EQ(said.status, 0) << said.error;
+  EXPECT_EQ(said.out,
+            "number 02079460000 becomes +442079460000 (numbers.in, rule 1)\n"
+            "route 1 (line 29): from office, user \"+44*\", in order\n"
+            "  1. carrier sip:192.0.2.10 (up) as 77%23442079460000\n"
+            "       Request-URI: sip:77%23442079460000@192.0.2.10\n"
+            "       To: <sip:77%23442079460000@192.0.2.10>\n"
+            "       From: <sip:442079461111@192.0.2.1>\n"
+            "       P-Asserted-Identity: <sip:442079461111@192.0.2.1>\n"
+            "       Diversion: <sip:442079461111@192.0.2.1>\n"
+            "       P-Asserted-Identity of an answer: <sip:02079460000@198.51.100.1>\n"
+            "  2. stranger sip:192.0.2.11 (up) as +442079460000\n"
+            "       Request-URI: sip:+442079460000@192.0.2.11\n"
+            "       To: <sip:+442079460000@192.0.2.11>\n"
+            "       From: <sip:+442079461111@192.0.2.1>\n"
+            "       P-Asserted-Identity: none\n"
+            "       Diversion: none\n"
+            "       P-Asserted-Identity of an answer: none\n");
+  const auto json =
+      say(route, route_of(file, "office", "tel:+442079461111", "sip:02079460000@h", true)).json();
+  const auto& leg = json["targets"][0]["next_leg"];
+  EXPECT_EQ(leg["from"], "<tel:442079461111>");
+  EXPECT_EQ(leg["p_asserted_identity"], nlohmann::json::array({"<tel:442079461111>"}));
+  EXPECT_EQ(leg["to"], "<sip:77%23442079460000@192.0.2.10>");
+  EXPECT_TRUE(json["targets"][1]["next_leg"]["diversion"].empty());
+  EXPECT_TRUE(json["refused"].is_null());
+}
+
+TEST(Route, Without_the_caller_shows_the_targets_alone_and_refuses_one_that_is_no_URI) {
+  const File file(kNumbers);
+  const Said said = say(route, route_of(file, "office", "", "sip:02079460000@h"));
+  EXPECT_EQ(said.out.find("From:"), std::string::npos) << said.out;
+  const Said wrong = say(route, route_of(file, "office", "02079461111", "sip:02079460000@h"));
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_EQ(wrong.error, "'02079461111' is not a sip, sips or tel URI\n");
+  EXPECT_EQ(wrong.out, "");
+}
+
+TEST(Route, Shows_a_sips_URI_as_refused_where_no_TLS_leads) {
+  const File file(kNumbers);
+  EXPECT_EQ(say(route, route_of(file, "stranger", "", "sips:1@h")).out,
+            "route 2 (line 30): from stranger, user \"1\", in order\n"
+            "  - office sip:198.51.100.20 (up) as 1, refused: local error sips-not-allowed, "
+            "480 Temporarily Unavailable\n"
+            "refused: local error sips-not-allowed, 480 Temporarily Unavailable\n");
+  EXPECT_EQ(say(route, route_of(file, "stranger", "", "sip:1@h")).out.find("refused"), std::string::npos);
+  const auto json = say(route, route_of(file, "stranger", "sips:3@h", "sips:2@h", true)).json();
+  EXPECT_TRUE(json["refused"].is_null());
+  const auto& targets = json["targets"];
+  ASSERT_EQ(targets.size(), 4u);
+  EXPECT_TRUE(targets[0]["refused"].is_null()) << "a name may lead to TLS";
+  for (const std::size_t refused : {1, 2}) {
+    EXPECT_EQ(targets[refused]["tried"], false);
+    EXPECT_EQ(targets[refused]["refused"]["sent"], 480);
+    EXPECT_EQ(targets[refused]["refused"]["local"], "sips-not-allowed");
+    EXPECT_TRUE(targets[refused]["next_leg"].is_null());
+  }
+  EXPECT_EQ(targets[3]["tried"], true);
+  EXPECT_EQ(targets[3]["next_leg"]["request_uri"], "sips:2@192.0.2.12");
+}
+
+TEST(Route, Shows_a_sips_URI_as_refused_that_cannot_have_come_by_TLS) {
+  const File file(kNumbers);
+  const Said said = say(route, route_of(file, "office", "", "sips:02079460000@h", true));
+  ASSERT_EQ(said.status, 0) << said.error;
+  EXPECT_EQ(said.json()["refused"]["sent"], 480);
 }
 
 TEST(Nat, Judges_and_rewrites_a_description) {
