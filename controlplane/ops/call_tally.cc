@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "controlplane/ops/e_model.h"
 #include "controlplane/ops/family.h"
 #include "controlplane/response_map/reason.h"
 #include "controlplane/response_map/tables.h"
@@ -46,21 +47,6 @@ std::string code_text(std::uint16_t code) {
 }
 
 }  // namespace
-
-std::optional<double> loss_ratio(const dp::FlowCounters& counters) {
-  const std::uint64_t expected = counters.packets + counters.lost;
-  if (counters.packets == 0) return std::nullopt;
-  return static_cast<double>(counters.lost) / static_cast<double>(expected);
-}
-
-double estimate_mos(double loss) {
-  constexpr double kRating = 93.2;  // G.107 with all defaults
-  constexpr double kBpl = 25.1;
-  const double percent = std::clamp(loss, 0.0, 1.0) * 100;
-  const double r = kRating - 95 * percent / (percent + kBpl);
-  if (r <= 0) return 1;
-  return std::max(1.0, 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6);
-}
 
 void CallTally::add(const stats::CallRecord& record) {
   if (record.kind != stats::RecordKind::end || record.from_peer.empty()) return;
@@ -121,11 +107,12 @@ void CallTally::add_media(const stats::CallRecord& record) {
     const auto loss = loss_ratio(media.counters);
     if (media.rtcp || !loss) continue;
     Quality& quality = quality_[media.leg == 0 ? record.from_realm : record.to_realm];
-    const double mos = estimate_mos(*loss);
     ++quality.loss[bucket_of(kLossBounds, *loss)];
-    ++quality.mos[bucket_of(kMosBounds, mos)];
     quality.loss_sum += *loss;
-    quality.mos_sum += mos;
+    if (const auto mos = mos_of(media, record)) {
+      ++quality.mos[bucket_of(kMosBounds, *mos)];
+      quality.mos_sum += *mos;
+    }
   }
 }
 

@@ -11,7 +11,6 @@
 #include <deque>
 #include <map>
 #include <mutex>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -23,14 +22,6 @@
 #include "controlplane/stats/call_record.h"
 
 namespace sallyport::ops {
-
-// Share of RTP packets that an endpoint sent and we missed (RFC 3550 6.4.1, A.3); nullopt: none were
-// expected.
-[[nodiscard]] std::optional<double> loss_ratio(const dp::FlowCounters& counters);
-// ITU-T G.107 with its defaults: R = 93.2 - Ie-eff, and from R the mean opinion score (Annex B). Ie-eff is
-// G.711's with packet loss concealment (G.113 Appendix I: Ie 0, Bpl 25.1). Delay is not known here and is
-// left out, so it is what the line from the endpoint to us allows at best.
-[[nodiscard]] double estimate_mos(double loss);
 
 // A call that failed, for the status page and `show failures`.
 struct FailedCall {

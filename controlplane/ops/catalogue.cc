@@ -88,9 +88,9 @@ constexpr auto kCatalogue = std::to_array<MetricInfo>({
     {"media_loss_ratio", Histogram, "realm",
      "Share of RTP packets that an endpoint in the realm sent and we missed, when its flow ends."},
     {"media_mos", Histogram, "realm",
-     "Mean opinion score of what an endpoint in the realm sent, estimated from loss when its flow ends "
-     "(ITU-T G.107 "
-     "defaults, G.711 with concealment by G.113, delay not in it)."},
+     "Mean opinion score of what an endpoint in the realm sent, estimated when its flow ends by ITU-T G.107 "
+     "from loss, half of the round trip where RTCP told it, and the codec's values (G.113 Appendix I); of "
+     "other codecs there is none."},
     {"media_latches_total", Counter, "core", "Sources that were latched."},
     // ---- dataplane
     {"dataplane_packets_total", Counter, "port, direction", "Packets at a port."},

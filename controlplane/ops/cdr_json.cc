@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "controlplane/ops/call_tally.h"
 #include "controlplane/ops/cdr_writer.h"
+#include "controlplane/ops/e_model.h"
 #include "sdp_rewriter/description.h"
 
 namespace sallyport::ops {
@@ -87,11 +87,8 @@ ordered_json codecs(std::string_view answer, std::size_t stream) {
   return out;
 }
 
-// G.107 with its defaults and the loss in place; null where nothing came.
-ordered_json mos_or_null(const dp::FlowCounters& counters) {
-  const auto loss = loss_ratio(counters);
-  if (!loss) return nullptr;
-  return std::round(estimate_mos(*loss) * 100) / 100;
+ordered_json mos_or_null(const std::optional<double>& mos) {
+  return mos ? ordered_json(std::round(*mos * 100) / 100) : ordered_json(nullptr);
 }
 
 ordered_json media(const stats::MediaRecord& record, const stats::CallRecord& call) {
@@ -113,7 +110,7 @@ ordered_json media(const stats::MediaRecord& record, const stats::CallRecord& ca
           {"jitter_ms", counters.jitter_us / 1000.0},
           {"rtt_ms", counters.rtt_us != 0 ? ordered_json(counters.rtt_us / 1000.0) : ordered_json(nullptr)},
           {"reported_lost", counters.reported_lost},
-          {"mos", mos_or_null(counters)}};
+          {"mos", mos_or_null(mos_of(record, call))}};
 }
 
 }  // namespace

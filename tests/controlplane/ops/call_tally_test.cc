@@ -19,6 +19,8 @@ stats::CallRecord answered(std::uint64_t from_caller, std::uint64_t from_callee,
   record.answered_ns = 100 * kSecond;
   record.ended_ns = record.answered_ns - kSecond;  // the date was set back meanwhile: it is not asked
   record.duration_ns = lasted;
+  record.answer_sdp[0] = record.answer_sdp[1] =
+      "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\nm=audio 6000 RTP/AVP 8\r\n";
   record.media.resize(2);
   record.media[0].counters.packets = from_caller;
   record.media[1].leg = 1;
@@ -72,18 +74,15 @@ TEST(CallTally, loss_and_mos_are_by_the_realm_of_the_endpoint) {
   EXPECT_THAT(text, HasSubstr("media_mos_count{realm=\"core\"} 1\n"));
 }
 
-// G.107 Annex B gives 4.41 for R = 93.2; with 1% loss R = 93.2 - 95 / 26.1, with 10% R = 93.2 - 950 / 35.1.
-TEST(Mos, follows_the_e_model) {
-  EXPECT_NEAR(estimate_mos(0), 4.41, 0.005);
-  EXPECT_NEAR(estimate_mos(0.01), 4.32, 0.01);
-  EXPECT_NEAR(estimate_mos(0.10), 3.40, 0.02);
-  EXPECT_DOUBLE_EQ(estimate_mos(1), estimate_mos(2)) << "a share is at most one";
-  EXPECT_GE(estimate_mos(1), 1);
-}
-
-TEST(Loss, is_of_what_was_expected) {
-  EXPECT_EQ(loss_ratio({}), std::nullopt);
-  EXPECT_DOUBLE_EQ(*loss_ratio({.packets = 75, .lost = 25}), 0.25);
+TEST(CallTally, a_codec_without_published_values_has_a_loss_and_no_score) {
+  CallTally tally;
+  stats::CallRecord record = answered(990, 1000, 20 * kSecond);
+  record.answer_sdp[1] += "a=rtpmap:8 opus/48000/2\r\n";
+  tally.add(record);
+  const std::string text = text_of(tally);
+  EXPECT_THAT(text, HasSubstr("media_loss_ratio_count{realm=\"core\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("media_mos_count{realm=\"core\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("media_mos_count{realm=\"access\"} 1\n"));
 }
 
 TEST(CallTally, knows_nothing_of_what_no_peer_has_tried) {

@@ -86,7 +86,7 @@ TEST(CallRecordJson, is_one_line_with_times_codes_attempts_and_media) {
   EXPECT_EQ(out["media"][0]["rtt_ms"], 42.5);
   EXPECT_EQ(out["media"][0]["reported_lost"], 7);
   EXPECT_EQ(out["media"][0]["codecs"], json({"PCMA/8000", "opus/48000/2", "97"}));
-  EXPECT_EQ(out["media"][0]["mos"], 4.41) << "G.107: R = 93.2";
+  EXPECT_EQ(out["media"][0]["mos"], 4.4) << "G.107: R = 93.2 of G.711, less the Id of 21 ms";
   EXPECT_EQ(out["media_timeout"], nullptr);
 }
 
