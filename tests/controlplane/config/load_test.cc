@@ -194,7 +194,7 @@ TEST(Load, Records_are_rotated_by_size_only_where_it_is_said) {
   EXPECT_EQ(c.cdr.interim_ns, 15 * 60 * kSecond);
   EXPECT_EQ(good(with("cdr: {file: /a/b, rotate: off}\n")).cdr.rotate_bytes, 0u);
   EXPECT_EQ(faults_of(with("cdr: {file: /a/b, keep: 3}\n")),
-            "f:3:26: cdr.keep: is how many rotated files stay: it needs 'rotate'\n");
+            "f:3:25: cdr.keep: is how many rotated files stay: it needs 'rotate'\n");
 }
 
 TEST(Load, A_peer_overrides_its_realm_piece_by_piece) {

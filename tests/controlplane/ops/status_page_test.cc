@@ -81,7 +81,10 @@ TEST(StatusJson, tells_calls_totals_peers_cores_drops_and_failures) {
 TEST(StatusJson, tells_that_the_process_drains) {
   Bench bench;
   ProcessState state{.phase = "draining", .calls = 2};
-  AdminCommands commands{AdminSources{.process = [&] { return state; }}};
+  AdminCommands commands{AdminSources{
+      .shards = &bench.shard, .dataplane = &bench.dataplane, .labels = lab_labels(), .process = [&] {
+        return state;
+      }}};
   StatusSources sources = bench.sources();
   sources.commands = &commands;
   EXPECT_EQ(json::parse(status_json(sources))["process"]["process"]["state"], "draining");
