@@ -26,9 +26,9 @@ def run(book, short, profile):
     book.limit("parser: index", "ns", series["index"], "at most 300 ns", most=300)
     book.limit("parser: SIP and SDP", "ns", series["full"], "at most 1,000 ns", most=1000)
     fastest = [min(series[peer][i] for peer in PEERS) for i in range(rounds)]
-    book.ratio("parser: fastest peer / SIP and SDP", fastest, series["full"], "at least 5", least=5)
+    book.ratio("parser: fastest peer / SIP and SDP", fastest, series["full"], "at least 5", least=5, unit="ns")
     for peer in PEERS:
-        book.ratio(f"parser: {peer} / SIP and SDP", series[peer], series["full"])
+        book.ratio(f"parser: {peer} / SIP and SDP", series[peer], series["full"], unit="ns")
     if profile:
         for key, what in (("index", "index"), ("full", "SIP and SDP")):
             command = [build.binary("sip_parse_bench"), MESSAGES, 1_000 if short else 2_000, key]

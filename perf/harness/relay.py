@@ -109,8 +109,8 @@ def _two_workers(book, folder, seconds, rounds):
     one, steered, handed = (ours[name] for name in runs)
     gain = [two / single for two, single in zip(steered["mpps"], one["mpps"])]
     book.ratio("workers: gain, steered / testpmd's gain", gain, [b / a for a, b in zip(peer[1], peer[2])],
-               "at least 0.9", least=0.9)
-    book.ratio("workers: rate, handed off / steered", handed["mpps"], steered["mpps"])
+               "at least 0.9", least=0.9, unit="times one core's rate")
+    book.ratio("workers: rate, handed off / steered", handed["mpps"], steered["mpps"], unit="Mpps")
     book.figure("workers: cost of a hand-off", "cycles a packet",
                 [a - b for a, b in zip(handed["cycles_per_packet"], steered["cycles_per_packet"])])
 
@@ -130,9 +130,9 @@ def run(book, short, profile):
             small = flows == 1_000
             least = 0.5 if small else 0.35
             book.ratio(f"relay, {name}: rate / 5tswap", mpps["sallyport"], mpps["5tswap"], f"at least {least}",
-                       least=least)
+                       least=least, unit="Mpps")
             book.ratio(f"relay, {name}: rate / csum", mpps["sallyport"], mpps["csum"],
-                       "more than 1" if small else None, least=1 if small else None)
+                       "more than 1" if small else None, least=1 if small else None, unit="Mpps")
             own_cost[name] = [a - b for a, b in zip(cycles["sallyport"], cycles["io"])]
             book.figure(f"relay, {name}: ours less io", "cycles a packet", own_cost[name])
             if profile:
@@ -141,4 +141,5 @@ def run(book, short, profile):
                              statistics.median(cycles["sallyport"]))
         _two_workers(book, folder, seconds, rounds)
     small, large = own_cost.values()
-    book.ratio("relay: (ours less io) at 200,000 / at 1,000", large, small, "at most 1.5", most=1.5)
+    book.ratio("relay: (ours less io) at 200,000 / at 1,000", large, small, "at most 1.5", most=1.5,
+               unit="cycles a packet")

@@ -20,6 +20,7 @@ class Book:
 
     def __init__(self, machine):
         self.machine = machine
+        self.part = ""  # of perf/run, that measures now
         self.figures = []
         self.ratios = []
         self.profiles = []
@@ -31,22 +32,24 @@ class Book:
                       "things before the first run.")
 
     def figure(self, name, unit, samples):
-        self.figures.append({"name": name, "unit": unit, **spread(samples), "samples": samples})
+        self.figures.append({"name": name, "part": self.part, "unit": unit, **spread(samples), "samples": samples})
 
-    def ratio(self, name, numerator, denominator, reach=None, least=None, most=None):
-        """Run by run, since what disturbs a run disturbs both. Held to `least` or `most` where given."""
+    def ratio(self, name, numerator, denominator, reach=None, least=None, most=None, unit=""):
+        """Run by run, since what disturbs a run disturbs both. Held to `least` or `most` where given. `unit`: of both."""
         samples = [a / b for a, b in zip(numerator, denominator)]
-        self.limit(name, "", samples, reach, least, most)
+        self.limit(name, "", samples, reach, least, most,
+                   beside={"numerator": statistics.median(numerator), "denominator": statistics.median(denominator),
+                           "unit": unit})
 
-    def limit(self, name, unit, samples, reach=None, least=None, most=None):
+    def limit(self, name, unit, samples, reach=None, least=None, most=None, beside=None):
         median = statistics.median(samples)
         reached = None
         if least is not None:
             reached = median >= least
         if most is not None:
             reached = (reached is not False) and median <= most
-        self.ratios.append({"name": name, "unit": unit, **spread(samples), "samples": samples, "reach": reach,
-                            "reached": reached})
+        self.ratios.append({"name": name, "part": self.part, "unit": unit, **spread(samples), "samples": samples,
+                            "reach": reach, "reached": reached, "beside": beside})
 
     def profile(self, name, shares, whole=None, unit="cycles a packet"):
         """Shares by stage in percent; `whole` is what they are shares of."""
