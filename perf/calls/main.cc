@@ -106,7 +106,7 @@ int hold(std::uint64_t calls) {
   results.add("bytes_a_call", (resident_bytes() - before) / n);
   results.add("bytes_a_call_while_placing", (placed - before) / n);
   results.add("flow_bytes_a_call",
-              static_cast<double>(rig.flows()) * static_cast<double>(sizeof(dp::Flow)) / n);
+              static_cast<double>(rig.flows() * (sizeof(dp::Flow) + sizeof(dp::FlowMore))) / n);
   results.print();
   return 0;
 }

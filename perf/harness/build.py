@@ -55,17 +55,18 @@ def series(command):
     return json.loads(_checked([str(word) for word in command], " ".join(map(str, command))))
 
 
-def profile(command, groups, thread=""):
-    """Share of the samples by group: a list of (name, substrings of symbols or of libraries without any), the first
-    that fits counts.
-
-    `thread`: only of threads whose name holds this. None where this machine cannot sample.
-    """
+def _sampled(words):
+    """Starts sampling what `words` say; (process, file of samples). None where this machine cannot sample."""
     if shutil.which("perf") is None:
         return None
     data = BUILD / "perf.data"
-    record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "1999", "-o", str(data), "--", *map(str, command)]
-    if subprocess.run(record, cwd=ROOT, capture_output=True, check=False).returncode != 0:
+    return subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-F", "1999", "-o", str(data), *map(str, words)],
+                            cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), data
+
+
+def _shares(sampled, groups, thread):
+    process, data = sampled
+    if process.wait() != 0:
         return None
     text = subprocess.run(["perf", "report", "-q", "--stdio", "-t", ";", "-s", "comm,dso,symbol", "-i", str(data)], cwd=ROOT,
                           capture_output=True, text=True, check=False).stdout
@@ -86,3 +87,20 @@ def profile(command, groups, thread=""):
         shares[group] += value
     total = sum(shares.values())
     return {name: 100 * share / total for name, share in shares.items()} if total > 1 else None
+
+
+def profile(command, groups, thread=""):
+    """Share of the samples by group: a list of (name, substrings of symbols or of libraries without any), the first
+    that fits counts.
+
+    `thread`: only of threads whose name holds this. None where this machine cannot sample.
+    """
+    sampled = _sampled(["--", *command])
+    return _shares(sampled, groups, thread) if sampled else None
+
+
+def profile_of(pid, seconds, work, groups, thread=""):
+    """The same of a program that runs, for so long, while `work()` is done."""
+    sampled = _sampled(["-p", pid, "--", "sleep", seconds])
+    work()
+    return _shares(sampled, groups, thread) if sampled else None

@@ -5,17 +5,23 @@ import statistics
 from . import build
 
 TARGETS = ["calls_bench"]
-GROUPS = [("identifiers (AES, SipHash)", ["siphash", "SipHash", "IdentifierCodec", "aesni", "EVP_", "CRYPTO", "ossl"]),
+GROUPS = [("kernel", ["[k]"]),
+          ("identifiers (AES, SipHash)", ["siphash", "SipHash", "IdentifierCodec", "aesni", "EVP_", "CRYPTO", "ossl"]),
           ("SIP read", ["sallyport::sip::parse", "sallyport::sip::scan", "sallyport::sip::read_", "ParamReader",
                         "sallyport::sip::(anonymous namespace)::Scanner", "ValueReader", "header_from", "iequals"]),
           ("SIP written", ["Writer", "compose", "sip::Message"]),
           ("SDP", ["sallyport::sdp"]),
+          ("SIP kept for trace", ["sallyport::trace", "MessageCounter"]),
           ("transactions, timers", ["Transaction", "TimerWheel", "Server", "Client"]),
           ("call logic", ["sallyport::b2bua"]),
           ("media, ports", ["sallyport::media"]),
+          ("routing, policy, records", ["sallyport::routing", "sallyport::policy", "sallyport::stats", "sallyport::response_map",
+                                        "sallyport::records", "sallyport::cdr", "sallyport::shard", "sallyport::config"]),
           ("worker", ["sallyport::dp"]),
-          ("allocation", ["malloc", "free", "operator new", "operator delete", "cfree"]),
-          ("copies", ["memcpy", "memmove", "memset", "memcmp"]),
+          ("allocation", ["malloc", "free", "operator new", "operator delete", "unlink_chunk"]),
+          ("copies, compares, searches", ["memcpy", "memmove", "memset", "memcmp", "memchr", "strlen", "strchr"]),
+          ("texts", ["basic_string", "printf", "_IO_", "sallyport::Endpoint", "sallyport::IpAddress", "to_chars"]),
+          ("SIP, the rest", ["sallyport::sip", "sallyport::detail"]),
           ("endpoints of the bench", ["sallyport::perf"])]
 
 

@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import tempfile
 
-from . import between, build, curve, hosts, sipp
+from . import between, build, calls, curve, hosts, sipp
 
 TARGETS = ["sallyport"]
 PICTURE = build.BUILD / "calls-by-sipp.png"
@@ -58,8 +58,16 @@ def _limit(point):
     return f"{name} with {share:.2f} cores, {sum(point.cpu.values()):.2f} in all"
 
 
+def _profile(folder, rate, seconds):
+    """Of our shard's thread at that rate."""
+    make, near, far, target = _ways(folder)["sallyport"]
+    caller = sipp.Side(near, prefix=["ip", "netns", "exec", hosts.NEAR])
+    with make() as system, sipp.Callee(sipp.Side(far, prefix=["ip", "netns", "exec", hosts.FAR]), folder):
+        return build.profile_of(system.process.pid, seconds,
+                                lambda: sipp.call(caller, f"{target}:5060", rate, seconds), calls.GROUPS, thread="shard")
+
+
 def run(book, short, profile):
-    del profile
     seconds, rounds, width, first = (1.0, 1, 0.2, 640) if short else (3.0, 3, 0.05, 250)
     rates, curves = {name: [] for name in _ways("")}, {name: [] for name in _ways("")}
     with hosts.up(), tempfile.TemporaryDirectory(prefix="sallyport-perf-") as folder:
@@ -70,6 +78,7 @@ def run(book, short, profile):
                     raise build.Failure(f"{name}: not even {first} calls a second are all answered: {points[-1]}")
                 samples.append(best)
                 curves[name] += points
+        shares = _profile(pathlib.Path(folder), min(rates["sallyport"]), seconds) if profile else None
     for name, samples in rates.items():
         book.figure(f"SIPp: {name}, highest rate", "calls a second", samples)
         at_best = max((point for point in curves[name] if point.good), key=lambda point: point.offered)
@@ -80,7 +89,10 @@ def run(book, short, profile):
         book.curve(f"SIPp: {name}", ["offered", "answered %", "retransmitted", "p50 ms", "p99 ms"],
                    [[point.offered, 100 * point.answered / max(1, point.placed), point.retransmitted, point.p50_ms,
                      point.p99_ms] for point in sorted(curves[name], key=lambda point: point.offered)])
-    book.ratio("SIPp: rate / kamailio's", rates["sallyport"], rates["kamailio"], "at least 1", least=1)
-    book.ratio("SIPp: rate / SIPp to SIPp's", rates["sallyport"], rates["SIPp to SIPp"], "0.8 is the stretch")
+    book.ratio("SIPp: rate / kamailio's", rates["sallyport"], rates["kamailio"], "at least 1", least=1, unit="calls a second")
+    book.ratio("SIPp: rate / SIPp to SIPp's", rates["sallyport"], rates["SIPp to SIPp"], "0.8 is the stretch",
+               unit="calls a second")
+    if profile:
+        book.profile("SIPp, sallyport's shard at the highest rate", shares)
     curve.draw(PICTURE, curves, "calls by SIPp: 30 ms ring, 150 ms hold")
     book.note(f"SIPp: the curves are drawn in {PICTURE.relative_to(build.ROOT)}")

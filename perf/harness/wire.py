@@ -12,6 +12,12 @@ CALLS = 4_000           # 8,000 streams: 50 packets a second each at 400,000
 FIRST, STEP, HALVINGS = 20_000, 1.6, 3
 RATES = [5_000, 50_000]  # of the comparison of cost
 COST_CALLS = 500
+GROUPS = [("kernel: send and receive", ["[k]", "sys_", "xsk_", "napi", "softirq", "skb", "veth", "copy"]),
+          ("AF_XDP device", ["librte_net_af_xdp", "af_xdp", "xsk", "libxdp", "libbpf"]),
+          ("packet pool", ["mempool", "pktmbuf", "ring_mp", "common_ring"]),
+          ("relay", ["Relay::", "WayOut", "RtpStatistics"]),
+          ("burst loop", ["Turn::poll_port", "Turn::dispatch", "view_", "classify"]),
+          ("turn, scan, clock", ["Turn::", "Worker::", "FlowKeeper", "FlowEvents", "clock", "vdso"])]
 BUSY = ("dataplane_cycles_total", 'state="busy"')
 LATENCY_CALLS, LATENCY_PPS = 50, 5_000  # 100 streams of 50 packets a second
 TRIES = 4               # of the rate with 20,000 calls held, each a fifth lower
@@ -116,10 +122,10 @@ def _rate_part(book, folder, short):
     if min(rates[between.Testpmd]) == 0:
         raise build.Failure(f"testpmd itself loses packets at {FIRST:,} a second: this machine is too busy")
     book.ratio("wire: loss-free rate / testpmd's", rates[between.Sallyport], rates[between.Testpmd], "at least 1",
-               least=0.97)  # the halving's width
-    book.ratio("wire: loss-free rate / the sender's highest", rates[between.Sallyport], rates[between.Straight])
+               least=0.97, unit="pps")  # the halving's width
+    book.ratio("wire: loss-free rate / the sender's highest", rates[between.Sallyport], rates[between.Straight], unit="pps")
     if min(rates[between.Rtpengine]) > 0:
-        book.ratio("wire: loss-free rate / rtpengine's", rates[between.Sallyport], rates[between.Rtpengine])
+        book.ratio("wire: loss-free rate / rtpengine's", rates[between.Sallyport], rates[between.Rtpengine], unit="pps")
 
 
 def _cost(make, folder, rate, seconds, base):
@@ -134,7 +140,16 @@ def _cost(make, folder, rate, seconds, base):
     return result["busy_us"] - base, cycles
 
 
-def _cost_part(book, folder, short):
+def _profile(folder, rate, seconds):
+    """Of our worker's thread at that rate, the kernel's part of it with it."""
+    with between.Sallyport(folder) as system:
+        streams = write_streams(system, folder, COST_CALLS)
+        load(system, streams, 10_000, 0.3, warm=5)
+        return build.profile_of(system.process.pid, seconds, lambda: load(system, streams, rate, seconds), GROUPS,
+                                thread="worker")
+
+
+def _cost_part(book, folder, short, profile):
     """The machine's busy time a packet, less that of a run of the sender and the receiver alone."""
     seconds, rounds = (2.0, 1) if short else (5.0, 5)
     for rate in RATES:
@@ -153,7 +168,9 @@ def _cost_part(book, folder, short):
             book.figure(f"wire, {rate:,}/s: {make.name}", "us a packet", samples)
         book.figure(f"wire, {rate:,}/s: sallyport's worker, busy", "cycles a packet", cycles)
         book.ratio(f"wire, {rate:,}/s: CPU a packet / rtpengine's", cost[between.Sallyport], cost[between.Rtpengine],
-                   "at most 0.33" if rate == RATES[-1] else None, most=1 / 3 if rate == RATES[-1] else None)
+                   "at most 0.33" if rate == RATES[-1] else None, most=1 / 3 if rate == RATES[-1] else None, unit="us")
+        if profile and rate == RATES[-1]:
+            book.profile(f"wire, {rate:,}/s, sallyport's worker", _profile(folder, rate, seconds), statistics.median(cycles))
 
 
 def _latency_part(book, folder, short):
@@ -173,8 +190,8 @@ def _latency_part(book, folder, short):
     for name, most in (("p50_us", 1.2), ("p99_us", 1.5)):
         # Medians of interleaved runs, as one run's tail is the machine's.
         ours, testpmds = ([statistics.median(delays[make][name])] for make in (between.Sallyport, between.Testpmd))
-        book.ratio(f"wire: {name[:3]} / testpmd's, of medians", ours, testpmds, f"at most {most}", most=most)
-    book.ratio("wire: p99 / rtpengine's", delays[between.Sallyport]["p99_us"], delays[between.Rtpengine]["p99_us"])
+        book.ratio(f"wire: {name[:3]} / testpmd's, of medians", ours, testpmds, f"at most {most}", most=most, unit="us")
+    book.ratio("wire: p99 / rtpengine's", delays[between.Sallyport]["p99_us"], delays[between.Rtpengine]["p99_us"], unit="us")
 
 
 def _setup_ms(system, count):
@@ -216,9 +233,8 @@ def _held_part(book, folder, short):
 
 
 def run(book, short, profile):
-    del profile
     with hosts.up(), tempfile.TemporaryDirectory(prefix="sallyport-perf-") as folder:
         _latency_part(book, folder, short)
-        _cost_part(book, folder, short)
+        _cost_part(book, folder, short, profile)
         _rate_part(book, folder, short)
         _held_part(book, folder, short)
