@@ -31,14 +31,17 @@ void NameNews::tell(const routing::SharedNames& names) {
   if (!config_ || names->generation != config_->generation) return;
   for (const routing::ResolvedName& name : *names) {
     const config::Peer& peer = config_->peers[name.peer];
-    const config::Target& target = peer.targets[name.configured];
-    routing::ResolvedName& before = before_[{peer.name, target.uri}];
+    const std::string& host = name.is_target()
+                                  ? peer.targets[name.configured].host
+                                  : peer.redirects.allow_names[name.configured - routing::kFirstAllowedName];
+    const std::string& key = name.is_target() ? peer.targets[name.configured].uri : host;
+    routing::ResolvedName& before = before_[{peer.name, key}];
     if (before.state == name.state && before.places == name.places) continue;
     before = name;
     const bool good = name.state == routing::NameState::resolved;
     ops::log(good ? config::LogLevel::info : config::LogLevel::warning, "a name was looked up",
              {{"peer", peer.name},
-              {"name", target.host},
+              {"name", host},
               {"state", std::string(routing::to_text(name.state))},
               {"places", places_text(name)}});
   }

@@ -89,8 +89,9 @@ enum class RedirectMode : std::uint8_t { pass, follow, refuse };
 
 struct Redirects {
   RedirectMode mode = RedirectMode::pass;
-  std::uint8_t depth = 3;     // redirects of a call that are followed, one after the other
-  std::vector<Prefix> allow;  // beside the configured peers
+  std::uint8_t depth = 3;                // redirects of a call that are followed, one after the other
+  std::vector<Prefix> allow;             // beside the configured peers
+  std::vector<std::string> allow_names;  // the same by host name, as Target::host has it
   friend bool operator==(const Redirects&, const Redirects&) = default;
 };
 

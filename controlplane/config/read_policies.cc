@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMostRules = 256;
 constexpr std::size_t kLongestDialled = 32;
+constexpr std::size_t kMostAllowedNames = 64;
 
 constexpr std::array<std::pair<std::string_view, NumberForm>, 3> kForms{
     {{"e164", NumberForm::e164},
@@ -163,6 +164,20 @@ void read_credentials(MapReader& peer_reader, Credentials& credentials) {
   reader.finish();
 }
 
+// A network, or a host by its name, which is looked up as those of targets are.
+void read_allowed(const Value& item, Redirects& redirects) {
+  const auto text = item.text(256);
+  if (!text) return;
+  if (const auto prefix = Prefix::parse(*text)) {
+    redirects.allow.push_back({prefix->network(), prefix->length});
+  } else if (auto name = host_name(*text)) {
+    redirects.allow_names.push_back(std::move(*name));
+  } else {
+    item.fault("must be an IP address, alone or with a prefix length, or a host name, not {}",
+               in_quotes(*text));
+  }
+}
+
 void read_redirects(MapReader& peer_reader, Redirects& redirects) {
   const auto value = peer_reader.get("redirects");
   if (!value) return;
@@ -175,9 +190,9 @@ void read_redirects(MapReader& peer_reader, Redirects& redirects) {
   reader.choice<RedirectMode>("mode", redirects.mode, kRedirectModes);
   reader.number("depth", redirects.depth, 1, 16);
   if (const auto allow = reader.get("allow")) {
-    for (const Value& item : allow->list_or_one()) {
-      if (const auto prefix = item.prefix()) redirects.allow.push_back({prefix->network(), prefix->length});
-    }
+    for (const Value& item : allow->list_or_one()) read_allowed(item, redirects);
+    if (redirects.allow_names.size() > kMostAllowedNames)
+      allow->fault("has more than {} host names", kMostAllowedNames);
   }
   reader.finish();
 }

@@ -28,12 +28,18 @@ void NameBook::take_names(const config::Config& config) {
   shown_.generation = config.generation;
   for (std::size_t p = 0; p < config.peers.size(); ++p) {
     const config::Peer& peer = config.peers[p];
-    for (std::size_t t = 0; t < peer.targets.size() && !peer.retired; ++t) {
-      if (peer.targets[t].host.empty()) continue;
-      names_.push_back({.wanted = wanted(config, peer, peer.targets[t])});
-      shown_.push_back(
-          {static_cast<config::PeerIndex>(p), static_cast<std::uint16_t>(t), NameState::pending, {}});
-    }
+    const auto add = [&](const config::Target& target, std::size_t configured) {
+      if (peer.retired || target.host.empty()) return;
+      names_.push_back({.wanted = wanted(config, peer, target)});
+      shown_.push_back({static_cast<config::PeerIndex>(p),
+                        static_cast<std::uint16_t>(configured),
+                        NameState::pending,
+                        {}});
+    };
+    for (std::size_t t = 0; t < peer.targets.size(); ++t) add(peer.targets[t], t);
+    const auto& allowed = peer.redirects.allow_names;
+    for (std::size_t n = 0; n < allowed.size(); ++n)
+      add({.endpoint = {}, .uri = "sip:" + allowed[n], .host = allowed[n]}, routing::kFirstAllowedName + n);
   }
   unsettled_ = names_.size();
   count_names();

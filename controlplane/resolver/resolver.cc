@@ -12,9 +12,9 @@ namespace sallyport::resolver {
 
 bool has_names(const config::Config& config) {
   return std::ranges::any_of(config.peers, [](const config::Peer& peer) {
-    return !peer.retired && std::ranges::any_of(peer.targets, [](const config::Target& target) {
-      return !target.host.empty();
-    });
+    const auto is_name = [](const config::Target& target) { return !target.host.empty(); };
+    return !peer.retired &&
+           (!peer.redirects.allow_names.empty() || std::ranges::any_of(peer.targets, is_name));
   });
 }
 

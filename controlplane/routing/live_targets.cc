@@ -52,6 +52,11 @@ bool PeerHealth::has_address(config::PeerIndex peer, const IpAddress& address) c
                              [&](const Target& target) { return target.place.endpoint.address == address; });
 }
 
+std::vector<ResolvedPlace> PeerHealth::allowed_places(config::PeerIndex peer, std::size_t name) const {
+  const auto& allowed = peers_[peer].allowed;
+  return name < allowed.size() ? allowed[name] : std::vector<ResolvedPlace>{};
+}
+
 NameState PeerHealth::name_state(config::PeerIndex peer, std::uint16_t configured) const {
   const std::vector<NameState>& names = peers_[peer].names;
   return configured < names.size() ? names[configured] : NameState::resolved;
@@ -146,6 +151,7 @@ void PeerHealth::succeed(const config::Config& before, Nanoseconds now_ns) {
   for (std::size_t i = 0; i < peers_.size(); ++i) {
     const config::Peer& was = i < before.peers.size() ? before.peers[i] : nobody;
     const config::Peer& now = config_.peers[i];
+    if (was.redirects != now.redirects) peers_[i].allowed.clear();
     if (was.targets == now.targets && was.probe_ns == now.probe_ns) continue;
     renew(peers_[i], was, now, now_ns);
   }
@@ -154,6 +160,11 @@ void PeerHealth::succeed(const config::Config& before, Nanoseconds now_ns) {
 void PeerHealth::learn(const ResolvedNames& names, Nanoseconds now_ns) {
   for (const ResolvedName& name : names) {
     Peer& peer = peers_[name.peer];
+    if (!name.is_target()) {
+      peer.allowed.resize(config_.peers[name.peer].redirects.allow_names.size());
+      peer.allowed[name.configured - kFirstAllowedName] = name.places;
+      continue;
+    }
     peer.names[name.configured] = name.state;
     replace(peer, name, config_.peers[name.peer].targets[name.configured], now_ns);
   }

@@ -92,6 +92,8 @@ class PeerHealth {
                                               config::Transport transport) const;
   // Whether one of the peer's targets is there.
   [[nodiscard]] bool has_address(config::PeerIndex peer, const IpAddress& address) const;
+  // Where that name of the peer's `redirects.allow` leads.
+  [[nodiscard]] std::vector<ResolvedPlace> allowed_places(config::PeerIndex peer, std::size_t name) const;
   // What the names lead to from now on.
   void learn(const ResolvedNames& names, Nanoseconds now_ns);
   // After a reload: `before` is what was where our configuration now is, in the same object. A target that
@@ -114,6 +116,7 @@ class PeerHealth {
     std::vector<Target> targets;  // by standing
     Nanoseconds probe_every_ns = 0;
     std::vector<NameState> names;  // by configured target; empty: none is a name
+    std::vector<std::vector<ResolvedPlace>> allowed;  // by name of `redirects.allow`; empty: nothing is known
     std::uint16_t next_number = kFirstResolved;
   };
   [[nodiscard]] Target* at(TargetId id);

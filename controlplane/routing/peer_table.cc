@@ -47,7 +47,7 @@ void PeerTable::learn(const ResolvedNames& names) {
   for (Resolved& realm : resolved_) realm.clear();
   for (const ResolvedName& name : names) {
     const config::Peer& peer = config_->peers[name.peer];
-    if (!peer.match_targets || peer.retired) continue;
+    if (!peer.match_targets || peer.retired || !name.is_target()) continue;
     for (const ResolvedPlace& place : name.places) {
       resolved_[peer.realm].emplace(place.endpoint.address, name.peer);
     }

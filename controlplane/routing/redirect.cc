@@ -120,6 +120,12 @@ std::optional<RedirectTarget> target_of_address(const config::Config& config, co
   return RedirectTarget{*there, place.endpoint, place.transport, {}};
 }
 
+// A place of a name is at the port and by the transport that the Contact says, where it says any.
+bool fits(const sip::Uri& uri, const Endpoint& endpoint, config::Transport transport) {
+  return (uri.port == 0 || uri.port == endpoint.port) &&
+         (!says_transport(uri) || transport_of(uri) == transport);
+}
+
 // The places of one peer that a host name stands for: of its targets of that name, or all, where its
 // certificate is for it.
 std::vector<TargetId> places_named(const config::Peer& peer, config::PeerIndex index,
@@ -137,17 +143,31 @@ std::vector<TargetId> places_named(const config::Peer& peer, config::PeerIndex i
 std::vector<RedirectTarget> targets_of_name(const config::Config& config, const PeerHealth& health,
                                             config::RealmIndex realm, const sip::Uri& uri) {
   std::vector<RedirectTarget> targets;
-  const auto transport = transport_of(uri);
   const auto host = config::host_name(uri.host);
-  for (std::size_t i = 0; i < config.peers.size() && transport && host; ++i) {
+  for (std::size_t i = 0; i < config.peers.size() && host; ++i) {
     const config::Peer& peer = config.peers[i];
     if (peer.realm != realm || peer.retired) continue;
     for (const TargetId id : places_named(peer, static_cast<config::PeerIndex>(i), health, *host)) {
       const config::Target& place = *health.place(id);
-      if (uri.port != 0 && uri.port != place.endpoint.port) continue;
-      if (says_transport(uri) && place.transport != *transport) continue;
-      targets.push_back({id, place.endpoint, place.transport, {}});
+      if (fits(uri, place.endpoint, place.transport))
+        targets.push_back({id, place.endpoint, place.transport, {}});
     }
+  }
+  return targets;
+}
+
+// The same of a name that the redirecting peer's `allow` has.
+std::vector<RedirectTarget> targets_of_allowed_name(const config::Config& config, const PeerHealth& health,
+                                                    config::PeerIndex redirecting, const sip::Uri& uri) {
+  std::vector<RedirectTarget> targets;
+  const std::vector<std::string>& names = config.peers[redirecting].redirects.allow_names;
+  const auto host = config::host_name(uri.host);
+  const auto name = host ? std::ranges::find(names, *host) : names.end();
+  if (name == names.end()) return targets;
+  for (const ResolvedPlace& place :
+       health.allowed_places(redirecting, static_cast<std::size_t>(name - names.begin()))) {
+    if (fits(uri, place.endpoint, place.transport))
+      targets.push_back({{redirecting, kNoTarget}, place.endpoint, place.transport, {}});
   }
   return targets;
 }
@@ -157,8 +177,10 @@ std::vector<RedirectTarget> targets_of(const config::Config& config, const PeerH
                                        config::PeerIndex redirecting, std::string_view contact) {
   const auto uri = sip::parse_uri(contact);
   if (!uri || (uri->scheme != sip::Scheme::sip && uri->scheme != sip::Scheme::sips)) return {};
-  if (!sip::host_address(uri->host))
-    return targets_of_name(config, health, config.peers[redirecting].realm, *uri);
+  if (!sip::host_address(uri->host)) {
+    auto targets = targets_of_name(config, health, config.peers[redirecting].realm, *uri);
+    return targets.empty() ? targets_of_allowed_name(config, health, redirecting, *uri) : targets;
+  }
   const auto target = target_of_address(config, health, redirecting, *uri);
   return target ? std::vector{*target} : std::vector<RedirectTarget>{};
 }

@@ -13,9 +13,10 @@
 // redirects one after the other, and never goes twice to the same user at the same address by the same
 // transport: that is a loop.
 // A Contact with a host name is followed where it is known already: to the places that a peer's target of
-// that name has now, or to the targets of the peer whose certificate is for that name (`match: tls:NAME`), as
-// far as they are at the Contact's port and by its transport, where it says any. Other names are not
-// followed: a look-up would make the call wait, and make the name server's work of whoever may redirect.
+// that name has now, to the targets of the peer whose certificate is for that name (`match: tls:NAME`), or to
+// those of a name in `allow`, as far as they are at the Contact's port and by its transport, where it says
+// any. Other names are not followed: a look-up would make the call wait, and make the name server's work of
+// whoever may redirect.
 // 305 and 380 are not followed: their Contacts do not say where the callee is (RFC 3261 21.3.4, 21.3.5).
 //
 // Pure: one Redirects belongs to one call.

@@ -37,12 +37,16 @@ enum class NameState : std::uint8_t {
 // "no such name".
 [[nodiscard]] std::string_view to_text(NameState state);
 
-// A target of the configuration that is a name.
+// Of ResolvedName::configured: from here on it counts the names that the peer's `redirects` allow.
+inline constexpr std::uint16_t kFirstAllowedName = 0x100;
+
+// A target of the configuration that is a name, or a name that redirects of a peer may lead to.
 struct ResolvedName {
   config::PeerIndex peer = 0;
-  std::uint16_t configured = 0;  // index into the peer's targets
+  std::uint16_t configured = 0;  // index into the peer's targets; kFirstAllowedName and above: see there
   NameState state = NameState::pending;
   std::vector<ResolvedPlace> places;  // empty but for `resolved` and `stale`; by rank, then entry
+  [[nodiscard]] bool is_target() const { return configured < kFirstAllowedName; }
   friend bool operator==(const ResolvedName&, const ResolvedName&) = default;
 };
 

@@ -39,6 +39,7 @@ def zone_of(side):
              WEIGHTS: [(10, 75, 5080), (10, 25, 5081)], TCP: [one], V6: [one], STALE: [one], OURS: [one]}
     hosts = {V6: [f"AAAA {side.address6}"], OURS: [f"A {side.door}", "A 224.0.0.1"]}
     zone = records(f"known-{side.peer}.test", [f"A {side.second}"], one)
+    zone |= records(f"allowed-{side.peer}.test", [f"A {side.address}"], (10, 0, 5083))
     for number, places in cases.items():
         zone |= records(domain(side, number), hosts.get(number, [f"A {side.address}"]), *places)
     own = domain(side, TCP)
@@ -55,7 +56,8 @@ def named(config, server=SERVER, **more):
     each_peer(lambda peer, side: peer.update(match=[side.address, side.address6]))(config)
     for number in (WHOLE, MOVES, SILENT, CLOSED, WEIGHTS, TCP, V6, STALE, OURS):
         beside(config, number, lambda side, number=number: {"targets": [f"sip:{domain(side, number)}"], "limits": {"setup": "1s"}})
-    beside(config, SENT_ON, lambda side: {"targets": [f"sip:{side.address}:5082"], "redirects": "follow"})
+    beside(config, SENT_ON, lambda side: {"targets": [f"sip:{side.address}:5082"], "redirects": {
+        "mode": "follow", "allow": [f"allowed-{side.peer}.test"]}})
     for side, other in zip(BOTH, BOTH[::-1]):
         config["peers"][f"{side.peer}-known"] = {"realm": side.realm, "targets": [f"sip:known-{side.peer}.test"]}
         config["routes"].append({"from": f"{side.peer}-known", "to": [other.peer]})
@@ -115,17 +117,21 @@ def test_naptr_srv_and_address_lead_to_the_call_and_the_uri_keeps_the_name(serve
     far.hear_bye()
 
 
-@pytest.mark.case("a redirect to a peer's name goes where the name leads, to no other name", "Names")
+@pytest.mark.case("a redirect to a peer's name, or an allowed one, goes where it leads, to no other", "Names")
 def test_a_redirect_to_the_name_of_a_peer_goes_where_it_leads(server, door, ends, number, sides):
     door(named)
     calling, called = sides
     own = domain(called, WHOLE)
-    first, second = ends.at(called, port=5082), ends.at(called, port=5080)
-    call = ends.at(calling).invite(SENT_ON + number[3:])
+    caller, first, second = ends.at(calling), ends.at(called, port=5082), ends.at(called, port=5080)
+    call = caller.invite(SENT_ON + number[3:])
     invite = first.expect("INVITE")
     first.reply(invite, 302, "Moved Temporarily", extra=[f"Contact: <sip:1@stranger.test>, <sip:777@{own.upper()}>;q=0.5"])
     first.expect("ACK")
     assert refuse(second, call).start == f"INVITE sip:777@{own} SIP/2.0"
+    call = caller.invite(SENT_ON + number[3:])
+    first.reply(first.expect("INVITE"), 302, "Moved Temporarily", extra=[f"Contact: <sip:778@allowed-{called.peer}.test>"])
+    first.expect("ACK")
+    assert refuse(ends.at(called, port=5083), call).start == f"INVITE sip:778@allowed-{called.peer}.test SIP/2.0"
     assert not [name for *_, name in server.asked if name.endswith("stranger.test")]
 
 

@@ -74,7 +74,7 @@ TEST(Policies, Codecs_headers_and_redirects_are_read) {
   const Peer p = peer(
       "trusted: yes, codecs: {allow: [PCMA, opus/48000], remove: G729, order: [opus, PCMA]}, "
       "headers: {pass: [X-Account, Call-Info], remove: Subject, set: {X-Trunk: a b, X-New: {from: X-Old}}}, "
-      "redirects: {mode: follow, depth: 5, allow: [203.0.113.0/24]}");
+      "redirects: {mode: follow, depth: 5, allow: [203.0.113.0/24, Partner.example.]}");
   EXPECT_TRUE(p.trusted);
   EXPECT_EQ(p.codecs.allow, (std::vector<std::string>{"PCMA", "opus/48000"}));
   EXPECT_EQ(p.codecs.remove, (std::vector<std::string>{"G729"}));
@@ -88,6 +88,7 @@ TEST(Policies, Codecs_headers_and_redirects_are_read) {
   EXPECT_EQ(p.redirects.mode, RedirectMode::follow);
   EXPECT_EQ(p.redirects.depth, 5);
   EXPECT_EQ(p.redirects.allow.size(), 1u);
+  EXPECT_EQ(p.redirects.allow_names, (std::vector<std::string>{"partner.example"}));
   EXPECT_EQ(peer("redirects: refuse").redirects.mode, RedirectMode::refuse);
 }
 
@@ -152,6 +153,8 @@ TEST(Policies, Each_fault_has_its_name) {
       {"redirects: maybe", "redirects: must be pass, follow or refuse, not 'maybe'"},
       {"redirects: {mode: follow, depth: 0}", "redirects.depth: must be a number from 1 to 16, not '0'"},
       {"redirects: {depth: 2}", "redirects: needs 'mode'"},
+      {"redirects: {mode: follow, allow: ['a_b']}",
+       "redirects.allow: must be an IP address, alone or with a prefix length, or a host name, not 'a_b'"},
       {"refer: maybe", "refer: must be pass, follow or refuse, not 'maybe'"},
       {"unknown_methods: maybe", "unknown_methods: must be refuse or pass, not 'maybe'"}};
   for (const Case& c : cases) {

@@ -188,6 +188,21 @@ TEST_F(NameBookTest, Counts_questions_by_what_came) {
   EXPECT_EQ((*names)[1].state, NameState::no_such_name);
 }
 
+TEST_F(NameBookTest, Looks_up_the_names_that_redirects_allow_beside_those_of_targets) {
+  open(
+      "{p: {realm: in, targets: ['sip:x.test'], redirects: {mode: follow, allow: [203.0.113.0/24, "
+      "y.test]}}}");
+  ASSERT_EQ(book_->size(), 2u);
+  zone_.add("x.test", "A 198.51.100.9").add("y.test", "A 198.51.100.10");
+  run();
+  const routing::SharedNames names = book_->take_changed();
+  ASSERT_NE(names, nullptr);
+  EXPECT_TRUE(names->at(0).is_target());
+  EXPECT_FALSE(names->at(1).is_target());
+  EXPECT_EQ(names->at(1).configured, routing::kFirstAllowedName);
+  EXPECT_EQ(names->at(1).places.at(0).endpoint.to_text(), "198.51.100.10:5060");
+}
+
 TEST_F(NameBookTest, An_answer_that_nobody_asked_for_changes_nothing) {
   open(kOne);
   holds_ = true;

@@ -152,6 +152,28 @@ TEST(PeerTable, A_match_of_a_whole_address_comes_before_a_resolved_one) {
   EXPECT_EQ(table.find(config.find_realm("out"), *IpAddress::parse("192.0.2.30")), 1u);
 }
 
+TEST(AllowedNames, Are_places_of_redirects_and_no_sources_and_forgotten_with_their_redirects) {
+  auto config = configured(
+      "{a: {realm: out, targets: ['sip:x.test'], redirects: {mode: follow, allow: [y.test, z.test]}}}");
+  const ResolvedNames names{{0, kFirstAllowedName + 1, NameState::resolved, {place("192.0.2.30:5070")}}};
+  PeerTable table(config);
+  table.learn(names);
+  EXPECT_EQ(table.find(config.find_realm("out"), *IpAddress::parse("192.0.2.30")), std::nullopt);
+  PeerHealth health(config, kStart);
+  EXPECT_TRUE(health.allowed_places(0, 1).empty());
+  health.learn(names, kStart);
+  EXPECT_TRUE(health.allowed_places(0, 0).empty());
+  ASSERT_EQ(health.allowed_places(0, 1).size(), 1u);
+  EXPECT_EQ(health.allowed_places(0, 1)[0].endpoint.to_text(), "192.0.2.30:5070");
+  EXPECT_EQ(health.targets_of(0), 0u);
+  const config::Config before = config;
+  health.succeed(before, kStart);
+  EXPECT_EQ(health.allowed_places(0, 1).size(), 1u) << "its redirects are what they were";
+  config.peers[0].redirects.allow_names = {"y.test"};
+  health.succeed(before, kStart);
+  EXPECT_TRUE(health.allowed_places(0, 1).empty());
+}
+
 TEST(Latest, Hands_over_the_newest_once) {
   Latest<int> latest;
   EXPECT_EQ(latest.take(), nullptr);

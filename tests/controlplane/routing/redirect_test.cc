@@ -58,14 +58,16 @@ class RedirectTrailTest : public testing::Test {
   RedirectDecision decide(const std::string& contacts, std::uint16_t status = 302) {
     PeerHealth health(config_, 0);
     const config::PeerIndex d = config_.find_peer("d"), inside = config_.find_peer("inside");
-    health.learn({{d,
-                   0,
-                   NameState::resolved,
-                   {{*Endpoint::parse("192.0.2.30:5060"), config::Transport::udp, 0},
-                    {*Endpoint::parse("192.0.2.31:5070"), config::Transport::tcp, 1}}},
-                  {d, 1, NameState::pending, {}},
-                  {inside, 1, NameState::resolved, {{*Endpoint::parse("198.51.100.30:5060")}}}},
-                 0);
+    ResolvedNames names{{d,
+                         0,
+                         NameState::resolved,
+                         {{*Endpoint::parse("192.0.2.30:5060"), config::Transport::udp, 0},
+                          {*Endpoint::parse("192.0.2.31:5070"), config::Transport::tcp, 1}}},
+                        {d, 1, NameState::pending, {}},
+                        {inside, 1, NameState::resolved, {{*Endpoint::parse("198.51.100.30:5060")}}}};
+    if (!config_.peers[0].redirects.allow_names.empty())
+      names.push_back({0, kFirstAllowedName, NameState::resolved, {{*Endpoint::parse("203.0.113.30:5080")}}});
+    health.learn(names, 0);
     return trail_.decide(config_, health, 0, status, {contacts});
   }
   // "follow b 192.0.2.11:5070 sip:..."
@@ -109,8 +111,8 @@ TEST_F(RedirectTrailTest, Goes_only_where_calls_may_go) {
   for (const Case& c : cases) EXPECT_EQ(text(c.contact), c.decision) << c.contact;
 }
 
-TEST_F(RedirectTrailTest, Follows_the_names_of_peers_to_where_they_are_known_to_lead) {
-  mode("{mode: follow, depth: 16}");
+TEST_F(RedirectTrailTest, Follows_names_of_peers_and_allowed_ones_to_where_they_are_known_to_lead) {
+  mode("{mode: follow, depth: 16, allow: allowed.example}");
   struct Case {
     const char* contact;
     const char* decision;
@@ -127,7 +129,11 @@ TEST_F(RedirectTrailTest, Follows_the_names_of_peers_to_where_they_are_known_to_
                      {"<sips:1@proof.example>", "follow e 192.0.2.15:5061"},
                      {"<sip:1@proof.example>", "follow e 192.0.2.15:5061"},
                      {"<sip:1@proof.example;transport=udp>", "nowhere"},
-                     {"<sip:1@www.proof.example>", "nowhere"}};
+                     {"<sip:1@www.proof.example>", "nowhere"},
+                     {"<sip:1@allowed.example>", "follow a 203.0.113.30:5080"},
+                     {"<sip:1@allowed.example:5080;transport=udp>", "follow a 203.0.113.30:5080"},
+                     {"<sip:1@allowed.example;transport=tcp>", "nowhere"},
+                     {"<sip:1@203.0.113.30:5080>", "nowhere"}};  // the name is allowed, not the address
   for (const Case& c : cases) EXPECT_EQ(text(c.contact), c.decision) << c.contact;
 }
 
