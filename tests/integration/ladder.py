@@ -6,6 +6,8 @@ import re
 
 from harness import netns, sip, verdicts
 
+# What begins a dialog or refreshes its target, by itself and by its responses (RFC 3261 12.2, 3311 5, 6665 4.4.1).
+_REFRESH = ("INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY")
 OURS = set(netns.REALM_ADDRESSES)
 _SENT_BY = re.compile(r"SIP\s*/\s*2\.0\s*/\s*\w+\s+(\S+?)\s*(?:;|$)")
 
@@ -138,7 +140,7 @@ def _plain(via):
 
 
 def routes(messages):
-    """Our requests in a dialog go by the route set that the peer gave, to the Contact that it gave (RFC 3261 12.2.1.1)."""
+    """Our requests in a dialog go by the route set that it was begun with, to the newest Contact of the peer (RFC 3261 12.2)."""
     faults, sent = [], once(messages)
     for at, m in enumerate(sent):
         if not ours(m) or not m.is_request:
@@ -148,11 +150,11 @@ def routes(messages):
             if (m.uri, m.all("route")) != (shared.uri, shared.all("route")):
                 faults.append(f"{name(m)} goes another way than its INVITE")
         elif m.tag("to"):
-            route, contacts = _route_set(sent[:at], m.tag("to"))
+            route, target = _route_set(sent[:at], m.tag("to"))
             if _values(m, "route") != route:
                 faults.append(f"{name(m)} has the routes {m.all('route')}, not {route}")
-            if m.uri not in contacts:
-                faults.append(f"{name(m)} is for {m.uri}, not for {contacts}")
+            if m.uri != target:
+                faults.append(f"{name(m)} is for {m.uri}, not for {target}")
         elif m.all("route"):
             faults.append(f"{name(m)} has a Route")
         if m.all("record-route"):
@@ -165,7 +167,8 @@ def _route_set(before, tag):
     theirs = [m for m in before if not ours(m) and m.tag("from" if m.is_request else "to") == tag]
     first = next((m for m in theirs if m.all("record-route") and m.cseq[1] == "INVITE"), None)
     route = [] if first is None else _values(first, "record-route")
-    return (route if first is None or first.is_request else route[::-1]), [uri(m.get("contact")) for m in theirs if m.get("contact")]
+    targets = [uri(m.get("contact")) for m in theirs if m.get("contact") and m.cseq[1] in _REFRESH and m.code < 300]
+    return (route if first is None or first.is_request else route[::-1]), targets[-1] if targets else ""
 
 
 def contacts(messages):

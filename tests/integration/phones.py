@@ -107,6 +107,7 @@ class Phone:
         self.secret = ua.token()
         self.call_id, self.tag = f"{self.secret}i@{address}", f"{self.secret}t"
         self.local = self.remote = self.target = self.identity = ""  # identity: the URI of From, where it is not the usual one
+        self.place = f"{self.secret}c"  # the user of its Contact
         self.cseq, self.version, self.said, self.inbox, self.invites, self.made = 0, 0, "", [], [], []
         self.invite = self.to = None
         self.routes = []
@@ -138,8 +139,11 @@ class Phone:
         return [f"Via: SIP/2.0/UDP {self.address}:{self.port};branch={branch or 'z9hG4bK' + ua.token()}",
                 f"Via: SIP/2.0/UDP 203.0.113.{7 if self.ns == PUB else 9}:5060;branch=z9hG4bK{self.secret}v"]
 
+    def contact(self):
+        return f"sip:{self.place}@{self.address}:{self.port}"
+
     def own(self):
-        return [f"Contact: <sip:{self.secret}c@{self.address}:{self.port}>", f"User-Agent: {self.secret}u", f"X-Lab: {self.secret}x"]
+        return [f"Contact: <{self.contact()}>", f"User-Agent: {self.secret}u", f"X-Lab: {self.secret}x"]
 
     def record_route(self):
         inner = f"<sip:203.0.113.{7 if self.ns == PUB else 9};lr;n={self.secret}>"

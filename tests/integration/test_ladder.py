@@ -96,6 +96,42 @@ def test_a_fault_put_in_is_red(rule, at, old, new):
     assert rule(good()) == [] and rule(put_in(at, old, new))
 
 
+def moved(at, cseq, uri="sip:c@192.0.2.77"):
+    """After that message the peer changes its Contact by a request of its own; our BYE follows it there or stays."""
+    back, mine = ("t2", "ours"), f"Contact: <sip:{OURS}:5060>"
+    change = [message(f"{cseq.split()[1]} sip:{OURS}:5060 SIP/2.0", ">", cseq, "m", back, ("Contact: <sip:c@192.0.2.77>",)),
+              message("SIP/2.0 200 OK", "<", cseq, "m", back, (mine,))]
+    found = put_in(8, f"BYE sip:c@{HOST}", f"BYE {uri}") if uri != f"sip:c@{HOST}" else good()
+    return found[:at] + change + found[at:]
+
+
+@pytest.mark.parametrize("cseq", ["10 INVITE", "10 UPDATE"])
+def test_the_target_is_the_newest_contact_of_the_peer(cseq):
+    assert ladder.routes(moved(8, cseq)) == []
+    assert ladder.routes(moved(8, cseq, f"sip:c@{HOST}")), "the one before"
+    assert ladder.routes(moved(10, cseq)), "it came after the BYE"
+
+
+def test_the_contact_of_a_2xx_refreshes_the_target_too():
+    def answered(contact):
+        found = good()
+        found[4] = message("SIP/2.0 200 OK", ">", "2 INVITE", "c", more=(f"Contact: <{contact}>",), body=sdp(5, HOST))
+        found[5] = message(f"ACK {contact} SIP/2.0", "<", "2 ACK", "x", more=("Route: <sip:p1;lr>", "Route: <sip:p2;lr>"))
+        return found[:6] + found[8:]
+    assert ladder.routes(answered(f"sip:c@{HOST}")) == [] and len(ladder.routes(answered("sip:c@192.0.2.77"))) == 1
+
+
+@pytest.mark.parametrize("cseq", ["10 INFO", "10 MESSAGE"])
+def test_what_refreshes_no_target_moves_nothing(cseq):
+    assert ladder.routes(moved(8, cseq, f"sip:c@{HOST}")) == [] and ladder.routes(moved(8, cseq))
+
+
+def test_the_contacts_of_a_redirection_are_no_target():
+    found = good()
+    found[4] = message("SIP/2.0 302 Moved", ">", "2 INVITE", "c", more=("Contact: <sip:else@192.0.2.77>",))
+    assert ladder.routes(found) == []
+
+
 def test_a_description_that_has_not_changed_keeps_its_version():
     found = good()[:3] + [message(f"INVITE sip:c@{HOST} SIP/2.0", "<", "2 INVITE", "c", body=sdp(2))]
     assert ladder.versions(found)

@@ -213,6 +213,40 @@ def hold(phones, asker, way, answer, address=None):
     judge(phones, asker, ASK + ASK, ASKED + ASKED)
 
 
+@pytest.mark.case("target refresh by re-INVITE and by UPDATE: what follows goes to the newest Contact, by the route that stands",
+                  "Offer/answer")
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_a_new_contact_is_the_target_from_then_on(phones, asker, method):
+    other = phones.other(asker)
+    phones.up(KNOWS, KNOWS)
+    asker.place, before = f"{asker.secret}d", asker.contact()
+    asker.request(method, asker.sdp(audio(asker.rtp.port)), KNOWS)
+    other.place += "e"  # his 2xx refreshes it too
+    asked = other.expect(method)
+    other.reply(asked, "200 OK", other.sdp(), KNOWS)
+    if method == "INVITE":
+        asker.expect("200")
+        asker.ack()
+        assert other.expect("ACK").uri == other.contact()
+    else:
+        asker.expect("200/UPDATE")
+    asker.request("INFO", "Signal=5\r\n", ("Content-Type: application/dtmf-relay",))
+    info = other.expect("INFO")
+    assert info.uri == other.contact()
+    other.reply(info, "200 OK")
+    asker.expect("200/INFO")
+    phones.talk()
+    other.request("BYE")
+    other.expect("200/BYE")
+    bye = asker.expect("BYE")
+    assert bye.uri == asker.contact() != before
+    asker.reply(bye, "200 OK")
+    info, told = " >INFO <200/INFO <BYE >200/BYE", " <INFO >200/INFO >BYE <200/BYE"
+    changes = (ASK, ASKED) if method == "INVITE" else (" >UPDATE <200/UPDATE", " <UPDATE >200/UPDATE")
+    near, far = (changes[0] + info, changes[1] + told)[::1 if asker is phones.caller else -1]
+    phones.judge(UP + near, UP_FAR + far)
+
+
 @pytest.mark.case("hold and resume: sendonly", "Offer/answer")
 def test_hold_sendonly(phones, asker):
     hold(phones, asker, "sendonly", "recvonly")
