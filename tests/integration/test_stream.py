@@ -6,10 +6,10 @@ import time
 
 import pytest
 from lab_fixtures import set_up, talk
-from sides import BOTH, beside, each_peer
+from sides import BOTH, beside, each_peer, one_way_routes
 from test_other_requests import outside, say
 
-from harness import metrics, netns, pcap, stream, ua, verdicts
+from harness import metrics, netns, pcap, stream, ua, verdicts, watch
 from harness.netns import ACCESS4, CARRIER_A, PUB, PUB4
 
 # Numbers of peers beside the usual two, at the same hosts: one whose first target, over TCP, is a port that is not open; one
@@ -234,6 +234,35 @@ def test_a_redirect_to_the_same_place_by_tcp(door, ends, tcp, number, sides):
     small.expect("ACK")
     again = refuse(large, call)
     assert again.user == invite.user and "SIP/2.0/TCP" in again.get("via")
+
+
+def of_udp_alone(config):
+    """The callers' peers have no TCP, over either family."""
+    one_way_routes(config)
+    beside(config, V6, lambda side: {"targets": [f"sip:[{side.address6}]:5060"]})
+
+
+@pytest.mark.case("above 1300 bytes to a peer of UDP alone: IP fragments that make one request, IPv4 and IPv6", "TCP")
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_large_request_to_a_peer_of_udp_alone_goes_in_fragments(door, ends, number, sides, family):
+    door(of_udp_alone)
+    calling, called = sides
+    address, ours = (called.address, called.door) if family == 4 else (called.address6, called.door6)
+    caller, callee, seen = ends.at(calling), ends.at(called, address=address), watch.Watch(called.ns)
+    try:
+        invite = refuse(callee, caller.invite(V6 + number[3:] if family == 6 else number,
+                                              ua.sdp(calling.address, 6000, extra=FILLER * 3)))
+        assert len(invite.raw) > 4000 and "SIP/2.0/UDP" in invite.get("via")
+        seen.until(lambda p: p.payload == invite.raw)
+    finally:
+        seen.close()
+    fragments = [p for p in seen.packets if p.fragment and (p.src, p.dst, p.proto) == (ours, address, pcap.UDP)]
+    whole = [p.payload for p in fragments if p.payload]
+    assert set(whole) == {invite.raw}, "one request, however often"
+    # What a link of 1500 octets holds of a datagram, in units of 8 (RFC 791 3.2, RFC 8200 4.5).
+    size = {4: 1480, 6: 1448}[family]
+    assert len(fragments) == len(whole) * -(-(len(invite.raw) + 8) // size) and all(p.length <= 1514 for p in fragments)
+    assert not [p for p in seen.packets if (p.src, p.proto) == (ours, pcap.TCP)]
 
 
 # ---- connections, used again or by another family
