@@ -191,26 +191,54 @@ Bench::Bench(std::string_view yaml, std::size_t command_bytes, std::size_t ring_
   }
   open_ports_ = std::make_unique<media::OpenPorts>(media_);
   const unsigned shards = config_.controlplane.shards;
+  const auto workers = static_cast<unsigned>(config_.dataplane.cores.size());
   exchange_ = std::make_unique<Exchange>(shards);
   WallClock::back_ns = 0;
   const Common common{config_, key_, *open_ports_, &records, exchange_.get(), WallClock::now};
   for (unsigned index = 0; index < shards; ++index) {
-    Lane& lane = *lanes_.emplace_back(std::make_unique<Lane>(command_bytes, ring_bytes));
-    const Lines lines{
-        {&lane.commands}, {&lane.events}, &lane.bell, media_, {&lane.to_stream, &lane.from_stream, [] {}}};
+    Lane& lane = *lanes_.emplace_back(std::make_unique<Lane>(index, workers, command_bytes, ring_bytes));
+    Lines lines{{}, {}, &lane.bell, media_, {&lane.to_stream, &lane.from_stream, [] {}}};
+    for (unsigned worker = 0; worker < workers; ++worker) {
+      lines.commands.push_back(lane.commands[worker].get());
+      lines.events.push_back(lane.events[worker].get());
+    }
     lane.shard = std::make_unique<Shard>(common, lines, index, shards, now_ns_);
   }
 }
 
 Bench::~Bench() = default;
 
+Bench::Lane::Lane(unsigned shard_index, unsigned workers, std::size_t command_bytes, std::size_t ring_bytes)
+    : index(shard_index), to_stream(ring_bytes), from_stream(ring_bytes) {
+  for (unsigned worker = 0; worker < workers; ++worker) {
+    commands.push_back(std::make_unique<dp::RecordRing>(command_bytes));
+    events.push_back(std::make_unique<dp::RecordRing>(ring_bytes));
+  }
+}
+
+unsigned Bench::worker_of(std::uint32_t slot) const {
+  for (const dp::MediaRange& range : media_) {
+    if (slot < range.slot_base || slot > range.slot_of(range.last)) continue;
+    const auto shards = static_cast<std::uint32_t>(lanes_.size());
+    const auto workers = static_cast<std::uint32_t>(config_.dataplane.cores.size());
+    return range.owner(range.pair_of(range.port_of(slot)), shards, workers).worker;
+  }
+  ADD_FAILURE() << "no media port has the slot " << slot;
+  return 0;
+}
+
+dp::RecordRing& Bench::events_of(const dp::FlowSpec& flow) {
+  return *lanes_.at(flow.owner.shard)->events.at(worker_of(flow.self.slot));
+}
+
 void Bench::receive(std::string_view realm, std::string_view from, std::string_view text) {
   dp::SipReceived head;
   head.realm = config_.find_realm(realm);
   head.remote = *Endpoint::parse(from);
   head.local = {config_.realms[head.realm].address(head.remote.address.family()), 5060};
-  push_message(head, text, sip::Framing::datagram, static_cast<std::uint16_t>(dp::Event::sip_received),
-               &Lane::events);
+  push_message(
+      head, text, sip::Framing::datagram, static_cast<std::uint16_t>(dp::Event::sip_received),
+      [&head](Lane& lane) -> dp::RecordRing& { return *lane.events[head.realm % lane.events.size()]; });
 }
 
 void Bench::receive(std::string_view realm, std::string_view from, std::string_view text,
@@ -225,19 +253,19 @@ void Bench::receive(std::string_view realm, std::string_view from, std::string_v
   head.path.connection = stream.connection;
   head.path.peer = stream.peer;
   push_message(head, text, sip::Framing::stream, static_cast<std::uint16_t>(stream::Event::received),
-               &Lane::from_stream);
+               [](Lane& lane) -> dp::RecordRing& { return lane.from_stream; });
 }
 
-template <typename Head>
+template <typename Head, typename RingOf>
 void Bench::push_message(Head head, std::string_view text, sip::Framing framing, std::uint16_t kind,
-                         dp::RecordRing Lane::* ring) {
+                         RingOf ring_of) {
   head.received_ns = received_ns_ != 0 ? received_ns_ : now_ns_;
   sip::MessageIndex index;
   (void)sip::parse(text, framing, index);
   const steer::Steering steering =
       steer::steer(index, text, *codec_, key_.hash, static_cast<std::uint8_t>(lanes_.size()));
   if (steering.verdict == steer::Verdict::foreign_response) return;
-  dp::RecordRing& events = (*lanes_.at(steering.shard)).*ring;
+  dp::RecordRing& events = ring_of(*lanes_.at(steering.shard));
   head.verdict = static_cast<dp::SteerVerdict>(steering.verdict);
   head.slot = steering.slot;
   head.generation = steering.generation;
@@ -289,9 +317,12 @@ void Bench::advance(Nanoseconds span, Nanoseconds step) {
 }
 
 void Bench::take_commands(Lane& lane) {
-  for (auto record = lane.commands.front(); record.kind != 0; record = lane.commands.front()) {
-    take_command(lane, record);
-    lane.commands.pop();
+  for (unsigned worker = 0; worker < lane.commands.size(); ++worker) {
+    dp::RecordRing& ring = *lane.commands[worker];
+    for (auto record = ring.front(); record.kind != 0; record = ring.front()) {
+      take_command(lane, worker, record);
+      ring.pop();
+    }
   }
 }
 
@@ -304,7 +335,7 @@ T head_of(const dp::RecordRing::Record& record) {
 }
 }  // namespace
 
-void Bench::take_command(Lane& lane, const dp::RecordRing::Record& record) {
+void Bench::take_command(Lane& lane, unsigned worker, const dp::RecordRing::Record& record) {
   switch (static_cast<dp::Command>(record.kind)) {
     case dp::Command::sip_send: {
       const auto head = head_of<dp::SipSend>(record);
@@ -315,26 +346,11 @@ void Bench::take_command(Lane& lane, const dp::RecordRing::Record& record) {
                        {}});
       break;
     }
-    case dp::Command::flow_install: {
-      const auto spec = head_of<dp::FlowInstall>(record).spec;
-      EXPECT_FALSE(flows.contains(spec.self.slot)) << "a slot was installed twice";
-      flows[spec.self.slot] = spec;
+    case dp::Command::flow_install:
+    case dp::Command::flow_update:
+    case dp::Command::flow_remove:
+      take_flow_command(lane, worker, record);
       break;
-    }
-    case dp::Command::flow_update: {
-      const auto spec = head_of<dp::FlowUpdate>(record).spec;
-      EXPECT_TRUE(flows.contains(spec.self.slot)) << "an update of no flow";
-      flows[spec.self.slot] = spec;
-      break;
-    }
-    case dp::Command::flow_remove: {
-      const dp::FlowRef flow = head_of<dp::FlowRemove>(record).flow;
-      ASSERT_TRUE(flows.contains(flow.slot)) << "a removal of no flow";
-      held_.emplace_back(&lane, dp::FlowRemoved{flow, flows[flow.slot].owner, counters[flow.slot]});
-      flows.erase(flow.slot);
-      if (!removals_held) confirm_removals();
-      break;
-    }
     case dp::Command::flow_mirror: {
       const auto command = head_of<dp::FlowMirror>(record);
       EXPECT_TRUE(flows.contains(command.flow.slot)) << "no flow is mirrored there";
@@ -345,7 +361,7 @@ void Bench::take_command(Lane& lane, const dp::RecordRing::Record& record) {
       const dp::FlowRef flow = head_of<dp::FlowReport>(record).flow;
       ASSERT_TRUE(flows.contains(flow.slot)) << "a question about no flow";
       const dp::FlowReported answer{flow, flows[flow.slot].owner, counters[flow.slot]};
-      ASSERT_TRUE(lane.events.push(static_cast<std::uint16_t>(dp::Event::flow_reported), answer));
+      ASSERT_TRUE(lane.events.at(worker)->push(static_cast<std::uint16_t>(dp::Event::flow_reported), answer));
       break;
     }
     case dp::Command::realm_settings: {
@@ -356,6 +372,26 @@ void Bench::take_command(Lane& lane, const dp::RecordRing::Record& record) {
     case dp::Command::none:
       break;
   }
+}
+
+void Bench::take_flow_command(Lane& lane, unsigned worker, const dp::RecordRing::Record& record) {
+  if (on_flow_command) on_flow_command(worker, lane.index, record);
+  const auto kind = static_cast<dp::Command>(record.kind);
+  if (kind == dp::Command::flow_remove) {
+    const dp::FlowRef flow = head_of<dp::FlowRemove>(record).flow;
+    ASSERT_TRUE(flows.contains(flow.slot)) << "a removal of no flow";
+    EXPECT_EQ(worker_of(flow.slot), worker);
+    held_.emplace_back(&lane, dp::FlowRemoved{flow, flows[flow.slot].owner, counters[flow.slot]});
+    flows.erase(flow.slot);
+    if (!removals_held) confirm_removals();
+    return;
+  }
+  const bool installs = kind == dp::Command::flow_install;
+  const dp::FlowSpec spec =
+      installs ? head_of<dp::FlowInstall>(record).spec : head_of<dp::FlowUpdate>(record).spec;
+  EXPECT_EQ(worker_of(spec.self.slot), worker) << "the port is another worker's";
+  EXPECT_EQ(flows.contains(spec.self.slot), !installs) << "a slot was installed twice, or an update of none";
+  flows[spec.self.slot] = spec;
 }
 
 void Bench::reload(std::string_view yaml) {
@@ -392,7 +428,8 @@ void Bench::take_stream(Lane& lane) {
 
 void Bench::confirm_removals() {
   for (const auto& [lane, event] : std::exchange(held_, {})) {
-    ASSERT_TRUE(lane->events.push(static_cast<std::uint16_t>(dp::Event::flow_removed), event));
+    dp::RecordRing& events = *lane->events.at(worker_of(event.flow.slot));
+    ASSERT_TRUE(events.push(static_cast<std::uint16_t>(dp::Event::flow_removed), event));
   }
 }
 
@@ -415,7 +452,7 @@ Sent Bench::take_one(std::string_view start) {
 
 void Bench::report_idle(std::uint32_t slot, bool active) {
   const dp::FlowSpec& flow = flows.at(slot);
-  dp::RecordRing& events = lanes_.at(flow.owner.shard)->events;
+  dp::RecordRing& events = events_of(flow);
   if (active) {
     ASSERT_TRUE(events.push(static_cast<std::uint16_t>(dp::Event::flow_active),
                             dp::FlowActive{flow.self, flow.owner}));
@@ -456,8 +493,9 @@ void Bench::report_unreachable(const Sent& request, bool too_big) {
   event.icmp_type = 3;
   event.icmp_code = too_big ? 4 : 3;
   event.packet_too_big = too_big;
-  ASSERT_TRUE(
-      lanes_.at(identity->shard)->events.push(static_cast<std::uint16_t>(dp::Event::sip_unreachable), event));
+  ASSERT_TRUE(lanes_.at(identity->shard)
+                  ->events.front()
+                  ->push(static_cast<std::uint16_t>(dp::Event::sip_unreachable), event));
   turn();
 }
 

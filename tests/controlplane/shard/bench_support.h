@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. A bench drives one real shard with a fake clock: the test plays the endpoints, the
-// bench plays the worker. What endpoints say is parsed and steered as on a worker and pushed into the event
-// ring; what the shard sends is read from the command ring; flows are kept in a map, and each removal is
-// confirmed in the next turn.
+// Theory of operation. A bench drives real shards with a fake clock: the test plays the endpoints, the bench
+// plays the workers. What endpoints say is parsed and steered as on a worker and pushed into the event ring
+// of the one that serves the realm; what a shard sends is read from its command rings; flows are kept in a
+// map, each at the worker whose port it has, and each removal is confirmed in the next turn.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -81,8 +82,8 @@ struct WallClock {
 
 class Bench {
  public:
-  // As many shards as the configuration says. `command_bytes`: size of each command ring; `ring_bytes`: of
-  // each of the others. To clear them takes longer than a call does.
+  // As many shards and workers as the configuration says. `command_bytes`: size of each command ring;
+  // `ring_bytes`: of each of the others. To clear them takes longer than a call does.
   explicit Bench(std::string_view yaml = default_config(), std::size_t command_bytes = 1 << 20,
                  std::size_t ring_bytes = 1 << 20);
   ~Bench();
@@ -112,8 +113,12 @@ class Bench {
   // The only one that starts so; a failed test and an empty Sent when there is none or there are several.
   Sent take_one(std::string_view start);
 
-  // Flows as the worker has them, by slot.
+  // Flows as the workers have them, by slot.
   std::map<std::uint32_t, dp::FlowSpec> flows;
+  // Whose share of the media ports that slot is.
+  [[nodiscard]] unsigned worker_of(std::uint32_t slot) const;
+  // Hears of each command to install, update or remove a flow.
+  std::function<void(unsigned worker, unsigned shard, const dp::RecordRing::Record&)> on_flow_command;
   std::set<std::uint32_t> mirrored;  // slots
   // What the worker says that a flow has counted, now and at its end.
   std::map<std::uint32_t, dp::FlowCounters> counters;
@@ -125,9 +130,9 @@ class Bench {
   void report_unreachable(const Sent& request, bool too_big = false);
   // The kernel stops the shard for so long while an event waits for it.
   void fall_behind(Nanoseconds span);
-  // The worker reads no commands while this is set; afterwards, what waits.
+  // The workers read no commands while this is set; afterwards, what waits.
   bool worker_stopped = false;
-  // The worker confirms no removal while this is set.
+  // They confirm no removal while this is set.
   bool removals_held = false;
   void confirm_removals();
 
@@ -148,10 +153,10 @@ class Bench {
  private:
   // A shard and its rings.
   struct Lane {
-    Lane(std::size_t command_bytes, std::size_t ring_bytes)
-        : commands(command_bytes), events(ring_bytes), to_stream(ring_bytes), from_stream(ring_bytes) {}
-    dp::RecordRing commands;
-    dp::RecordRing events;
+    Lane(unsigned shard_index, unsigned workers, std::size_t command_bytes, std::size_t ring_bytes);
+    unsigned index;
+    std::vector<std::unique_ptr<dp::RecordRing>> commands;  // by worker
+    std::vector<std::unique_ptr<dp::RecordRing>> events;
     dp::RecordRing to_stream;
     dp::RecordRing from_stream;
     dp::ShardDoorbell bell;
@@ -159,12 +164,15 @@ class Bench {
   };
   static void expect_balanced(const stats::ShardStatistics& statistics);
   void take_commands(Lane& lane);
-  void take_command(Lane& lane, const dp::RecordRing::Record& record);
+  void take_command(Lane& lane, unsigned worker, const dp::RecordRing::Record& record);
+  void take_flow_command(Lane& lane, unsigned worker, const dp::RecordRing::Record& record);
+  // Where a worker says something of that flow to its shard.
+  dp::RecordRing& events_of(const dp::FlowSpec& flow);
   void take_stream(Lane& lane);
   // What a message from that source is steered to; nullptr: dropped by name.
-  template <typename Head>
+  template <typename Head, typename RingOf>
   void push_message(Head head, std::string_view text, sip::Framing framing, std::uint16_t kind,
-                    dp::RecordRing Lane::* ring);
+                    RingOf ring_of);
   config::Config config_;
   steer::NodeKey key_;
   std::vector<dp::MediaRange> media_;
