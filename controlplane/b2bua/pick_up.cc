@@ -12,8 +12,9 @@
 //        │                  │ ───────── lent: the caller ──────────▶ │                   │
 //        │ ◀────────────────────────────────── re-INVITE, 200 ────── │ ── 200 ─────────▶ │
 //
-// His 200 repeats the answer of a 18x, where he has heard one, else all its streams are inactive. From then
-// on the first call has nobody else: if the newcomer fails, it ends.
+// His 200 repeats the answer of a 18x, where he has heard one, else all its streams are inactive. Of an
+// INVITE without SDP it makes the offer, of no stream (RFC 3264 5, RFC 3725 4.4): the re-INVITE brings the
+// media. From then on the first call has nobody else: if the newcomer fails, it ends.
 #include "controlplane/b2bua/call_manager.h"
 
 namespace sallyport::b2bua {
@@ -27,10 +28,11 @@ bool CallManager::may_be_picked_up(const Leg& ringing) const {
   const bool asks = a.state == LegState::inviting || a.state == LegState::early;
   const bool rests = !call.over && !call.transfer && !call.taker && call.relays.empty() && !ringing.held &&
                      !holds_success(a, a.invite_server);
-  // Of an INVITE without SDP the offer is whoever rings' to make.
-  const bool has_offer =
-      !call.late_offer && (call.offer_answer->offered_by(media::Leg::a) || is_answered_reliably(a));
-  return &ringing == call.b && !ringing.lender && asks && rests && has_offer;
+  // An offer of whoever rings is open until the caller's PRACK has answered it.
+  const media::OfferAnswer& engine = *call.offer_answer;
+  const bool may_settle = call.late_offer ? engine.state() != media::OfferAnswer::State::offered
+                                          : engine.offered_by(media::Leg::a) || is_answered_reliably(a);
+  return &ringing == call.b && !ringing.lender && asks && rests && may_settle;
 }
 
 void CallManager::pick_up(Leg& ringing, const LegAddress& taker) {
@@ -38,13 +40,16 @@ void CallManager::pick_up(Leg& ringing, const LegAddress& taker) {
   Leg& a = *call.a;
   const auto refuse = [&] { post(taker.shard, Refused{taker.handle, 491}); };
   if (!may_be_picked_up(ringing)) return refuse();
+  media::OfferAnswer& engine = *call.offer_answer;
   std::string sdp;
-  if (call.offer_answer->offered_by(media::Leg::a)) {
-    auto text = call.offer_answer->answer_for_nobody();
+  if (engine.state() == media::OfferAnswer::State::idle) {
+    sdp = engine.offer_nothing(media::Leg::a);
+  } else if (engine.offered_by(media::Leg::a)) {
+    auto text = engine.answer_for_nobody();
     if (!text) return refuse();
     sdp = std::move(*text);
   } else {
-    call.offer_answer->end_forks();  // he has acknowledged his answer
+    engine.end_forks();  // he has acknowledged his answer, or has given it
   }
   call.taker = taker;
   call.picked_up = true;

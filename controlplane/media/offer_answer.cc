@@ -302,6 +302,14 @@ std::expected<std::string, MediaError> OfferAnswer::answer_for_nobody() {
   return text;
 }
 
+std::string OfferAnswer::offer_nothing(Leg to) {
+  sdp::Description nothing;
+  (void)nothing.assign("v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n");
+  state_ = State::stable;
+  end_forks();
+  return write(nothing, to, true);
+}
+
 void OfferAnswer::settle() {
   if (state_ != State::offered) return;
   state_ = State::stable;

@@ -96,6 +96,9 @@ class OfferAnswer {
   // The open offer, the first of the call, is answered by us, since nobody else will: with what a 18x has
   // said, else with inactive streams. The text for the offerer. An error: there is none such.
   [[nodiscard]] std::expected<std::string, MediaError> answer_for_nobody();
+  // The first offer, of ours to that leg, of no stream (RFC 3264 5): its media comes by a later one. Nothing
+  // is to be learnt from the answer, so it counts as given.
+  [[nodiscard]] std::string offer_nothing(Leg to);
   // The 2xx has come: no other dialog answers the first offer any more.
   void end_forks();
   // The answer to a refresh of ours that offered what was agreed already (RFC 4028 7.4): only where that leg

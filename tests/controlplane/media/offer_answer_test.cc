@@ -697,5 +697,17 @@ TEST_F(OfferAnswerTest, An_offer_for_nobody_has_the_answer_that_a_18x_has_given)
   EXPECT_EQ(engine.state(), OfferAnswer::State::stable);
 }
 
+TEST_F(OfferAnswerTest, An_offer_of_nothing_has_our_address_no_stream_and_no_port) {
+  const std::string text = engine.offer_nothing(Leg::a);
+  EXPECT_EQ(text.find("m="), std::string::npos) << text;
+  EXPECT_EQ(text.find("0.0.0.0"), std::string::npos) << text;
+  EXPECT_EQ(engine.state(), OfferAnswer::State::stable);
+  EXPECT_EQ(engine.agreed(Leg::a), text);
+  EXPECT_EQ(engine.origin(Leg::a).version, version_of(text));
+  EXPECT_FALSE(engine.answer_for_nobody()) << "nothing is open";
+  EXPECT_EQ(version_of(offer(Leg::b, sdp_of(kB, {{6000}}))), version_of(text) + 1)
+      << "the streams come later";
+}
+
 }  // namespace
 }  // namespace sallyport::media

@@ -16,6 +16,11 @@ class PickUp : public Joining {
   // Where the only call lives.
   [[nodiscard]] unsigned home() { return bench.shard(0).manager().calls() == 1 ? 0 : 1; }
   std::set<bool> apart;  // whether the two calls were, of each that has been picked up
+  // His answer to an offer without streams.
+  static std::string no_stream(const Phone& phone) {
+    const std::string whole = phone.sdp();
+    return whole.substr(0, whole.find("m="));
+  }
 };
 INSTANTIATE_TEST_SUITE_P(Ways, PickUp, ::testing::Bool(), transfer_name);
 
@@ -50,6 +55,25 @@ INSTANTIATE_TEST_SUITE_P(Ways, PickUpAcross, ::testing::Bool(), transfer_name);
   expect_media(newcomer, line2);                                                        \
   apart.insert(flow_towards(newcomer)->owner.shard != there);                           \
   hang_up(newcomer, line2);                                                             \
+  nothing_left()
+
+#define TAKEN_WITHOUT_AN_OFFER(id)                                                          \
+  ring_target(id, std::string());                                                           \
+  const unsigned there = home();                                                            \
+  newcomer_at(target);                                                                      \
+  send_replacing(ringing_dialog());                                                         \
+  const Sent answered = taken(no_stream(line2));                                            \
+  EXPECT_NE(answered.body().find("v=0"), std::string::npos);                                \
+  EXPECT_EQ(answered.body().find("m="), std::string::npos) << answered.text;                \
+  EXPECT_EQ(answered.body().find("0.0.0.0"), std::string::npos) << answered.text;           \
+  rejoin(line2);                                                                            \
+  EXPECT_EQ(origin(last_offer, 1), origin(answered.body(), 1)) << "RFC 3264 8";             \
+  EXPECT_EQ(std::stoul(origin(last_offer, 2)), std::stoul(origin(answered.body(), 2)) + 1); \
+  EXPECT_NE(last_offer.find("m=audio "), std::string::npos);                                \
+  newcomer_is_up();                                                                         \
+  expect_media(newcomer, line2);                                                            \
+  apart.insert(flow_towards(newcomer)->owner.shard != there);                               \
+  hang_up(newcomer, line2);                                                                 \
   nothing_left()
 
 TEST_P(PickUp, A_call_that_rings_is_taken_by_who_names_its_dialog) {
@@ -133,18 +157,69 @@ TEST_P(PickUp, A_newcomer_who_has_given_up_meanwhile_leaves_the_caller_to_be_hun
   nothing_left();
 }
 
-TEST_P(PickUp, A_caller_without_an_offer_cannot_be_taken_and_goes_on_ringing) {
-  begin_second("second", std::string());
-  phones.answer(target, target.incoming, "180 Ringing");
-  (void)phones.expect(line2, "SIP/2.0 180");
+// ---- of a caller without an offer, who is to answer ours
+
+TEST_P(PickUp, A_caller_without_an_offer_is_offered_no_stream_and_then_the_newcomers) {
+  TAKEN_WITHOUT_AN_OFFER("second");
+}
+
+TEST_P(PickUpAcross, A_caller_without_an_offer_is_taken_wherever_his_call_lives) {
+  for_each_way([&](const std::string& id) { TAKEN_WITHOUT_AN_OFFER(id); });
+}
+
+TEST_P(PickUp, A_newcomer_without_an_offer_gets_the_callers) {
+  ring_target("second", std::string());
+  newcomer_at(target);
+  send_replacing(ringing_dialog(), std::string());
+  (void)taken(no_stream(line2));
+  const Sent invite = phones.expect(line2, "INVITE ");
+  EXPECT_EQ(invite.body(), "");
+  phones.answer(line2, invite, "200 OK", line2.sdp());
+  const Sent offered = phones.expect(newcomer, "SIP/2.0 200");
+  EXPECT_NE(offered.body().find("m=audio "), std::string::npos);
+  phones.ack(newcomer, last_invite, newcomer.sdp());
+  const Sent ack = phones.expect(line2, "ACK ");
+  EXPECT_NE(ack.body().find("m=audio "), std::string::npos) << ack.text;
+  expect_media(newcomer, line2);
+  hang_up(newcomer, line2);
+  nothing_left();
+}
+
+TEST_P(PickUp, A_caller_who_does_not_take_the_newcomers_offer_after_none_is_hung_up) {
+  ring_target("second", std::string());
+  newcomer_at(target);
+  send_replacing(ringing_dialog());
+  (void)taken(no_stream(line2));
+  rejoin(line2, "488 Not Acceptable Here");
+  (void)phones.expect(newcomer, "SIP/2.0 488");
+  phones.ack(newcomer, last_invite);
+  hung_up(line2);
+  nothing_left();
+}
+
+// Only while the offer of who rings is open.
+TEST_P(PickUp, A_caller_who_owes_an_answer_is_taken_once_he_has_given_it) {
+  begin_second("second", std::string(), "Supported: 100rel\r\n");
+  phones.answer(target, target.incoming, "183 Session Progress", target.sdp(),
+                "Require: 100rel\r\nRSeq: 1\r\n");
+  const Sent progress = phones.expect(line2, "SIP/2.0 183");
   newcomer_at(target);
   send_replacing(ringing_dialog());
   (void)phones.expect(newcomer, "SIP/2.0 491");
   phones.ack(newcomer, last_invite);
-  phones.answer(target, target.incoming, "486 Busy Here");
-  (void)phones.expect(line2, "SIP/2.0 486");
+  (void)phones.request(line2, "PRACK", line2.sdp(), "RAck: " + progress.header("RSeq") + " 1 INVITE\r\n");
+  (void)phones.expect(line2, "SIP/2.0 200");
+  phones.answer(target, phones.expect(target, "PRACK "), "200 OK");
+  send_replacing(ringing_dialog(), {}, {}, "fourth");
+  EXPECT_EQ(taken().body(), "") << "he has given his answer";
+  rejoin(line2);
+  newcomer_is_up();
+  expect_media(newcomer, line2);
+  hang_up(line2, newcomer);
   nothing_left();
 }
+
+// ---- by a REFER
 
 // Whoever is transferred takes the call that rings at the transferor's.
 TEST_P(PickUp, A_REFER_to_a_call_that_rings_at_the_transferors_joins_its_caller) {
