@@ -118,8 +118,9 @@ struct Leg {
   OfferedExtensions extensions;        // UAC
   bool allows_update = false;          // the last Allow from this leg lists UPDATE
   std::string recv_info;               // the Info Packages that this leg takes (RFC 6086), comma-separated
+  bool changes_fork = false;           // UAC: its 2xx is another fork's than the one that is heard
   bool offer_pending = false;          // it awaits the answer to the offer of its INVITE, reliably
-  sip::StoredMessage held;             // UAC: a 2xx that waits until the other leg has sent its PRACK
+  sip::StoredMessage held;             // UAC: a 2xx that waits for a PRACK, or for the end of an early offer
   std::unique_ptr<Reliable> reliable;  // from the first INVITE with 100rel on
   SessionTimer session;
   Restore restore;
@@ -164,7 +165,7 @@ struct Relay {
   bool has_offer = false;                         // the request carried an offer
   bool answered = false;                          // a re-INVITE: 2xx has gone on, the ACK is awaited
   bool ack_waits = false;   // the other leg's ACK waits for this one's: it brings the answer
-  std::string to_tag;       // of that 2xx
+  std::string to_tag;       // of the dialog that it went on in
   unsigned too_small = 0;   // 422s that it has met
   sip::StoredMessage held;  // a 2xx that waits for the PRACK of the leg that asked
   std::string lines;        // of the request, behind what its dialog and its credentials say

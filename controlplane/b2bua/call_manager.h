@@ -210,6 +210,9 @@ class CallManager final : public sip::TransactionUser,
   // The 2xx may go to the caller.
   void finish_success(Leg& leg, const sip::MessageView& response);
   [[nodiscard]] bool confirm_dialog(Leg& leg, const sip::MessageView& response);
+  [[nodiscard]] static bool has_open_offer(const Call& call);
+  [[nodiscard]] static bool waits_for_offer(const Leg& leg);
+  void end_lost_offers(const Leg& leg, std::string_view winner);
   void on_rejected(Leg& leg, const sip::MessageView& response);
   // A 2xx to an INVITE that no leg waits for, of another fork: ACK and BYE.
   void end_fork(sip::ClientId id, const sip::MessageView& response);

@@ -53,6 +53,7 @@ bool CallManager::send_prack(Leg& leg, const OwedPrack& owed, std::string_view s
     relay->client = *client;
     relay->client_method = Method::prack;
     relay->client_cseq = cseq;
+    relay->to_tag = owed.tag;
   }
   return true;
 }
@@ -165,11 +166,12 @@ void CallManager::fail_offer_of_18x(Leg& leg, const media::MediaError& fault) {
   refuse_relay(answerer, take_relay(call, relay->client), fault);
 }
 
-// A 2xx that waited for the acknowledgement of the SDP before it (RFC 3262 3).
+// A 2xx that waited for the acknowledgement of the SDP before it (RFC 3262 3), or for the answer to an early
+// offer.
 void CallManager::release_held(Leg& leg) {
   Call& call = *leg.call;
-  if (call.b != nullptr && call.b->held && leg.role == LegRole::uas &&
-      !holds_success(leg, leg.invite_server)) {
+  if (call.b != nullptr && call.b->held && !call.over && !holds_success(*call.a, call.a->invite_server) &&
+      !waits_for_offer(*call.b)) {
     const sip::StoredMessage held = std::move(call.b->held);
     call.b->held = {};
     return finish_success(*call.b, held.view());

@@ -156,6 +156,14 @@ std::optional<CallManager::EarlySdp> CallManager::cross_early_sdp(const InviteCr
   if (answerer.call->transfer && crossing.is_first) return EarlySdp{};
   InviteDialog* dialog = invite_dialog(answerer, response.to_tag());
   if (body_kind(response) != Body::sdp || (dialog != nullptr && dialog->settled)) return EarlySdp{};
+  if (crossing.is_first && crossing.has_offer && has_open_offer(*answerer.call)) {
+    // The open offer is another dialog's: this fork's media is heard if it wins.
+    if (dialog != nullptr) {
+      dialog->sdp = sip::StoredMessage(services_.buffers, response);
+      dialog->settled = reliable;
+    }
+    return EarlySdp{};
+  }
   media::OfferAnswer& engine = *answerer.call->offer_answer;
   const sdp::PolicyInput policy = policy_for(answerer, response);
   std::expected<std::string, media::MediaError> text;

@@ -88,6 +88,7 @@ bool CallManager::send_relay(Leg& to, Relay& relay) {
   const Method method = relay.client_method;
   if (!to.dialog) return false;  // a 199 has ended it
   relay.client_cseq = to.dialog->next_cseq();
+  relay.to_tag = to.dialog->remote_tag();
   const std::string uri(to.dialog->request_uri());
   const std::string_view name =
       relay.method_text.empty() ? sip::method_name(method) : std::string_view(relay.method_text);
@@ -148,6 +149,7 @@ void CallManager::on_relay_response(Leg& leg, sip::ClientId id, const sip::Messa
   input.exhausted = true;
   relay_refused(leg, take_relay(call, id), services_.maps.map(input),
                 failure_fields(response, headers_[leg.peer], headers_[back.peer]));
+  release_held(back);
 }
 
 // A 2xx to a re-INVITE of ours that is over for who asked. Its sender's session is another than ours now.
@@ -211,7 +213,9 @@ void CallManager::relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView
   if (relay.method == Method::invite) back.unacknowledged.push_back({relay.server_cseq, relay.server});
   relay.to_tag = response.to_tag();
   relay.answered = true;
-  if (relay.method != Method::invite) (void)take_relay(call, relay.client);
+  if (relay.method == Method::invite) return;
+  (void)take_relay(call, relay.client);
+  release_held(back);
 }
 
 void CallManager::cancel_relay(Leg& leg, sip::ClientId client) {
@@ -257,7 +261,8 @@ void CallManager::on_relay_failure(Leg& leg, sip::ClientId id, sip::ClientFailur
   relay_refused(leg, relay, services_.maps.map(input));
   // RFC 3261 12.2.1.2: no answer at all ends the dialog.
   if (failure == sip::ClientFailure::timeout)
-    hang_up(call, stats::EndedBy::sallyport, LocalError::transaction_timeout);
+    return hang_up(call, stats::EndedBy::sallyport, LocalError::transaction_timeout);
+  release_held(*call.other(leg));
 }
 
 void CallManager::on_ack(const sip::Arrival& arrival) {

@@ -57,6 +57,7 @@ void CallManager::on_success(Leg& leg, const sip::MessageView& response) {
     leg.disturbed = true;
     return (void)step(leg, LegEvent::done);
   }
+  end_lost_offers(leg, response.to_tag());
   const bool usable = confirm_dialog(leg, response);
   note_capabilities(leg, response);
   leg.wait.stop();
@@ -70,11 +71,38 @@ void CallManager::on_success(Leg& leg, const sip::MessageView& response) {
     return attempt_failed(leg, input);
   }
   if (call.over) return hang_up_leg(leg);
-  if (holds_success(*call.a, call.a->invite_server)) {
+  if (holds_success(*call.a, call.a->invite_server) || waits_for_offer(leg)) {
     leg.held = sip::StoredMessage(services_.buffers, response);
     return;
   }
   finish_success(leg, response);
+}
+
+// An UPDATE or PRACK inside the early dialogs whose offer has no answer yet.
+bool CallManager::has_open_offer(const Call& call) {
+  return std::ranges::any_of(call.relays,
+                             [](const Relay& relay) { return relay.has_offer && !relay.answered; });
+}
+
+// The 2xx has to do with the session still, while such an offer is in the way.
+bool CallManager::waits_for_offer(const Leg& leg) {
+  const InviteDialog& dialog = leg.dialog_invite;
+  const bool agreed = dialog.settled && !dialog.inactive && !leg.changes_fork;
+  return !agreed && has_open_offer(*leg.call);
+}
+
+// Another fork has won: what the caller has offered to one that is over is not waited for. He may offer it
+// again (RFC 3311 5.1), and the winner hears of it.
+void CallManager::end_lost_offers(const Leg& leg, std::string_view winner) {
+  Call& call = *leg.call;
+  std::erase_if(call.relays, [&](const Relay& relay) {
+    const bool lost = relay.has_offer && !relay.answered && relay.from == call.a->handle &&
+                      !sip::iequals(relay.to_tag, winner);
+    if (!lost) return false;
+    withdraw_offer(relay);
+    respond(relay.server, relay.method == Method::prack ? 488 : 491);
+    return true;
+  });
 }
 
 // The 2xx picks one of the early dialogs (RFC 3261 13.2.2.4); the others are over. False: it has no usable
@@ -97,7 +125,7 @@ bool CallManager::confirm_dialog(Leg& leg, const sip::MessageView& response) {
     leg.dialog = usable ? std::move(*dialog) : sip::Dialog::uac_to_source(leg.from, leg.call_id, response);
     leg.dialog_invite = {};
   }
-  if (usable && !current && known) (void)apply_fork_sdp(leg);
+  leg.changes_fork = usable && !current && known;
   leg.forks.clear();
   if (sip::nat_evident(response)) leg.dialog->set_nat_source(response.path.remote);
   return usable;
@@ -106,6 +134,7 @@ bool CallManager::confirm_dialog(Leg& leg, const sip::MessageView& response) {
 void CallManager::finish_success(Leg& leg, const sip::MessageView& response) {
   Call& call = *leg.call;
   media::OfferAnswer& engine = *call.offer_answer;
+  if (std::exchange(leg.changes_fork, false)) (void)apply_fork_sdp(leg);
   std::optional<std::string> body(std::in_place);
   std::string answer;  // for an offer that the caller does not hear of
   if (is_other_offer(leg, response)) {

@@ -105,6 +105,7 @@ void CallManager::undo_relay(Leg& leg, const Relay& relay, const sip::MessageVie
   }
   refuse_relay(leg, relay, fault);
   if (!call.over) put_back(leg, said);
+  release_held(*call.other(leg));
 }
 
 // Who asked hears why the far end's answer cannot be had; his session is as it was.

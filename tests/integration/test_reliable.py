@@ -2,7 +2,7 @@
 """Reliable provisional responses (RFC 3262) and 199 (RFC 6228) from the wire, from end to end and on one leg only."""
 import ladder
 import pytest
-from phones import END, END_FAR, RELIABLE
+from phones import END, END_FAR, RELIABLE, audio
 
 K100REL = ("Supported: 100rel",)
 
@@ -199,6 +199,26 @@ def test_offers_of_two_forks(phones, winner):
     phones.end(callee)
     phones.judge(">INVITE <100 <183 >PRACK <200/PRACK <183 <200 >ACK <BYE >200/BYE",
                  "<INVITE >183 <PRACK >200/PRACK >183 <PRACK >200/PRACK >200 <ACK >BYE <200/BYE")
+
+
+@pytest.mark.case("two forks with an offer each, one wins while the caller's UPDATE to the other is open: 491, the call goes on",
+                  "Reliable provisionals")
+def test_a_fork_wins_while_an_update_to_another_is_open(phones):
+    caller, callee = phones.caller, phones.callee
+    phones.ring("", RELIABLE)
+    callee.reply(callee.invite, "183 Session Progress", callee.sdp(), (*rseq(30), *RELIABLE), f"{callee.secret}one")
+    prack(phones, caller.expect("183"), caller.sdp())
+    caller.request("UPDATE", caller.sdp(audio(caller.rtp.port, way="sendonly")))
+    update = callee.expect("UPDATE")
+    callee.tag, callee.rtp = f"{callee.secret}two", callee.media()
+    callee.local = f"{callee.invite.get('to')};tag={callee.tag}"
+    assert not phones.answer(callee.sdp()).body, "the session is agreed"
+    caller.expect("491/UPDATE")
+    callee.reply(update, "481 Call/Transaction Does Not Exist")
+    phones.talk()
+    phones.end(callee)
+    phones.judge(">INVITE <100 <183 >PRACK <200/PRACK >UPDATE <491/UPDATE <200 >ACK <BYE >200/BYE",
+                 "<INVITE >183 <PRACK >200/PRACK <UPDATE >200 <ACK >481/UPDATE >BYE <200/BYE")
 
 
 @pytest.mark.case("a PRACK without the answer that is due ends the call", "Reliable provisionals")

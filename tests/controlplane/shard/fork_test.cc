@@ -139,5 +139,30 @@ TEST_P(Forks, A_199_stays_here_when_the_caller_does_not_list_it) {
   phones.end();
 }
 
+// The offer of the INVITE is what other forks answer, whatever the caller has offered to one of them since.
+TEST_P(Forks, An_open_UPDATE_to_one_fork_is_not_answered_by_another_that_speaks_and_wins) {
+  const std::string knows = "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, PRACK\r\n";
+  phones.call(caller.sdp(), "Supported: 100rel\r\n" + knows);
+  progress("one", 7000, "Require: 100rel\r\nRSeq: 1\r\n" + knows);
+  const Sent first = phones.expect(caller, "SIP/2.0 183");
+  phones.request(caller, "PRACK", {}, "RAck: " + first.header("RSeq") + " 1 INVITE\r\n");
+  phones.expect(caller, "SIP/2.0 200");
+  phones.answer(callee, phones.expect(callee, "PRACK "), "200 OK");
+  phones.request(caller, "UPDATE", sdp(caller.ip, 4100));
+  EXPECT_EQ(phones.expect(callee, "UPDATE ").tag_of("To"), "one");
+  progress("two", 7002, "Require: 100rel\r\nRSeq: 1\r\n" + knows);
+  EXPECT_EQ(phones.expect(caller, "SIP/2.0 183").body(), "");
+  EXPECT_EQ(media_at(), 7000u);
+  callee.tag = "two";
+  phones.answer(callee, callee.incoming, "200 OK");
+  phones.expect(caller, "SIP/2.0 491");
+  EXPECT_EQ(phones.expect(caller, "SIP/2.0 200").body(), "");
+  EXPECT_EQ(phones.expect(callee, "ACK ").tag_of("To"), "two");
+  EXPECT_EQ(media_at(), 7002u);
+  EXPECT_EQ(phones.flow(caller)->remote.port, caller.media_port) << "that offer was withdrawn";
+  phones.ack(caller, 1);
+  phones.end();
+}
+
 }  // namespace
 }  // namespace sallyport::shard

@@ -9,12 +9,12 @@ namespace {
 class LateForks : public BothWays {
  protected:
   void offer(std::string_view tag, std::string_view body) {
-    phones.answer(callee, callee.incoming, "183 Session Progress", body, "Require: 100rel\r\nRSeq: 1\r\n",
-                  tag);
+    phones.answer(callee, callee.incoming, "183 Session Progress", body,
+                  "Require: 100rel\r\nRSeq: 1\r\n" + callee_knows, tag);
   }
   // The caller has the first fork's offer.
   void begin() {
-    (void)phones.call({}, "Supported: 100rel\r\n");
+    (void)phones.call({}, "Supported: 100rel\r\n" + caller_knows);
     offer("one", sdp(callee.ip, 7000));
     first = phones.expect(caller, "SIP/2.0 183");
     EXPECT_NE(first.body(), "");
@@ -90,6 +90,24 @@ class LateForks : public BothWays {
     EXPECT_EQ(message.body().find("m=audio 0 "), std::string::npos) << message.text;
   }
 
+  // The caller has changed his mind meanwhile: an UPDATE to the first fork, which does not answer it.
+  Sent update_open() {
+    callee_knows = "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, PRACK\r\n";
+    begin();
+    answer_first();
+    (void)phones.request(caller, "UPDATE", sdp(caller.ip, 4100, "a=sendonly\r\n"));
+    const Sent update = phones.expect(callee, "UPDATE ");
+    EXPECT_EQ(update.tag_of("To"), "one");
+    return update;
+  }
+  // He hears that he has to offer that again.
+  void is_pending() {
+    const Sent refused = phones.expect(caller, "SIP/2.0 491");
+    EXPECT_TRUE(refused.header("CSeq").ends_with(" UPDATE")) << refused.text;
+  }
+
+  std::string callee_knows;
+  std::string caller_knows;
   Sent first;
 };
 INSTANTIATE_TEST_SUITE_P(Calls, LateForks, ::testing::Bool(), direction_name);
@@ -208,6 +226,119 @@ TEST_P(LateForks, A_private_address_of_another_fork_is_answered_without_any_stre
   EXPECT_NE(prack.body().find("m=audio 0 "), std::string::npos) << prack.body();
   EXPECT_EQ(media_at(), 7000u);
   (void)wins("one");
+  end();
+}
+
+// ---- a fork wins while an early offer is open (RFC 3311)
+
+TEST_P(LateForks, A_2xx_of_another_fork_does_not_wait_for_the_UPDATE_to_the_one_that_has_lost) {
+  const Sent update = update_open();
+  const Sent ack = wins("three", sdp(callee.ip, 7004));
+  is_pending();
+  EXPECT_NE(ack.body().find("RTP/AVP 8 101\r\n"), std::string::npos) << ack.body();
+  EXPECT_EQ(ack.body().find("sendonly"), std::string::npos) << "that offer was withdrawn";
+  EXPECT_EQ(media_at(), 7004u);
+  phones.answer(callee, update, "200 OK", sdp(callee.ip, 7002), {}, "one");
+  EXPECT_EQ(media_at(), 7004u) << "it has lost";
+  EXPECT_FALSE(phones.heard(caller, "SIP/2.0 200"));
+  end();
+}
+
+TEST_P(LateForks, A_winner_whose_offer_does_not_fit_is_asked_again_though_an_UPDATE_was_open) {
+  (void)update_open();
+  const Sent ack = wins("three", pcmu(7004));
+  is_pending();
+  is_inactive(ack);
+  const Sent again = phones.expect(callee, "UPDATE ");
+  EXPECT_EQ(again.tag_of("To"), "three");
+  EXPECT_GT(version(again), version(ack)) << "RFC 3264 8";
+  EXPECT_EQ(again.body().find("sendonly"), std::string::npos) << again.body();
+  phones.answer(callee, again, "200 OK", sdp(callee.ip, 7010));
+  EXPECT_EQ(media_at(), 7010u);
+  end();
+}
+
+TEST_P(LateForks, An_inactive_fork_that_wins_is_asked_again_though_an_UPDATE_was_open) {
+  callee_knows = "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, PRACK\r\n";
+  begin();
+  answer_first();
+  offer("two", pcmu(7002));
+  is_inactive(acknowledged("two"));
+  heard_of_another();
+  (void)phones.request(caller, "UPDATE", sdp(caller.ip, 4100));
+  EXPECT_EQ(phones.expect(callee, "UPDATE ").tag_of("To"), "one");
+  EXPECT_EQ(wins("two").body(), "");
+  is_pending();
+  const Sent again = phones.expect(callee, "UPDATE ");
+  EXPECT_EQ(again.tag_of("To"), "two");
+  phones.answer(callee, again, "200 OK", sdp(callee.ip, 7010));
+  EXPECT_EQ(media_at(), 7010u);
+  end();
+}
+
+TEST_P(LateForks, A_2xx_of_an_inactive_fork_waits_for_its_answer_to_the_UPDATE) {
+  callee_knows = "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, PRACK\r\n";
+  begin();
+  answer_first();
+  offer("two", pcmu(7002));
+  const Sent prack = acknowledged("two");
+  is_inactive(prack);
+  heard_of_another();
+  phones.answer(callee, callee.incoming, "199 Early Dialog Terminated", {}, {}, "one");
+  (void)phones.request(caller, "UPDATE", caller.sdp());
+  const Sent update = phones.expect(callee, "UPDATE ");
+  EXPECT_EQ(update.tag_of("To"), "two");
+  callee.tag = "two";
+  phones.answer(callee, callee.incoming, "200 OK");
+  EXPECT_FALSE(phones.heard(caller, "SIP/2.0 200"));
+  EXPECT_FALSE(phones.heard(callee, "ACK "));
+  phones.answer(callee, update, "200 OK", sdp(callee.ip, 7020));
+  EXPECT_TRUE(phones.expect(caller, "SIP/2.0 200").header("CSeq").ends_with(" UPDATE"));
+  EXPECT_TRUE(phones.expect(caller, "SIP/2.0 200").header("CSeq").ends_with(" INVITE"));
+  EXPECT_EQ(phones.expect(callee, "ACK ").tag_of("To"), "two");
+  phones.ack(caller, 1);
+  EXPECT_EQ(media_at(), 7020u);
+  phones.answer(callee, phones.expect(callee, "UPDATE "), "200 OK", sdp(callee.ip, 7010));
+  EXPECT_EQ(media_at(), 7010u);
+  end();
+}
+
+TEST_P(LateForks, A_2xx_waits_for_the_answer_to_the_UPDATE_of_the_fork_that_has_lost) {
+  caller_knows = "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, PRACK\r\n";
+  begin();
+  answer_first();
+  Phone lost = callee;
+  lost.local = callee.incoming.header("To") + ";tag=one";
+  (void)phones.request(lost, "UPDATE", sdp(callee.ip, 7030));
+  const Sent update = phones.expect(caller, "UPDATE ");
+  callee.tag = "three";
+  phones.answer(callee, callee.incoming, "200 OK", sdp(callee.ip, 7004));
+  EXPECT_FALSE(phones.heard(caller, "SIP/2.0 200"));
+  phones.answer(caller, update, "200 OK", caller.sdp());
+  EXPECT_EQ(phones.expect(caller, "SIP/2.0 200").body(), "") << "his answer has been taken";
+  EXPECT_EQ(phones.expect(callee, "SIP/2.0 200").tag_of("From"), "one") << "the UPDATE's";
+  EXPECT_EQ(phones.expect(callee, "ACK ").tag_of("To"), "three");
+  phones.ack(caller, 1);
+  EXPECT_EQ(media_at(), 7004u);
+  end();
+}
+
+TEST_P(LateForks, A_refused_UPDATE_of_the_fork_that_has_lost_lets_the_2xx_through) {
+  caller_knows = "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, PRACK\r\n";
+  begin();
+  answer_first();
+  Phone lost = callee;
+  lost.local = callee.incoming.header("To") + ";tag=one";
+  (void)phones.request(lost, "UPDATE", sdp(callee.ip, 7030));
+  const Sent update = phones.expect(caller, "UPDATE ");
+  callee.tag = "three";
+  phones.answer(callee, callee.incoming, "200 OK", sdp(callee.ip, 7004));
+  phones.answer(caller, update, "491 Request Pending");
+  (void)phones.expect(callee, "SIP/2.0 491");
+  (void)phones.expect(caller, "SIP/2.0 200");
+  EXPECT_EQ(phones.expect(callee, "ACK ").tag_of("To"), "three");
+  phones.ack(caller, 1);
+  EXPECT_EQ(media_at(), 7004u);
   end();
 }
 
