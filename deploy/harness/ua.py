@@ -207,12 +207,12 @@ class Call:
         self._same("ACK", final.get("to"))
         return final
 
-    def established(self, timeout=4.0):
-        """Waits for the 2xx, acknowledges it; returns (response, dialog)."""
+    def established(self, timeout=4.0, body=""):
+        """Waits for the 2xx, acknowledges it (body: the answer to an offer in it); returns (response, dialog)."""
         final = self.expect(200, timeout, skip=(100, 180, 183))
         dialog = Dialog(self.endpoint, self.call_id, f"<sip:lab@{bracket(self.endpoint.show)}>;tag={self.tag}", final.get("to"),
                         _uri(final.get("contact")), 1, final)
-        dialog.ack()
+        dialog.ack(body=body)
         return final, dialog
 
 
@@ -230,8 +230,8 @@ class Dialog:
             f"CSeq: {cseq if cseq is not None else self.cseq} {method}", "Max-Forwards: 70",
             *([e.contact()] if method == "INVITE" else []), *extra], body))
 
-    def ack(self, cseq=None):
-        self.send("ACK", cseq=self.cseq if cseq is None else cseq)
+    def ack(self, cseq=None, body=""):
+        self.send("ACK", body, self.cseq if cseq is None else cseq)
 
     def bye(self, timeout=4.0):
         self.send("BYE")
