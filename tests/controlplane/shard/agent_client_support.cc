@@ -8,8 +8,6 @@
 
 namespace sallyport::shard {
 
-namespace {}  // namespace
-
 Agent::Client& Agent::start(Session& session, std::string method, std::string branch, std::string text) {
   const std::string key = branch + " " + method;
   Client& client = clients_[key];
@@ -213,7 +211,11 @@ void Agent::send_ack(Client& client, const Sent& response) {
   const std::string uri = success ? session.target : client.text.substr(7, client.text.find(" SIP/2.0") - 7);
   const std::string branch = success ? fresh("z9hG4bK") : branch_of(invite);
   const bool answers = success && invite.body().empty() && !response.body().empty();
-  const Described answer = answers && !chance(nature.odd_answers / 2) ? describe() : Described{};
+  Described answer = answers && !chance(nature.odd_answers / 2) ? describe() : Described{};
+  if (response.body().find("m=") == std::string::npos) {  // of no stream, the answer has none either
+    answer = {answer.text.substr(0, answer.text.find("m=")), 0};
+    if (answers) session.port = 0;
+  }
   if (answer.port != 0) session.port = answer.port;
   const std::string ack =
       with_body("ACK " + uri + " SIP/2.0\r\nVia: SIP/2.0/UDP " + own_ + ";branch=" + branch +
@@ -277,11 +279,20 @@ Agent::Session* Agent::another(const Session* but) {
   return nullptr;
 }
 
-// RFC 5589: to somebody new, or to who is at the end of another session.
+Agent::Session* Agent::ringing() {
+  for (const auto& session : sessions_) {
+    if (session->rings && session->state == State::calling) return session.get();
+  }
+  return nullptr;
+}
+
+// RFC 5589: to somebody new, to who is at the end of another session, or to who calls us.
 void Agent::refer(Session& session) {
   ++referred_;
   std::string place = "sip:0555@10.9.8.7";
-  if (const Session* other = another(&session); other != nullptr && chance(70)) {
+  const Session* other = chance(30) ? ringing() : nullptr;
+  if (other == nullptr) other = another(&session);
+  if (other != nullptr && chance(70)) {
     place += "?Replaces=" + escaped(dialog_of(*other));
   }
   request(session, "REFER", {}, "Refer-To: <" + place + ">\r\n");
@@ -299,6 +310,12 @@ void Agent::take_over() {
   if (const Session* session = another(nullptr)) {
     call("0555", "Replaces: " + dialog_of(*session) + (chance(10) ? ";early-only\r\n" : "\r\n"));
   }
+}
+
+// RFC 3891 1: from another line, as long as it rings.
+void Agent::pick_up(const Session& session) {
+  if (dead_ || session.state != State::calling) return;
+  call("0555", "Replaces: " + dialog_of(session) + (chance(30) ? ";early-only\r\n" : "\r\n"));
 }
 
 // Before the answer: UPDATE, where the first offer has its answer for good.

@@ -135,6 +135,8 @@ void Agent::ring(const std::string& key) {
   Server& server = servers_[key];
   Session& session = *server.session;
   if (server.final || server.prack_waits || session.state == State::over) return;
+  session.rings = true;
+  if (chance(nature.picks_up)) later(span(100, 5'000), [this, &session] { pick_up(session); });
   const bool media = chance(50) && !session.settled;
   const bool knows =
       lists(server.request, "Supported", "100rel") || lists(server.request, "Require", "100rel");
@@ -157,9 +159,14 @@ void Agent::ring(const std::string& key) {
                               answers ? describe().text : std::string{}, abilities(false)));
     return;
   }
-  const Described described = answers ? describe() : Described{};
-  if (answers) session.port = described.port;
-  respond(server, status, described.text);
+  if (!answers) return respond(server, status);
+  // RFC 6337 2.2: one answer, however often it is said. Unreliable ones may come in any order.
+  const Described described = describe();
+  if (session.early_answer.empty()) {
+    session.early_answer = described.text;
+    session.port = described.port;
+  }
+  respond(server, status, session.early_answer);
 }
 
 void Agent::ring_reliably(const std::string& key, std::string_view status, const Described& described) {

@@ -2,9 +2,10 @@
 // Theory of operation. A SIP user agent of the tests, written after the RFCs and apart from the product:
 // transactions that repeat, 2xx that are repeated until their ACK, dialogs, CANCEL, BYE, re-INVITE, UPDATE
 // (RFC 3311), reliable provisional responses (RFC 3262), session timers (RFC 4028), forks, REFER (RFC 3515)
-// and INVITE with Replaces (RFC 3891). What it does next falls with the dice of its nature. It writes down
-// how each of its sessions ended, what it missed (an ACK that never came, a request that nobody answered),
-// and where it has agreed to have its media. Each thing that it will do is an entry of its agenda.
+// and INVITE with Replaces (RFC 3891), of dialogs that are up and of those that ring. What it does next falls
+// with the dice of its nature. It writes down how each of its sessions ended, what it missed (an ACK that
+// never came, a request that nobody answered), and where it has agreed to have its media. Each thing that it
+// will do is an entry of its agenda.
 #pragma once
 
 #include <functional>
@@ -40,6 +41,7 @@ struct Nature {
   unsigned hangs_up = 50;    // of its acts
   unsigned transfers = 0;    // of the others: REFER
   unsigned follows = 0;      // a REFER that has come, by a call of its own
+  unsigned picks_up = 0;     // what rings at one of its lines, by a call from another
 };
 
 class Agent {
@@ -59,6 +61,8 @@ class Agent {
     bool hung_up_early = false;  // a BYE before the answer
     bool heard = false;          // a provisional response to the INVITE
     bool said = false;           // any response to the INVITE
+    bool rings = false;          // who calls us has a dialog with us
+    std::string early_answer;    // in an unreliable 18x of ours
     bool asking = false;         // an INVITE or UPDATE of ours inside the dialog is open
     bool settled = false;        // the first offer has its answer, for good
     bool described = false;      // the caller: any response had an SDP
@@ -171,6 +175,9 @@ class Agent {
   void notify(Session& session, std::string_view status, std::string_view state);
   // A session that is up, but for that one; nullptr: there is none.
   [[nodiscard]] Session* another(const Session* but);
+  // A call that rings here; nullptr: none does.
+  [[nodiscard]] Session* ringing();
+  void pick_up(const Session& session);
 
   // ---- server
   void on_request(const Sent& request);

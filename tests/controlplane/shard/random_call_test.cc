@@ -4,7 +4,8 @@
 // endpoint that lives has had a BYE or a final answer for each of its sessions, an ACK for each 2xx that it
 // sent, and an answer to each request. Whenever nothing is on its way and a call is up, its media goes where
 // both endpoints have agreed to have it. Calls are transferred too (REFER, passed on or followed, and INVITE
-// with Replaces), between calls of one shard and of two.
+// with Replaces) and picked up while they ring, between calls of one shard and of two, of one worker and of
+// two.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -29,14 +30,14 @@ constexpr Nanoseconds kLongest = 900 * kSecond;
 constexpr Nanoseconds kQuiet = 17 * kSecond;
 
 constexpr std::string_view kYaml = R"(dataplane:
-  cores: [1]
+  cores: @CORES@
   ports:
     access: {device: "net_null0"}
     core: {device: "net_null1"}
 controlplane: {shards: @SHARDS@}
 realms:
-  access: {port: access, addresses: ["198.51.100.1/24"], media: {ports: 20000-20099}, nat_keepalive: 10s}
-  core: {port: core, addresses: ["192.0.2.1/24"], media: {ports: 30000-30099}, private_media: reject}
+  access: {port: access, addresses: ["198.51.100.1/24"], media: {ports: 20000-20199}, nat_keepalive: 10s}
+  core: {port: core, addresses: ["192.0.2.1/24"], media: {ports: 30000-30199}, private_media: reject}
 peers:
   office:
     realm: access
@@ -63,14 +64,15 @@ routes:
   - {from: [carrier-a, carrier-b], to: [office]}
 )";
 
-// The configuration of a world: whether its shards are two, and what it makes of a REFER.
-std::string yaml_of(unsigned shards, std::string_view refer) {
+// The configuration of a world: whether its shards and its workers are two, and what it makes of a REFER.
+std::string yaml_of(unsigned shards, unsigned workers, std::string_view refer) {
   std::string yaml(kYaml);
   const auto put = [&](std::string_view place, std::string_view text) {
     for (std::size_t at = 0; (at = yaml.find(place)) != std::string::npos;)
       yaml.replace(at, place.size(), text);
   };
   put("@SHARDS@", std::to_string(shards));
+  put("@CORES@", workers == 2 ? "[1, 2]" : "[1]");
   put("@REFER@", refer);
   return yaml;
 }
@@ -89,8 +91,9 @@ class World {
       : random_(seed),
         transfers_(dice(40)),
         shards_(transfers_ && dice(60) ? 2 : 1),
+        workers_(transfers_ && dice(60) ? 2 : 1),
         follows_(dice(70)),
-        bench_(yaml_of(shards_, follows_ ? "follow" : "pass"), kRingBytes, kRingBytes) {
+        bench_(yaml_of(shards_, workers_, follows_ ? "follow" : "pass"), kRingBytes, kRingBytes) {
     nat_ = dice(transfers_ ? 10 : 30);
     add("access", nat_ ? "198.51.100.2:40123" : "198.51.100.20:5060",
         nat_ ? "10.20.0.10:5060" : "198.51.100.20:5060");
@@ -105,11 +108,19 @@ class World {
 
   // How often the media of a call that is up was held against what both sides have agreed.
   [[nodiscard]] unsigned compared() const { return compared_; }
-  [[nodiscard]] bool on_two_shards() const { return shards_ == 2; }
+  [[nodiscard]] bool is_spread() const { return shards_ == 2 && workers_ == 2; }
   // Calls that have ended so: "Transferred", "Replaced".
   [[nodiscard]] unsigned ended(std::string_view reason) const {
     return static_cast<unsigned>(
         std::ranges::count(bench_.records.records, reason, &stats::CallRecord::reason));
+  }
+  // Calls that were answered for somebody else than who rang, and went on with him.
+  [[nodiscard]] unsigned picked_up() const {
+    const auto was = [](const stats::CallRecord& record) {
+      return record.sent == 200 && !record.attempts.empty() &&
+             record.attempts.back().local_error == "cancelled" && record.reason == "Replaced";
+    };
+    return static_cast<unsigned>(std::ranges::count_if(bench_.records.records, was));
   }
 
   void run() {
@@ -208,6 +219,7 @@ class World {
     nature.acts += 2;
     nature.hangs_up /= 3;
     nature.follows = 60;
+    nature.picks_up = dice(50) ? 40 : 0;
   }
 
   void note(std::string_view what, std::string_view who, const std::string& text) {
@@ -364,6 +376,7 @@ class World {
   std::mt19937_64 random_;
   bool transfers_;
   unsigned shards_;
+  unsigned workers_;
   bool follows_;
   Bench bench_;
   Weather weather_;
@@ -388,8 +401,9 @@ TEST(RandomCalls, Whatever_the_network_does_nothing_is_left_and_both_legs_agree)
   const std::uint64_t first = only != 0 ? only : 1;
   const std::uint64_t last = only != 0 ? only : number_of("SALLYPORT_SEEDS", kSeeds);
   unsigned compared = 0;
-  unsigned transferred = 0;  // in worlds of two shards
+  unsigned transferred = 0;  // in worlds of two shards and two workers
   unsigned replaced = 0;
+  unsigned picked_up = 0;
   unsigned failed = 0;
   for (std::uint64_t seed = first; seed <= last && failed < 5; ++seed) {
     SCOPED_TRACE("SALLYPORT_SEED=" + std::to_string(seed));
@@ -399,8 +413,9 @@ TEST(RandomCalls, Whatever_the_network_does_nothing_is_left_and_both_legs_agree)
     world.judge();
     if (only != 0) world.print();
     compared += world.compared();
-    if (world.on_two_shards()) transferred += world.ended("Transferred");
+    if (world.is_spread()) transferred += world.ended("Transferred");
     replaced += world.ended("Replaced");
+    picked_up += world.picked_up();
     const int after = ::testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count();
     failed += after != before;
   }
@@ -409,10 +424,12 @@ TEST(RandomCalls, Whatever_the_network_does_nothing_is_left_and_both_legs_agree)
     if (last >= 500) {  // the first few seeds need not have any
       EXPECT_GT(transferred, last / 100) << "hardly a call was transferred";
       EXPECT_GT(replaced, last / 100) << "hardly a leg was replaced";
+      EXPECT_GT(picked_up, last / 100) << "hardly a call was picked up";
     }
     RecordProperty("compared", static_cast<int>(compared));
     RecordProperty("transferred", static_cast<int>(transferred));
     RecordProperty("replaced", static_cast<int>(replaced));
+    RecordProperty("picked_up", static_cast<int>(picked_up));
   }
 }
 
