@@ -23,9 +23,11 @@ inline constexpr unsigned kOffices = 8;
 
 class Endpoints {
  public:
-  Endpoints(Rig& rig, bool hold) : rig_(rig), hold_(hold) {}
+  explicit Endpoints(Rig& rig) : rig_(rig) {}
 
   void place_call();
+  // Calls that are answered from now on are not ended.
+  void hold() { hold_ = true; }
   // What was due is put on the wires, Sallyport takes a turn, and what it sends is answered in the next one.
   void turn(Nanoseconds now_ns);
 
@@ -48,7 +50,7 @@ class Endpoints {
   void at_carrier(const Endpoint& self, const Endpoint& peer, std::string_view text);
 
   Rig& rig_;
-  bool hold_;
+  bool hold_ = false;
   std::vector<Due> due_, later_;
   std::uint64_t placed_ = 0, established_ = 0, ended_ = 0, failed_ = 0;
 };

@@ -5,23 +5,24 @@ import statistics
 from . import build
 
 TARGETS = ["calls_bench"]
-GROUPS = [("kernel", ["[k]"]),
-          ("identifiers (AES, SipHash)", ["siphash", "SipHash", "IdentifierCodec", "aesni", "EVP_", "CRYPTO", "ossl"]),
-          ("SIP read", ["sallyport::sip::parse", "sallyport::sip::scan", "sallyport::sip::read_", "ParamReader",
-                        "sallyport::sip::(anonymous namespace)::Scanner", "ValueReader", "header_from", "iequals"]),
-          ("SIP written", ["Writer", "compose", "sip::Message"]),
+GROUPS = [("kernel (page faults, timer)", ["[k]"]),
+          ("identifiers (AES, SipHash)", ["siphash", "SipHash", "sallyport::steer", "aesni", "EVP_", "CRYPTO", "ossl",
+                                          "libcrypto"]),
+          ("trace", ["sallyport::trace"]),
+          ("SIP written", ["Writer", "compose", "sip::Message", "sip::unfold"]),
           ("SDP", ["sallyport::sdp"]),
-          ("SIP kept for trace", ["sallyport::trace", "MessageCounter"]),
-          ("transactions, timers", ["Transaction", "TimerWheel", "Server", "Client"]),
+          ("transactions, timers", ["Transaction", "TimerWheel", "Server", "Client", "sip::match_key", "LayerContext"]),
+          ("SIP read", ["sallyport::sip"]),
           ("call logic", ["sallyport::b2bua"]),
           ("media, ports", ["sallyport::media"]),
           ("routing, policy, records", ["sallyport::routing", "sallyport::policy", "sallyport::stats", "sallyport::response_map",
                                         "sallyport::records", "sallyport::cdr", "sallyport::shard", "sallyport::config"]),
           ("worker", ["sallyport::dp"]),
+          ("routes, response maps, counters", ["sallyport::routing", "sallyport::response_map", "sallyport::policy",
+                                               "sallyport::stats", "sallyport::shard"]),
           ("allocation", ["malloc", "free", "operator new", "operator delete", "unlink_chunk"]),
-          ("copies, compares, searches", ["memcpy", "memmove", "memset", "memcmp", "memchr", "strlen", "strchr"]),
-          ("texts", ["basic_string", "printf", "_IO_", "sallyport::Endpoint", "sallyport::IpAddress", "to_chars"]),
-          ("SIP, the rest", ["sallyport::sip", "sallyport::detail"]),
+          ("copies", ["memcpy", "memmove", "memset", "memcmp", "basic_string"]),
+          ("search and numbers in text (libc)", ["memchr", "strlen", "strchr", "printf", "itoa", "inet_ntop", "IO_"]),
           ("endpoints of the bench", ["sallyport::perf"])]
 
 
