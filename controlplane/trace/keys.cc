@@ -34,7 +34,8 @@ std::string_view tag_of(std::string_view value) {
     const std::string_view behind = trimmed(value.substr(3));
     if (behind.empty() || behind.front() != '=') continue;
     const std::string_view tag = trimmed(behind.substr(1));
-    return tag.substr(0, std::min(tag.find_first_of("; \t\r\n,"), tag.size()));
+    const auto end = std::ranges::find_if(tag, [](char c) { return c == ';' || c == ',' || is_blank(c); });
+    return {tag.begin(), end};
   }
   return {};
 }
@@ -50,6 +51,8 @@ std::string_view credentials_of(std::string_view value) {
 }
 
 void blank_body(std::span<char> message, std::string_view body) {
+  // Most descriptions have neither letter, and so none of the lines.
+  if (body.find('k') == std::string_view::npos && body.find('y') == std::string_view::npos) return;
   for (const std::string_view start : kKeyLines) {
     for (std::size_t at = body.find(start); at != std::string_view::npos; at = body.find(start, at + 1)) {
       if (at != 0 && body[at - 1] != '\n' && body[at - 1] != '\r') continue;
@@ -60,6 +63,13 @@ void blank_body(std::span<char> message, std::string_view body) {
   }
 }
 
+// Whether that field's name begins as one does that is read below.
+bool may_be_read(std::string_view field) {
+  if (field.empty()) return false;
+  const std::string_view initials = "cCiIfFtTaApP \t";
+  return initials.find(field.front()) != std::string_view::npos;
+}
+
 }  // namespace
 
 Keys read_and_blank(std::span<char> message) {
@@ -67,6 +77,7 @@ Keys read_and_blank(std::span<char> message) {
   LineReader lines({message.data(), message.size()});
   (void)lines.next();
   while (const auto field = lines.next()) {
+    if (!may_be_read(*field)) continue;
     const auto [name, value] = split_field(*field);
     // The compact forms are of RFC 3261 7.3.3.
     if (same_word(name, "call-id") || same_word(name, "i")) {
