@@ -122,8 +122,13 @@ bool IpAddress::is_broadcast() const { return is_v4() && v4_host_order() == 0xff
 std::string IpAddress::to_text() const {
   char buffer[INET6_ADDRSTRLEN];
   if (family_ == Family::none) return "none";
-  inet_ntop(is_v4() ? AF_INET : AF_INET6, bytes_.data(), buffer, sizeof(buffer));
-  return buffer;
+  if (is_v6()) return inet_ntop(AF_INET6, bytes_.data(), buffer, sizeof(buffer));
+  char* end = buffer;
+  for (std::size_t part = 0; part < 4; ++part) {
+    if (part != 0) *end++ = '.';
+    end = std::to_chars(end, buffer + sizeof(buffer), bytes_[part]).ptr;
+  }
+  return {buffer, end};
 }
 
 std::string IpAddress::to_uri_text() const { return is_v6() ? "[" + to_text() + "]" : to_text(); }
