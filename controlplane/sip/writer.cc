@@ -103,11 +103,11 @@ void append_number(std::string& out, std::uint64_t number) {
   out.append(digits.data(), end);
 }
 
+// Without a way out of the loop, so that the compiler looks at many octets at once.
 bool is_plain(std::string_view value) {
-  for (const char c : value) {
-    if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) return false;
-  }
-  return true;
+  bool plain = true;
+  for (const char c : value) plain &= (static_cast<unsigned char>(c) >= 0x20 || c == '\t') && c != 0x7f;
+  return plain;
 }
 
 }  // namespace
