@@ -6,12 +6,10 @@ import pathlib
 import shutil
 import subprocess
 
+from .failure import Failure
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "perf"
-
-
-class Failure(Exception):
-    """A sentence that says what is wrong."""
 
 
 def _packages_there():

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 
-from . import build
+from .failure import Failure
 
 _PLOT = """set terminal pngcairo size 1000,700 font "sans,11"
 set output "{png}"
@@ -31,7 +31,7 @@ def _rows(points):
 def draw(png, series, title):
     """`series`: name -> points."""
     if shutil.which("gnuplot") is None:
-        raise build.Failure("the picture needs gnuplot: 'sudo deploy/install' brings it")
+        raise Failure("the picture needs gnuplot (Debian's gnuplot-nox)")
     with tempfile.TemporaryDirectory() as folder:
         files = {}
         for n, (name, points) in enumerate(series.items()):
@@ -43,4 +43,4 @@ def draw(png, series, title):
         done = subprocess.run(["gnuplot"], input=_PLOT.format(png=png, title=title, answered=answered, delay=delay), text=True,
                               capture_output=True, check=False)
     if done.returncode != 0:
-        raise build.Failure(f"gnuplot: {done.stderr.strip()}")
+        raise Failure(f"gnuplot: {done.stderr.strip()}")

@@ -9,9 +9,9 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 
-from . import build
+from .failure import Failure
 
-SCENARIOS = build.ROOT / "perf" / "sipp"
+SCENARIOS = pathlib.Path(__file__).resolve().parents[1] / "sipp"
 RETRANSMITTED_MOST = 0.01  # of the calls
 LINGER_S = 5               # for the last calls of a run: one that is not over then was retransmitted, so the run is no good
 
@@ -85,7 +85,7 @@ class Callee:
                                             stdin=subprocess.DEVNULL, cwd=self.output.parent)
         time.sleep(0.5)
         if self.process.poll() is not None:
-            raise build.Failure("the callee did not start:\n" + self.output.read_text(errors="replace")[-500:])
+            raise Failure("the callee did not start:\n" + self.output.read_text(errors="replace")[-500:])
 
     def close(self):
         if self.process and self.process.poll() is None:
@@ -152,7 +152,7 @@ def call(side, target, rate, seconds, hold_ms=150, rtp=None, user="9", watch=Non
                 process.kill()
                 process.wait(5)
         if not statistics.exists():
-            raise build.Failure("the caller did not start:\n" +
+            raise Failure("the caller did not start:\n" +
                                 (pathlib.Path(folder) / "caller.out").read_text(errors="replace")[-500:])
         row, (times, reached) = _last_row(statistics), _answers(folder)
     reached = reached or rate  # of a single call

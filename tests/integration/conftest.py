@@ -11,7 +11,7 @@ sys.path.insert(0, str(REPO / "deploy"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
-pytest_plugins = ["lab_fixtures", "sides", "phones", "transfers", "matrix"]
+pytest_plugins = ["lab_fixtures", "debs", "sides", "phones", "transfers", "matrix"]
 
 
 @pytest.hookimpl(hookwrapper=True)

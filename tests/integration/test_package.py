@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The .deb: what is in it, that it installs into a root of its own, starts there, and that purge leaves nothing."""
+import json
 import os
 import re
 import shutil
@@ -9,26 +10,9 @@ import time
 
 import pytest
 import yaml
+from debs import as_the_unit, run, unit_capabilities
 
 from harness import netns, threads
-
-BUILD = netns.BINARY.parent
-
-
-def run(*argv, **kwargs):
-    return subprocess.run([str(arg) for arg in argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False, **kwargs)
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory):
-    if not (BUILD / "CPackConfig.cmake").exists():
-        pytest.skip(f"{BUILD} is no build folder with CPack")
-    folder = tmp_path_factory.mktemp("package")
-    done = run("cpack", "--config", BUILD / "CPackConfig.cmake", "-B", folder, cwd=BUILD)
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = list(folder.glob("sallyport_*.deb"))
-    assert len(found) == 1, found
-    return found[0]
 
 
 def dpkg(root, *args):
@@ -59,7 +43,8 @@ def test_holds_what_a_host_needs(package):
     for name in ("usr/bin/sallyport", "lib/systemd/system/sallyport.service", "etc/sallyport/sallyport.yaml", "etc/logrotate.d/sallyport",
                  "usr/share/sallyport/host-setup", "usr/share/sallyport/prometheus/rules.yml", "usr/share/sallyport/prometheus/alerts.yml",
                  "usr/share/sallyport/grafana/dashboards/overview.json", "usr/share/doc/sallyport/METRICS.md",
-                 "usr/share/doc/sallyport/cdr.schema.json", "usr/share/doc/sallyport/copyright"):
+                 "usr/share/doc/sallyport/cdr.schema.json", "usr/share/doc/sallyport/copyright", "usr/share/doc/sallyport/deploy.md",
+                 "usr/share/doc/sallyport/perf.md", "usr/share/sallyport/load/load", "usr/share/sallyport/load/sipp/caller.xml"):
         assert re.search(rf"\./{name}$", listed, re.M), name
     about = run("dpkg-deb", "-f", package, "Depends").stdout
     needs = {one.split()[0] for one in about.split(",")}
@@ -77,12 +62,31 @@ def test_what_it_depends_on_brings_the_drivers_that_are_loaded_at_run_time(packa
         assert f"librte-{name}" in brought, name
 
 
-def test_the_readme_names_the_schema_where_it_is_installed(package):
+def test_what_the_readme_names_is_where_it_is_installed(package):
     listed = run("dpkg-deb", "-c", package).stdout
-    named = set(re.findall(r"`(/usr/share/[\w./-]+\.(?:json|md))`", (netns.REPO / "deploy/README.md").read_text()))
-    assert "/usr/share/doc/sallyport/cdr.schema.json" in named
+    named = set(re.findall(r"[` \n](/usr/share/[\w./-]+\.(?:json|md)|/usr/share/sallyport/[\w./-]+)(?=[`\s])",
+                           (netns.REPO / "deploy/README.md").read_text()))
+    assert named >= {"/usr/share/doc/sallyport/cdr.schema.json", "/usr/share/sallyport/load/load", "/usr/share/sallyport/host-setup"}
     for path in named:
-        assert re.search(rf"\.{re.escape(path)}$", listed, re.M), path
+        assert re.search(rf"\.{re.escape(path)}/?$", listed, re.M), path
+
+
+def test_the_kit_loads_from_where_it_is_installed_and_leaves_nothing_there(package, tmp_path):
+    """SIPp to SIPp, without the tree that it was made of."""
+    if os.geteuid() != 0:
+        pytest.skip("a network of its own needs root")
+    assert run("dpkg-deb", "-x", package, tmp_path / "root").returncode == 0
+    kit = tmp_path / "root/usr/share/sallyport/load"
+    before = files_of(kit)
+    command = [kit / "load", "run", "--local", "127.0.0.1", "--callee", "127.0.0.2", "--target", "127.0.0.2:5060", "--rate", 4,
+               "--seconds", 1, "--rtp", "--json", tmp_path / "load.json", "--png", tmp_path / "load.png"]
+    done = run("unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", *command, cwd=tmp_path,
+               env={key: value for key, value in os.environ.items() if not key.startswith("PYTHON")})
+    assert done.returncode == 0, done.stdout + done.stderr
+    point, = json.loads((tmp_path / "load.json").read_text())["points"]
+    assert point["placed"] == point["answered"] == 4
+    assert (tmp_path / "load.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert files_of(kit) == before
 
 
 def test_the_installed_configuration_has_the_status_page_and_only_on_loopback():
@@ -113,11 +117,6 @@ def test_an_upgrade_keeps_a_configuration_that_was_changed(package, root):
     assert config.read_text().endswith("# mine\n")
 
 
-def unit_capabilities():
-    text = (netns.REPO / "deploy/package/sallyport.service").read_text()
-    return re.search(r"^CapabilityBoundingSet=(.*)$", text, re.M).group(1).split()
-
-
 def start(binary, folder, env=None):
     """Runs it with the package's configuration on ports of software, with the unit's capabilities; returns when it says 'ready'."""
     data = yaml.safe_load((netns.REPO / "deploy/package/sallyport.yaml").read_text())
@@ -129,10 +128,9 @@ def start(binary, folder, env=None):
     data["cdr"] = {"file": str(folder / "cdr.jsonl")}
     config = folder / "sallyport.yaml"
     config.write_text(yaml.safe_dump(data))
-    few = ",".join(["-all", *(f"+{name.removeprefix('CAP_').lower()}" for name in unit_capabilities())])
     with open(folder / "log", "w", encoding="utf-8") as log:
-        process = subprocess.Popen(["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", "setpriv", "--no-new-privs",
-                                    f"--bounding-set={few}", "--inh-caps=-all", binary, "run", "--config", config],
+        process = subprocess.Popen(["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh",
+                                    *as_the_unit(unit_capabilities()), binary, "run", "--config", config],
                                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=env)
     deadline = time.monotonic() + 30
     while "msg=ready" not in (folder / "log").read_text():
@@ -163,7 +161,7 @@ def test_systemd_accepts_the_unit_and_it_asks_for_little(tmp_path):
     unit.write_text(text.replace("/usr/bin/sallyport", "/bin/true"))
     done = run("systemd-analyze", "verify", "--man=no", unit)
     assert "sallyport.service" not in done.stderr, done.stderr
-    assert set(unit_capabilities()) <= {"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_BPF", "CAP_PERFMON", "CAP_IPC_LOCK", "CAP_SYS_ADMIN"}
+    assert set(unit_capabilities()) == {"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_SYS_ADMIN"}, "test_installed.py tries each"
     for line in ("NoNewPrivileges=yes", "ProtectSystem=strict", "ProtectHome=yes", "RestrictNamespaces=yes"):
         assert line in text.splitlines(), line
 
