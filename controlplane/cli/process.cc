@@ -156,14 +156,21 @@ std::expected<void, std::string> Process::start_resolver() {
 }
 
 std::expected<void, std::string> Process::start_hep() {
-  const std::optional<config::Hep>& hep = loaded_->config.trace.hep;
-  if (!hep) return {};
-  ops::HepOptions options{.server = hep->server, .id = hep->id, .password = hep->password};
-  options.place = [this] { place_thread("hep", placement_.others()); };
-  auto exporter = ops::HepExporter::start(std::move(options), *this);
+  auto exporter = connect_hep(loaded_->config.trace.hep);
   if (!exporter) return std::unexpected(exporter.error());
   hep_ = std::move(*exporter);
+  if (!hep_) return {};
+  exports_.store(true, std::memory_order_release);
+  hep_->begin(*this);
   return {};
+}
+
+std::expected<std::unique_ptr<ops::HepExporter>, std::string> Process::connect_hep(
+    const std::optional<config::Hep>& hep) {
+  if (!hep) return nullptr;
+  ops::HepOptions options{.server = hep->server, .id = hep->id, .password = hep->password};
+  options.place = [this] { place_thread("hep", placement_.others()); };
+  return ops::HepExporter::connect(std::move(options), hep_counters_);
 }
 
 // The thread that calls, by its name.
@@ -236,7 +243,7 @@ ops::Sources Process::metric_sources() {
     sources.traces.push_back(&shard->traced());
   }
   if (stream_) sources.stream = &stream_->counters();
-  if (hep_) sources.hep = &hep_->counters();
+  sources.hep = [this] { return exports_.load(std::memory_order_acquire) ? &hep_counters_ : nullptr; };
   sources.lag_ns = [this](unsigned shard) { return shards_[shard]->lag_ns(); };
   sources.query = this;
   sources.records = [this] {

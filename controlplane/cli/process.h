@@ -68,6 +68,9 @@ class Process final : private stats::ShardQuery {
   void start_shards();
   [[nodiscard]] std::expected<void, std::string> start_resolver();
   [[nodiscard]] std::expected<void, std::string> start_hep();
+  // Null: no Homer server is configured.
+  [[nodiscard]] std::expected<std::unique_ptr<ops::HepExporter>, std::string> connect_hep(
+      const std::optional<config::Hep>& hep);
   [[nodiscard]] std::expected<void, std::string> start_ops();
   [[nodiscard]] ops::ProcessState state() const;
   [[nodiscard]] std::shared_ptr<const config::Config> running() const;
@@ -77,6 +80,7 @@ class Process final : private stats::ShardQuery {
   [[nodiscard]] std::expected<Prepared, std::string> prepare_reload();
   [[nodiscard]] std::string carry_out_reload(Prepared prepared);
   [[nodiscard]] std::string hand_out(Prepared& prepared);
+  void succeed_hep(std::unique_ptr<ops::HepExporter> next);
   void place_thread(const std::string& name, const std::vector<unsigned>& cores) const;
   [[nodiscard]] ops::Sources metric_sources();
   [[nodiscard]] std::expected<void, std::string> start_status(const Endpoint& listen);
@@ -100,7 +104,9 @@ class Process final : private stats::ShardQuery {
   std::vector<std::thread> threads_;
   NameNews name_news_;
   std::unique_ptr<resolver::Resolver> resolver_;
+  ops::HepCounters hep_counters_;          // of all exporters, one after the other
   std::unique_ptr<ops::HepExporter> hep_;  // null: no Homer server is configured
+  std::atomic<bool> exports_{false};       // one is or was
   std::unique_ptr<ops::AdminCommands> commands_;
   std::unique_ptr<ops::AdminServer> admin_;
   std::shared_ptr<ops::Metrics> metric_data_;  // null: metrics.listen is off

@@ -20,6 +20,8 @@ struct Process::Prepared {
   std::shared_ptr<stream::Rules> stream;  // null: no realm speaks TCP or TLS
   std::vector<std::shared_ptr<shard::Rules>> shards;
   std::unique_ptr<resolver::Resolver::Next> names;
+  std::optional<std::unique_ptr<ops::HepExporter>>
+      hep;  // nullopt: it stays as it is; null: there is none now
 };
 
 namespace {
@@ -42,7 +44,7 @@ std::expected<Process::Prepared, std::string> Process::prepare_reload() {
   if (!loaded) return std::unexpected(faults.str());
   auto next = config::succeed(*running(), std::move(loaded->config));
   if (!next) return std::unexpected(config::format_faults(file, next.error()));
-  Prepared prepared{std::move(*next), nullptr, {}, nullptr};
+  Prepared prepared{std::move(*next), nullptr, {}, nullptr, {}};
   const config::Config& config = prepared.next.config;
   if (stream_) {
     auto contexts = stream::TlsContexts::load(config);
@@ -57,6 +59,11 @@ std::expected<Process::Prepared, std::string> Process::prepare_reload() {
   auto names = resolver::Resolver::prepare(config);
   if (!names) return std::unexpected(names.error());
   prepared.names = std::move(*names);
+  if (config.trace.hep != running()->trace.hep) {
+    auto exporter = connect_hep(config.trace.hep);
+    if (!exporter) return std::unexpected(exporter.error());
+    prepared.hep = std::move(*exporter);
+  }
   if (const auto records = ops::CdrWriter::check(config.cdr.file); !records)
     return std::unexpected(records.error());
   return prepared;
@@ -82,6 +89,20 @@ std::string Process::hand_out(Prepared& prepared) {
   return fmt::format("{}", fmt::join(late, ", "));
 }
 
+// The server before gets what came until now, the next one what comes.
+void Process::succeed_hep(std::unique_ptr<ops::HepExporter> next) {
+  std::vector<std::uint64_t> behind;
+  if (hep_) {
+    behind = hep_->end();
+  } else {
+    for (const auto& shard : shards_) behind.push_back(shard->traced().kept.get());
+  }
+  hep_ = std::move(next);
+  if (!hep_) return;
+  exports_.store(true, std::memory_order_release);
+  hep_->begin(*this, std::move(behind));
+}
+
 std::string Process::carry_out_reload(Prepared prepared) {
   const config::Config& config = prepared.next.config;
   const auto running = std::make_shared<const config::Config>(config);
@@ -90,6 +111,7 @@ std::string Process::carry_out_reload(Prepared prepared) {
   resolver_->succeed(std::move(prepared.names));
   if (config.cdr != this->running()->cdr)
     records_->set_file({config.cdr.file, config.cdr.rotate_bytes, config.cdr.keep});
+  if (prepared.hep) succeed_hep(std::move(*prepared.hep));
   tally_.know_phrases(config.response_maps);
   if (metric_data_) metric_data_->set_labels(ops::labels_of(config));
   ops::set_up_log(config.log);

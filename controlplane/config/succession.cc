@@ -104,6 +104,7 @@ class Merger {
   [[nodiscard]] MapIndex keep_map(MapIndex running);
   [[nodiscard]] bool is_same(const Peer& running, const Peer& next) const;
   void routes();
+  void trace();
   void operations();
   void check_reach();
   [[nodiscard]] std::string why_out_of_reach(const Realm& realm, const Target& target) const;
@@ -316,6 +317,17 @@ void Merger::routes() {
       {{}, "routes: too many with numbers of their own since the start: only a restart forgets them"});
 }
 
+// ---- traces
+
+// Rings are laid out at the start; whoever is sent a copy of what is in them is not.
+void Merger::trace() {
+  keep(running_.trace.ring_bytes, next_.trace.ring_bytes, "trace.ring");
+  keep(running_.trace.failed_bytes, next_.trace.failed_bytes, "trace.failed");
+  keep(running_.trace.media_bytes, next_.trace.media_bytes, "trace.media");
+  if (running_.trace.ring_bytes == 0) return keep(running_.trace.hep, next_.trace.hep, "trace.hep");
+  note(running_.trace.hep, next_.trace.hep, "trace.hep");
+}
+
 // ---- the rest
 
 void Merger::operations() {
@@ -323,7 +335,7 @@ void Merger::operations() {
   keep(running_.metrics, next_.metrics, "metrics.listen");
   keep(running_.status, next_.status, "status.listen");
   keep(running_.admin, next_.admin, "admin.socket");
-  keep(running_.trace, next_.trace, "trace");
+  trace();
   note(running_.cdr, next_.cdr, "cdr");
   note(running_.log, next_.log, "log");
 }

@@ -48,7 +48,8 @@ void collect_hep(const HepCounters& counters, MetricFamilies& out) {
 void collect_trace(const Labels&, const Sources& sources, MetricFamilies& out) {
   if (!sources.traces.empty()) collect_kept(sources, out);
   if (sources.dataplane != nullptr) collect_mirror(*sources.dataplane, out);
-  if (sources.hep != nullptr) collect_hep(*sources.hep, out);
+  const HepCounters* hep = sources.hep ? sources.hep() : nullptr;
+  if (hep != nullptr) collect_hep(*hep, out);
 }
 
 }  // namespace sallyport::ops

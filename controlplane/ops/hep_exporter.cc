@@ -45,7 +45,7 @@ struct HepExporter::Loop {
   HepOptions options;
   stats::ShardQuery* shards = nullptr;
   int fd = -1;
-  HepCounters counters;
+  HepCounters* counters = nullptr;
   std::vector<std::uint64_t> sent;  // the last sequence number, by shard
   std::mutex mutex;
   std::condition_variable wake;
@@ -76,20 +76,20 @@ struct HepExporter::Loop {
   }
 
   void send(const trace::Message& message, unsigned shard) {
-    counters.overwritten.add(message.sequence - sent[shard] - 1);
+    counters->overwritten.add(message.sequence - sent[shard] - 1);
     sent[shard] = message.sequence;
     const std::string datagram = trace::hep_datagram(message, options.id, options.password);
     ssize_t done = ::send(fd, datagram.data(), datagram.size(), MSG_NOSIGNAL);
     // An ICMP error of an earlier one is told once, in place of this one's sending.
     if (done < 0 && errno == ECONNREFUSED) done = ::send(fd, datagram.data(), datagram.size(), MSG_NOSIGNAL);
-    (done >= 0 ? counters.sent : counters.refused).add();
+    (done >= 0 ? counters->sent : counters->refused).add();
   }
 };
 
 HepExporter::HepExporter() : loop_(std::make_unique<Loop>()) {}
 
-std::expected<std::unique_ptr<HepExporter>, std::string> HepExporter::start(HepOptions options,
-                                                                            stats::ShardQuery& shards) {
+std::expected<std::unique_ptr<HepExporter>, std::string> HepExporter::connect(HepOptions options,
+                                                                              HepCounters& counters) {
   std::unique_ptr<HepExporter> exporter(new HepExporter);
   Loop& loop = *exporter->loop_;
   const Endpoint server = options.server;
@@ -99,13 +99,19 @@ std::expected<std::unique_ptr<HepExporter>, std::string> HepExporter::start(HepO
                            "): has this host a route there?");
   }
   loop.options = std::move(options);
-  loop.shards = &shards;
-  loop.sent.resize(shards.shards());
-  loop.thread = std::thread([&loop] { loop.run(); });
+  loop.counters = &counters;
   return exporter;
 }
 
-HepExporter::~HepExporter() {
+void HepExporter::begin(stats::ShardQuery& shards, std::vector<std::uint64_t> behind) {
+  Loop& loop = *loop_;
+  loop.shards = &shards;
+  loop.sent = std::move(behind);
+  loop.sent.resize(shards.shards());
+  loop.thread = std::thread([&loop] { loop.run(); });
+}
+
+std::vector<std::uint64_t> HepExporter::end() {
   if (loop_->thread.joinable()) {
     {
       const std::lock_guard lock(loop_->mutex);
@@ -114,11 +120,12 @@ HepExporter::~HepExporter() {
     loop_->wake.notify_one();
     loop_->thread.join();
   }
-  if (loop_->fd >= 0) ::close(loop_->fd);
+  return loop_->sent;
 }
 
-const HepCounters& HepExporter::counters() const {
-  return loop_->counters;
+HepExporter::~HepExporter() {
+  static_cast<void>(end());
+  if (loop_->fd >= 0) ::close(loop_->fd);
 }
 
 }  // namespace sallyport::ops

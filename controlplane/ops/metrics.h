@@ -70,7 +70,7 @@ struct Sources {
   std::vector<const stats::ShardStatistics*> shards;
   std::vector<const sip::TransactionCounters*> transactions;  // by shard
   std::vector<const trace::Counters*> traces;                 // by shard
-  const HepCounters* hep = nullptr;
+  std::function<const HepCounters*()> hep;  // gives null as long as no Homer server has been configured
   const stream::StreamCounters* stream = nullptr;
   std::function<Nanoseconds(unsigned shard)> lag_ns;
   stats::ShardQuery* query = nullptr;  // asked for the peers' health at each scrape

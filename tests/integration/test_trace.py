@@ -11,7 +11,7 @@ import time
 from collections import Counter
 
 import pytest
-from lab_fixtures import set_up
+from lab_fixtures import set_up, write_config
 
 from harness import metrics, netns, pcap, sip, ua
 from harness.netns import CARRIER, CARRIER_A, CARRIER_B, LAN, PUB, PUB4, SBC
@@ -195,3 +195,82 @@ def test_a_failed_call_is_looked_at_afterwards(door, ends, number, tmp_path):
     none = tmp_path / "none.pcap"
     done = command("trace", "--user", "nobody-has-this", "--pcap", none)
     assert done.returncode == 1 and "no message that is left matches" in done.stderr and not none.exists()
+
+
+# ---- the Homer server, through reloads
+
+class Homer:
+    """A listener; `calls()` are the Call-IDs that it has heard of with the identifier it is told by, in order."""
+
+    def __init__(self, port, agent):
+        self.sock, self.agent, self.heard = netns.udp_socket(SBC, "127.0.0.1", port), agent, []
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self.config = {"hep": {"server": f"127.0.0.1:{port}", "id": agent}}
+
+    def hear(self, limit=0.0):
+        self.sock.settimeout(limit or 0.01)
+        try:
+            while True:
+                chunks = hep_chunks(self.sock.recv(65535))
+                assert struct.unpack("!I", chunks[12])[0] == self.agent
+                self.heard.append(re.search(rb"^Call-ID: *(\S+)", chunks[15], re.I | re.M)[1].decode())
+        except TimeoutError:
+            return self.heard
+
+    def close(self):
+        self.sock.close()
+
+
+def ask_options(endpoint):
+    """An OPTIONS of its own Call-ID, answered: two messages for a trace."""
+    call_id = ua.token()
+    endpoint.send(endpoint.compose(f"OPTIONS sip:{endpoint.door} SIP/2.0", [
+        endpoint.via(), f"From: <sip:lab@{endpoint.show}>;tag={ua.token()}", f"To: <sip:{endpoint.door}>", f"Call-ID: {call_id}",
+        "CSeq: 1 OPTIONS", "Max-Forwards: 70"]))
+    endpoint.expect(200, call_id=call_id)
+    return call_id
+
+
+def test_a_reload_puts_the_Homer_server_on_moves_it_and_takes_it_off(door, ends):
+    door()
+    homers = [Homer(9061, 7), Homer(9062, 8)]
+    pub = ends.pub()
+
+    def reload(trace):
+        write_config(door.folder, lambda config: config.update(trace=trace) if trace else None)
+        done = command("reload")
+        assert done.returncode == 0, done
+        assert "restart" not in done.stdout
+        return done.stdout
+
+    def sent():
+        return metrics.total(metrics.scrape(), "hep_messages_total", outcome="sent")
+
+    before = ask_options(pub)
+    assert not metrics.select(metrics.scrape(), "hep_messages_total"), "none is configured"
+    assert "trace.hep" in reload(homers[0].config)
+    first = ask_options(pub)
+    assert "trace.hep" in reload(homers[1].config)  # returns when the first has got what was his
+    second = ask_options(pub)
+    assert "trace.hep" in reload(None)
+    third = ask_options(pub)
+    heard = [homer.hear(0.5) for homer in homers]
+    assert [one for one in heard[0] if one in (before, first, second, third)] == [first] * 2
+    assert [one for one in heard[1] if one in (before, first, second, third)] == [second] * 2
+    assert sent() == len(heard[0]) + len(heard[1])
+    assert metrics.total(metrics.scrape(), "hep_messages_total", outcome="overwritten") == 0
+    write_config(door.folder, lambda config: config.update(trace={"ring": "off", **homers[0].config}))
+    refused = command("reload")
+    assert refused.returncode == 1 and "takes its messages from 'ring', which is off" in refused.stderr + refused.stdout, refused
+    for homer in homers:
+        homer.close()
+    reload(None)
+
+
+def test_ring_sizes_wait_for_a_restart_and_are_named(door):
+    door()
+    write_config(door.folder, lambda config: config.update(trace={"ring": "1MiB", "media": "off"}))
+    done = command("reload")
+    assert done.returncode == 0 and "waits for a restart: trace.ring, trace.media" in done.stdout, done
+    write_config(door.folder)
+    assert command("reload").returncode == 0

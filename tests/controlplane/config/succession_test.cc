@@ -213,14 +213,14 @@ TEST(Succession, What_was_laid_out_at_the_start_stays_and_is_named) {
       "  out: {port: p, vlan: 8, addresses: [198.51.100.1/24], sip: {udp: 5060}}\n" +
           std::string(kPeers) +
           "metrics: {listen: '127.0.0.1:9000'}\nstatus: {listen: '127.0.0.1:9001'}\nadmin: {socket: /x}\n"
-          "trace: {ring: 1MiB}\n");
+          "trace: {ring: 1MiB, media: off}\n");
   EXPECT_THAT(
       next.waiting,
       ElementsAre("dataplane.cores", "dataplane.idle", "dataplane.memory", "dataplane.eal", "dataplane.ports",
                   "controlplane.shards", "controlplane.cores", "controlplane.max_calls", "realms.in.port",
                   "realms.in.vlan", "realms.in.addresses", "realms.in.gateways", "realms.in.sip.udp",
                   "realms.in.sip.tcp", "realms.in.media.ports", "realms.out.port", "realms.out.vlan",
-                  "metrics.listen", "status.listen", "admin.socket", "trace"));
+                  "metrics.listen", "status.listen", "admin.socket", "trace.ring", "trace.media"));
   EXPECT_THAT(next.changed, ElementsAre("controlplane.drain", "controlplane.max_connections",
                                         "controlplane.sip", "realm in: changed"));
   const Config& c = next.config;
@@ -234,6 +234,27 @@ TEST(Succession, What_was_laid_out_at_the_start_stays_and_is_named) {
   EXPECT_EQ(c.realms[0].sip_udp, 5060);
   EXPECT_EQ(c.realms[0].sip_police, 99u);
   EXPECT_EQ(c.admin, running.admin);
+}
+
+TEST(Succession, A_Homer_server_comes_changes_and_goes_where_there_is_a_ring) {
+  const auto with = [](std::string_view trace) { return file() + "trace: {" + std::string(trace) + "}\n"; };
+  const Config without = read(file());
+  const Succession on = follow(without, with("hep: {server: '192.0.2.50:9060', id: 7}"));
+  EXPECT_THAT(on.changed, ElementsAre("trace.hep"));
+  EXPECT_TRUE(on.waiting.empty());
+  ASSERT_TRUE(on.config.trace.hep.has_value());
+  EXPECT_EQ(on.config.trace.hep->id, 7u);
+  const Succession other = follow(on.config, with("failed: off, hep: {server: '192.0.2.51:9060', id: 7}"));
+  EXPECT_THAT(other.changed, ElementsAre("trace.hep"));
+  EXPECT_THAT(other.waiting, ElementsAre("trace.failed"));
+  EXPECT_EQ(other.config.trace.hep->server.to_text(), "192.0.2.51:9060");
+  EXPECT_EQ(other.config.trace.failed_bytes, without.trace.failed_bytes);
+  EXPECT_FALSE(follow(other.config, file()).config.trace.hep.has_value());
+  // Where the process keeps no messages there is nothing to send before a restart.
+  const Succession waits =
+      follow(read(with("ring: off")), with("ring: 1MiB, hep: {server: '192.0.2.50:9060'}"));
+  EXPECT_THAT(waits.waiting, ElementsAre("trace.ring", "trace.hep"));
+  EXPECT_FALSE(waits.config.trace.hep.has_value());
 }
 
 TEST(Succession, A_removed_realm_stays_until_a_restart) {

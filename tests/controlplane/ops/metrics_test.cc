@@ -64,7 +64,7 @@ struct Bench {
     sources.transactions = {&transactions};
     sources.stream = &stream;
     sources.traces = {&traced};
-    sources.hep = &hep;
+    sources.hep = [this] { return &hep; };
     sources.names = &names;
     sources.lag_ns = [](unsigned shard) { return (shard + 1) * 2 * kMillisecond; };
     sources.query = &query;
@@ -102,6 +102,9 @@ TEST(Metrics, traces_tell_what_was_kept_copied_and_sent) {
   EXPECT_THAT(text, HasSubstr("sallyport_trace_overwritten_total{ring=\"failed\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("sallyport_trace_media_packets_total{outcome=\"no_room\"} 6\n"));
   EXPECT_THAT(text, HasSubstr("sallyport_hep_messages_total{outcome=\"overwritten\"} 5\n"));
+  sources.hep = [] { return nullptr; };
+  EXPECT_THAT(Metrics(lab_labels(), sources).text(), Not(HasSubstr("hep_messages_total")))
+      << "no Homer server";
 }
 
 TEST(Metrics, code_slots_are_those_of_the_response_table) {

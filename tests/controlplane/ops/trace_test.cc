@@ -262,12 +262,14 @@ TEST(HepExporter, sends_each_message_once_and_what_is_left_at_its_end) {
   TracedShards shards;
   const Homer homer;
   for (TracedShard& view : shards.views) view.hear("one", "INVITE sip:x@h SIP/2.0");
-  auto exporter = HepExporter::start(
+  HepCounters counters;
+  auto exporter = HepExporter::connect(
       {.server = homer.endpoint, .id = 5, .password = "pw", .every = std::chrono::hours(1), .place = {}},
-      shards);
+      counters);
   ASSERT_TRUE(exporter.has_value()) << exporter.error();
+  (*exporter)->begin(shards);
   shards.views[1].hear("two", "INVITE sip:y@h SIP/2.0");
-  EXPECT_EQ((*exporter)->counters().sent.get(), 0u) << "the hour has not passed";
+  EXPECT_EQ(counters.sent.get(), 0u) << "the hour has not passed";
   exporter->reset();
   std::vector<std::string> got{homer.next(), homer.next(), homer.next()};
   for (const std::string& datagram : got) {
@@ -275,6 +277,33 @@ TEST(HepExporter, sends_each_message_once_and_what_is_left_at_its_end) {
     EXPECT_THAT(datagram, HasSubstr("pw"));
   }
   EXPECT_THAT(got[2], HasSubstr("id-two"));
+}
+
+TEST(HepExporter, goes_on_where_the_one_before_has_ended) {
+  TracedShards shards;
+  HepCounters counters;
+  const auto to = [&](const Homer& homer) {
+    return HepExporter::connect(
+        {.server = homer.endpoint, .id = 5, .password = "", .every = std::chrono::hours(1), .place = {}},
+        counters);
+  };
+  const Homer first;
+  auto exporter = to(first);
+  ASSERT_TRUE(exporter.has_value()) << exporter.error();
+  (*exporter)->begin(shards);
+  shards.views[0].hear("one", "INVITE sip:x@h SIP/2.0");
+  const auto behind = (*exporter)->end();
+  EXPECT_EQ(behind, (std::vector<std::uint64_t>{1, 0}));
+  EXPECT_THAT(first.next(), HasSubstr("id-one"));
+  const Homer second;
+  exporter = to(second);
+  ASSERT_TRUE(exporter.has_value()) << exporter.error();
+  shards.views[0].hear("two", "INVITE sip:y@h SIP/2.0");
+  (*exporter)->begin(shards, behind);
+  exporter->reset();
+  EXPECT_THAT(second.next(), HasSubstr("id-two"));
+  EXPECT_EQ(counters.sent.get(), 2u) << "the first message is not told twice";
+  EXPECT_EQ(counters.overwritten.get(), 0u);
 }
 
 TEST(HepExporter, counts_what_was_overwritten_before) {
@@ -290,11 +319,12 @@ TEST(HepExporter, counts_what_was_overwritten_before) {
   const Homer homer;
   constexpr std::uint64_t kMessages = 200;
   for (std::uint64_t i = 0; i < kMessages; ++i) shards.view.hear("", "OPTIONS sip:x@h SIP/2.0");
-  const auto exporter = HepExporter::start(
+  HepCounters counters;
+  const auto exporter = HepExporter::connect(
       {.server = homer.endpoint, .id = 5, .password = "", .every = std::chrono::milliseconds(1), .place = {}},
-      shards);
+      counters);
   ASSERT_TRUE(exporter.has_value()) << exporter.error();
-  const HepCounters& counters = (*exporter)->counters();
+  (*exporter)->begin(shards);
   while (counters.sent.get() + counters.refused.get() + counters.overwritten.get() < kMessages)
     std::this_thread::yield();
   EXPECT_EQ(counters.overwritten.get(), shards.view.recorder.counters().overwritten.get());
