@@ -99,9 +99,11 @@ NextLeg next_leg(const config::Config& config, const IncomingCall& call, std::op
   leg.asserted = values_in(lines, "P-Asserted-Identity");
   leg.diversion = values_in(lines, "Diversion");
   // Who answers writes his own number as callers' numbers are written there.
+  const routing::NumberPath heard_as(config, call.from, std::nullopt, config::kNoIndex);
+  const routing::NumberPath written_as(config, config::kNoIndex, route, to);
+  const std::string answerer = written_as.uri(Party::calling, heard_as.uri(Party::called, call.uri));
   const MadeUp ok(begun("SIP/2.0 200 OK", call.calling, leg.request_uri) +
-                  fmt::format("P-Asserted-Identity: <{}>\r\n", forth.numbers.uri(Party::calling, call.uri)) +
-                  std::string(kEnd));
+                  fmt::format("P-Asserted-Identity: <{}>\r\n", answerer) + std::string(kEnd));
   leg.answered = values_in(crossed(ok.view(), back), "P-Asserted-Identity");
   return leg;
 }

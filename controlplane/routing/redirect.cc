@@ -185,7 +185,7 @@ std::vector<RedirectTarget> targets_of(const config::Config& config, const PeerH
   return target ? std::vector{*target} : std::vector<RedirectTarget>{};
 }
 
-std::string user_of(std::string_view text) {
+std::string plain_user_of(std::string_view text) {
   const auto uri = sip::parse_uri(text);
   return uri ? sip::unescape(uri->user) : std::string();
 }
@@ -220,7 +220,7 @@ config::Target place_of(const RedirectTarget& target) {
 }
 
 void RedirectTrail::went_to(const Endpoint& endpoint, config::Transport transport, std::string_view uri) {
-  visits_.push_back({endpoint, transport, user_of(uri)});
+  visits_.push_back({endpoint, transport, plain_user_of(uri)});
 }
 
 RedirectDecision RedirectTrail::decide(const config::Config& config, const PeerHealth& health,
@@ -236,7 +236,7 @@ RedirectDecision RedirectTrail::decide(const config::Config& config, const PeerH
     for (RedirectTarget& target : targets_of(config, health, redirecting, contact.uri)) {
       if (decision.targets.size() == kMostContacts) break;
       if (config.realms[peer.realm].sip_port(target.transport) == 0) continue;
-      const Visit visit{target.endpoint, target.transport, user_of(contact.uri)};
+      const Visit visit{target.endpoint, target.transport, plain_user_of(contact.uri)};
       if (std::ranges::find(visits_, visit) != visits_.end()) {
         if (decision.targets.empty()) decision.outcome = RedirectOutcome::loop;
         continue;

@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "tests/controlplane/stream/certificates_support.h"
+
 namespace sallyport::cli {
 namespace {
 
@@ -205,7 +207,7 @@ realms:
     port: p
     addresses: [192.0.2.1/24]
     sip: {udp: 5060, tcp: 5060, tls: 5061}
-    tls: {certificate: /dev/null, key: /dev/null}
+    tls: {certificate: FILE, key: FILE}
 peers:
   office:
     realm: in
@@ -228,18 +230,28 @@ routes:
   - {from: stranger, user: "2", to: [named, office, safe]}
 )";
 
+// With a certificate that can be read.
+std::string numbers_config() {
+  static const stream::Authority authority;
+  static const stream::Files files = authority.issue("ours", {.common_name = "sbc.example"});
+  std::string text(kNumbers);
+  text.replace(text.find("FILE"), 4, files.certificate);
+  text.replace(text.find("FILE"), 4, files.key);
+  return text;
+}
+
 RouteArguments route_of(const File& file, const char* from, const char* calling, const char* uri,
                         bool json = false) {
   return {.config = file.path(), .from = from, .calling = calling, .uri = uri, .json = json};
 }
 
 TEST(Route, Says_of_the_caller_and_the_called_what_the_next_leg_says) {
-  const File file(kNumbers);
+  const File file(numbers_config());
   const Said said = say(route, route_of(file, "office", "sip:02079461111@h", "sip:02079460000@h"));
   ASSERT_EQ(said.status, 0) << said.error;
   EXPECT_EQ(said.out,
             "number 02079460000 becomes +442079460000 (numbers.in, rule 1)\n"
-            "route 1 (line 29): from office, user \"+44*\", in order\n"
+            "route 1 (line 27): from office, user \"+44*\", in order\n"
             "  1. carrier sip:192.0.2.10 (up) as 77%23442079460000\n"
             "       Request-URI: sip:77%23442079460000@192.0.2.10\n"
             "       To: <sip:77%23442079460000@192.0.2.10>\n"
@@ -257,15 +269,15 @@ TEST(Route, Says_of_the_caller_and_the_called_what_the_next_leg_says) {
   const auto json =
       say(route, route_of(file, "office", "tel:+442079461111", "sip:02079460000@h", true)).json();
   const auto& leg = json["targets"][0]["next_leg"];
-  EXPECT_EQ(leg["from"], "<tel:442079461111>");
-  EXPECT_EQ(leg["p_asserted_identity"], nlohmann::json::array({"<tel:442079461111>"}));
+  EXPECT_EQ(leg["from"], "<tel:+442079461111>");
+  EXPECT_EQ(leg["p_asserted_identity"], nlohmann::json::array({"<tel:+442079461111>"}));
   EXPECT_EQ(leg["to"], "<sip:77%23442079460000@192.0.2.10>");
   EXPECT_TRUE(json["targets"][1]["next_leg"]["diversion"].empty());
   EXPECT_TRUE(json["refused"].is_null());
 }
 
 TEST(Route, Without_the_caller_shows_the_targets_alone_and_refuses_one_that_is_no_URI) {
-  const File file(kNumbers);
+  const File file(numbers_config());
   const Said said = say(route, route_of(file, "office", "", "sip:02079460000@h"));
   EXPECT_EQ(said.out.find("From:"), std::string::npos) << said.out;
   const Said wrong = say(route, route_of(file, "office", "02079461111", "sip:02079460000@h"));
@@ -275,9 +287,9 @@ TEST(Route, Without_the_caller_shows_the_targets_alone_and_refuses_one_that_is_n
 }
 
 TEST(Route, Shows_a_sips_URI_as_refused_where_no_TLS_leads) {
-  const File file(kNumbers);
+  const File file(numbers_config());
   EXPECT_EQ(say(route, route_of(file, "stranger", "", "sips:1@h")).out,
-            "route 2 (line 30): from stranger, user \"1\", in order\n"
+            "route 2 (line 28): from stranger, user \"1\", in order\n"
             "  - office sip:198.51.100.20 (up) as 1, refused: local error sips-not-allowed, "
             "480 Temporarily Unavailable\n"
             "refused: local error sips-not-allowed, 480 Temporarily Unavailable\n");
@@ -298,7 +310,7 @@ TEST(Route, Shows_a_sips_URI_as_refused_where_no_TLS_leads) {
 }
 
 TEST(Route, Shows_a_sips_URI_as_refused_that_cannot_have_come_by_TLS) {
-  const File file(kNumbers);
+  const File file(numbers_config());
   const Said said = say(route, route_of(file, "office", "", "sips:02079460000@h", true));
   ASSERT_EQ(said.status, 0) << said.error;
   EXPECT_EQ(said.json()["refused"]["sent"], 480);

@@ -154,7 +154,7 @@ TEST(Policies, Each_fault_has_its_name) {
       {"redirects: {mode: follow, depth: 0}", "redirects.depth: must be a number from 1 to 16, not '0'"},
       {"redirects: {depth: 2}", "redirects: needs 'mode'"},
       {"redirects: {mode: follow, allow: ['a_b']}",
-       "redirects.allow: must be an IP address, alone or with a prefix length, or a host name, not 'a_b'"},
+       "redirects.allow[1]: must be an IP address, alone or with a prefix length, or a host name, not 'a_b'"},
       {"refer: maybe", "refer: must be pass, follow or refuse, not 'maybe'"},
       {"unknown_methods: maybe", "unknown_methods: must be refuse or pass, not 'maybe'"}};
   for (const Case& c : cases) {

@@ -454,6 +454,8 @@ TEST(Metrics, every_name_of_the_interface_appears_once_something_was_counted) {
   call.answered_ns = kSecond;
   call.duration_ns = 9 * kSecond;
   call.media.emplace_back().counters.packets = 500;
+  call.answer_sdp[0] =
+      "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\nm=audio 6000 RTP/AVP 8\r\n";
   bench.tally.add(call);
   stats::CallRecord failure;
   failure.from_peer = "office";

@@ -182,6 +182,7 @@ TEST_F(RouterTest, An_escaped_hash_is_a_hash_in_numbers_and_routes_and_is_writte
               "', strip: 4}}}, a: {realm: out, targets: [sip:192.0.2.10]}, "
               "b: {realm: out, targets: [sip:192.0.2.11], numbers: {out: {prefix: '1#'}}}}",
           std::string("[{user: '") + pattern + "', to: a}, {to: b}]");
+      health_.emplace(config_, 0);
       for (const char* user : {"*21*030#", "*21*030%23", "%2a21*030%23"}) {
         EXPECT_EQ(choose("office", user).route, std::optional<std::size_t>(0)) << pattern << " " << user;
       }

@@ -201,12 +201,12 @@ TEST(ChallengedKeepalive, Goes_out_again_and_proves_itself_from_then_on) {
   Phone& caller = phones.caller;
   caller.via_ip = "10.9.8.7";
   phones.establish();
-  phones.bench.advance(26 * kSecond);
+  phones.bench.advance(25 * kSecond + 200 * kMillisecond);
   phones.answer(caller, phones.expect(caller, "OPTIONS "), kRefused, {}, digest("n1"));
   const Sent again = phones.expect(caller, "OPTIONS ");
   EXPECT_NE(again.header("Authorization").find("nc=00000001"), std::string::npos) << again.text;
   phones.answer(caller, again, "200 OK");
-  phones.bench.advance(26 * kSecond);
+  phones.bench.advance(25 * kSecond + 200 * kMillisecond);
   const Sent next = phones.expect(caller, "OPTIONS ");
   EXPECT_NE(next.header("Authorization").find("nc=00000002"), std::string::npos) << next.text;
   phones.answer(caller, next, "200 OK");

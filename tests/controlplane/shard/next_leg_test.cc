@@ -23,7 +23,7 @@ std::string numbered_config() {
       "{match: \"44*\", prefix: \"+\"}], out: [{apply: called, match: \"+*\", strip: 1, tech_prefix: "
       "\"77#\"}, "
       "{apply: calling, match: \"+*\", strip: 1}]}\n");
-  text.replace(text.find("user: \"0*\""), 9, "user: \"9*\"");
+  text.replace(text.find("user: \"0*\""), 10, "user: \"9*\"");
   return text;
 }
 

@@ -123,8 +123,8 @@ TEST_F(Interim, A_reload_holds_for_calls_that_are_up) {
   bench.reload(with_interim("off"));
   bench.advance(60 * kSecond);
   EXPECT_EQ(records().size(), 3u);
-  bench.reload(with_interim("1h"));
-  bench.advance(3600 * kSecond, kSecond);
+  bench.reload(with_interim("30m"));
+  bench.advance(1800 * kSecond, kSecond);
   EXPECT_EQ(records().size(), 4u);
   caller_hangs_up();
   bench.expect_nothing_left();
@@ -137,7 +137,7 @@ class NoInterim : public Interim {
 
 TEST_F(NoInterim, Records_come_where_they_are_off) {
   establish();
-  bench.advance(3600 * kSecond, kSecond);
+  bench.advance(1800 * kSecond, kSecond);
   caller_hangs_up();
   bench.expect_nothing_left();
   EXPECT_EQ(records().size(), 1u);
