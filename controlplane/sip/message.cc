@@ -2,6 +2,7 @@
 #include "controlplane/sip/message.h"
 
 #include <cstring>
+#include <type_traits>
 
 namespace sallyport::sip {
 
@@ -50,19 +51,30 @@ std::optional<NameAddr> MessageView::contact() const {
   return *value;
 }
 
-StoredMessage::StoredMessage(BufferPool& pool, const MessageView& message) : path_(message.path) {
+namespace {
+
+constexpr std::size_t kIndexAt =
+    (sizeof(Path) + alignof(MessageIndex) - 1) / alignof(MessageIndex) * alignof(MessageIndex);
+static_assert(std::is_trivially_copyable_v<Path>);
+
+}  // namespace
+
+StoredMessage::StoredMessage(BufferPool& pool, const MessageView& message) {
   const std::size_t used = message.index->used_bytes();
-  index_bytes_ = static_cast<std::uint32_t>((used + 7) & ~std::size_t{7});
-  buffer_ = pool.take(index_bytes_ + message.octets.size());
-  std::memcpy(buffer_.data(), message.index, used);
+  buffer_ = pool.take(kIndexAt + used + message.octets.size());
+  std::memcpy(buffer_.data(), &message.path, sizeof(Path));
+  std::memcpy(buffer_.data() + kIndexAt, message.index, used);
   if (!message.octets.empty()) {
-    std::memcpy(buffer_.data() + index_bytes_, message.octets.data(), message.octets.size());
+    std::memcpy(buffer_.data() + kIndexAt + used, message.octets.data(), message.octets.size());
   }
 }
 
 MessageView StoredMessage::view() const {
   // Of the index only the fields in use were copied (used_bytes), as in a ring's record.
-  return {buffer_.text().substr(index_bytes_), reinterpret_cast<const MessageIndex*>(buffer_.data()), path_};
+  if (buffer_.empty()) return {};
+  const auto* index = reinterpret_cast<const MessageIndex*>(buffer_.data() + kIndexAt);
+  return {buffer_.text().substr(kIndexAt + index->used_bytes()), index,
+          *reinterpret_cast<const Path*>(buffer_.data())};
 }
 
 std::string unfold(std::string_view value) {

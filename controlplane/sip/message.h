@@ -86,9 +86,7 @@ class StoredMessage {
   void reset() { buffer_.reset(); }
 
  private:
-  Buffer buffer_;  // index (only what is in use), padding to 8, octets
-  std::uint32_t index_bytes_ = 0;
-  Path path_;
+  Buffer buffer_;  // path, index (only what is in use), octets
 };
 
 // `value` with each fold (CRLF and LWS) as one space and no other control characters: fit for a header line.
