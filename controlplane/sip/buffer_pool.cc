@@ -22,14 +22,25 @@ BufferPool::~BufferPool() {
   }
 }
 
+std::uint8_t BufferPool::class_of(std::size_t bytes) {
+  const std::size_t units = (bytes + kSmallest / 2 - 1) / (kSmallest / 2);
+  if (units <= 2) return 0;
+  const auto bits = static_cast<unsigned>(std::bit_width(units - 1));  // units <= 2^bits
+  const bool is_between = units <= std::size_t{3} << (bits - 2);
+  return static_cast<std::uint8_t>(2 * (bits - 1) - (is_between ? 1 : 0));
+}
+
+std::size_t BufferPool::bytes_of(std::uint8_t size_class) {
+  return (size_class % 2 == 0 ? kSmallest : kSmallest / 2 * 3) << (size_class / 2);
+}
+
 Buffer BufferPool::take(std::size_t bytes) {
   Buffer buffer;
-  const std::size_t units = (bytes + kSmallest - 1) / kSmallest;
-  buffer.size_class_ = static_cast<std::uint8_t>(units <= 1 ? 0 : std::bit_width(units - 1));
+  buffer.size_class_ = class_of(bytes);
   assert(buffer.size_class_ < kClasses);
   auto& list = free_[buffer.size_class_];
   if (list.empty()) {
-    buffer.data_ = static_cast<std::byte*>(::operator new(kSmallest << buffer.size_class_));
+    buffer.data_ = static_cast<std::byte*>(::operator new(bytes_of(buffer.size_class_)));
   } else {
     buffer.data_ = list.back();
     list.pop_back();

@@ -42,7 +42,7 @@ class Buffer {
   std::uint8_t size_class_ = 0;
 };
 
-// Free lists of power-of-two sizes, for one thread. Messages live as long as a transaction does, so sizes
+// Free lists of sizes 2^n and 3*2^n, for one thread. Messages live as long as a transaction does, so sizes
 // repeat and after warming up nothing is allocated.
 class BufferPool {
  public:
@@ -60,7 +60,10 @@ class BufferPool {
  private:
   friend class Buffer;
   static constexpr std::size_t kSmallest = 128;
-  static constexpr std::size_t kClasses = 25;
+  static constexpr std::size_t kClasses = 49;
+  // By class: 128, 192, 256, 384, 512...
+  [[nodiscard]] static std::uint8_t class_of(std::size_t bytes);
+  [[nodiscard]] static std::size_t bytes_of(std::uint8_t size_class);
   void give_back(std::byte* data, std::uint8_t size_class);
   std::array<std::vector<std::byte*>, kClasses> free_;
   std::size_t on_loan_ = 0;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "controlplane/sip/buffer_pool.h"
 
 namespace sallyport::sip {
@@ -68,6 +70,23 @@ TEST(BufferPool, Buffers_come_back_and_are_used_again) {
   EXPECT_EQ(e.size(), 70'000u);
   e = pool.copy("x");
   EXPECT_EQ(e.text(), "x");
+}
+
+TEST(BufferPool, A_buffer_serves_the_sizes_of_its_class_only) {
+  BufferPool pool;
+  // Just what two neighbouring classes end with: 2^n and 3*2^n octets.
+  std::size_t below = 0;
+  for (const std::size_t bytes : {128u, 192u, 256u, 384u, 512u, 768u, 1024u, 1536u, 2048u, 3072u}) {
+    const std::byte* whole = nullptr;
+    {
+      Buffer largest = pool.take(bytes);
+      std::memset(largest.data(), 0xff, bytes);
+      whole = largest.data();
+    }
+    EXPECT_EQ(pool.take(below + 1).data(), whole) << bytes;
+    EXPECT_NE(pool.take(bytes + 1).data(), whole) << bytes;
+    below = bytes;
+  }
 }
 
 }  // namespace
