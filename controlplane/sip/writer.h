@@ -18,7 +18,10 @@ namespace sallyport::sip {
 // become one space, other control characters are left out.
 class HeaderWriter {
  public:
-  explicit HeaderWriter(std::string& out) : out_(out) {}
+  // An empty string gets room for the lines of most messages at once.
+  explicit HeaderWriter(std::string& out) : out_(out) {
+    if (out.empty()) out.reserve(kRoom);
+  }
 
   HeaderWriter& line(HeaderId id, std::string_view value);
   HeaderWriter& line(std::string_view name, std::string_view value);
@@ -30,6 +33,7 @@ class HeaderWriter {
   [[nodiscard]] std::string& out() { return out_; }
 
  private:
+  static constexpr std::size_t kRoom = 1000;  // the largest that malloc keeps at hand for a thread
   void append_value(std::string_view value);
   std::string& out_;
 };
