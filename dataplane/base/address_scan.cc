@@ -54,7 +54,9 @@ bool has_address(std::string_view text, const std::function<bool(const IpAddress
     return std::ranges::count(run, ':') > 1 &&
            any_tail(run, [&](std::string_view tail) { return tail.find(':') != tail.npos && matches(tail); });
   };
-  return any_run(text, kV4, v4) || any_run(text, kV6, v6);
+  // Most text lacks the stops and colons that an address has: that is seen at many octets at once.
+  return (std::ranges::count(text, '.') > 2 && any_run(text, kV4, v4)) ||
+         (std::ranges::count(text, ':') > 1 && any_run(text, kV6, v6));
 }
 
 bool has_address(std::string_view text) {
