@@ -161,17 +161,17 @@ inline void Turn::look(rte_mbuf* packet, std::uint8_t port, Step& step) {
   step.is_own = keeper_.owns(step.slot);
 }
 
-// What a packet touches of its flow.
-inline void Turn::prefetch_flow(const Step& step) {
-  if (!step.is_own) return;
-  const Flow& flow = (*context_.flows)[step.slot];
-  rte_prefetch0(&flow);
+// What a packet touches of its flow, on its way from memory. The first line is read and not announced: a
+// prefetch whose page the TLB does not have may be forgotten, a read is looked for, several at once. Then the
+// second line's page is known.
+inline void Turn::fetch_flow(std::uint32_t slot) {
+  const Flow& flow = (*context_.flows)[slot];
+  [[maybe_unused]] const FlowState state = static_cast<const volatile Flow&>(flow).state;
   rte_prefetch0(&flow.packets);
-  if (step.view.family == Family::v6) rte_prefetch0(&context_.flows->more(flow).source);
 }
 
-// Three passes over a burst. The one in the middle is as short as can be: a prefetch that misses the TLB is
-// not done before its page is found, so only what fits into the core at once is looked for at once.
+// Three passes over a burst. The one in the middle is as short as can be: only what fits into the core at once
+// is looked for at once.
 unsigned Turn::poll_port(std::uint8_t port, Nanoseconds now_ns) {
   std::array<rte_mbuf*, kBurst> burst;
   const WorkerPort& from = context_.ports[port];
@@ -180,7 +180,12 @@ unsigned Turn::poll_port(std::uint8_t port, Nanoseconds now_ns) {
   accounts_.received(port, std::span(burst).first(count));
   for (unsigned i = 0; i < count; ++i) rte_prefetch0(rte_pktmbuf_mtod(burst[i], void*));
   for (unsigned i = 0; i < count; ++i) look(burst[i], port, steps_[i]);
-  for (unsigned i = 0; i < count; ++i) prefetch_flow(steps_[i]);
+  for (unsigned i = 0; i < count; ++i) {
+    if (!steps_[i].is_own) continue;
+    fetch_flow(steps_[i].slot);
+    if (steps_[i].view.family == Family::v6)
+      rte_prefetch0(&context_.flows->more((*context_.flows)[steps_[i].slot]).source);
+  }
   for (unsigned i = 0; i < count; ++i) {
     if (steps_[i].is_own) [[likely]] {
       relay_.arrive(burst[i], steps_[i].view, steps_[i].slot, now_ns);
@@ -244,11 +249,7 @@ unsigned Turn::poll_handoff(Nanoseconds now_ns) {
   }
   for (unsigned i = 0; i < count; ++i) {
     rte_prefetch0(rte_pktmbuf_mtod(burst[i], void*));
-    if (const std::uint32_t slot = meta(burst[i]).slot; slot < context_.flows->size()) {
-      const Flow& flow = (*context_.flows)[slot];
-      rte_prefetch0(&flow);
-      rte_prefetch0(&flow.packets);
-    }
+    if (const std::uint32_t slot = meta(burst[i]).slot; slot < context_.flows->size()) fetch_flow(slot);
   }
   for (unsigned i = 0; i < count; ++i) {
     if (const std::uint32_t slot = meta(burst[i]).slot; slot < context_.flows->size()) {

@@ -57,7 +57,7 @@ class Turn {
   unsigned poll_port(std::uint8_t port, Nanoseconds now_ns);
   unsigned poll_handoff(Nanoseconds now_ns);
   void look(rte_mbuf* packet, std::uint8_t port, Step& step);
-  void prefetch_flow(const Step& step);
+  void fetch_flow(std::uint32_t slot);
   void dispatch(rte_mbuf* packet, Step& step, Nanoseconds now_ns);
   void to_media(rte_mbuf* packet, const Step& step, Nanoseconds now_ns);
   void to_fragments(rte_mbuf* packet, const PacketView& view, Nanoseconds now_ns);
