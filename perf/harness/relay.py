@@ -15,7 +15,7 @@ MODES = ["io", "5tswap", "csum"]
 GROUPS = [("pcap device", ["librte_net_pcap", "eth_pcap", "eth_tx_drop"]),
           ("packet pool", ["mempool", "pktmbuf", "ring_mp", "common_ring"]),
           ("read headers, classify", ["Turn::look", "view_", "classify"]),
-          ("wait for flows", ["Turn::prefetch"]),
+          ("wait for flows", ["Turn::fetch"]),
           ("source, police, RTP", ["Relay::arrive", "Relay::accept", "sanity", "RtpStatistics", "read_rtp"]),
           ("headers out", ["Relay::", "WayOut", "write_headers", "write_udp", "link"]),
           ("tx queue, accounts", ["TxQueues", "Accounts"]),

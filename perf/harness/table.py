@@ -34,6 +34,6 @@ def table(paths):
     for book in books:
         machine = book["machine"]
         doubts = [note for note in book["notes"] if "NOT TO BE QUOTED" in note or "FAILED" in note]
-        lines.append(" ".join([f"{', '.join(book['seconds'])}: {machine['when']}, {machine['cpu']}, {machine['cores']} cores, "
+        lines.append("- " + " ".join([f"{', '.join(book['seconds'])}: {machine['when']}, {machine['cpu']}, {machine['cores']} cores, "
                                f"kernel {machine['kernel']}, {machine['busy_cores_before']:.2f} cores busy at start.", *doubts]))
     return "\n".join(lines)
