@@ -79,7 +79,7 @@ CallManager::Attempt CallManager::try_target(Call& call, const Candidate& candid
   }
   leg->admitted = true;
   leg->target = target;
-  leg->candidate = candidate;
+  if (candidate.redirect) leg->redirect.make() = candidate;
   leg->path = {.local = {local, realm.sip_port(there.transport)},
                .remote = remote,
                .realm = peer.realm,
@@ -134,7 +134,8 @@ std::expected<sip::ClientId, sip::TransactionError> CallManager::send_invite(Leg
   std::string headers = invite_headers(call, leg, uri, !body.empty());
   leg.authorization = authorization(leg, "INVITE", uri, body);
   headers += leg.authorization;
-  leg.authorization += passed_authorization(invite, headers_[leg.peer]);  // which the headers have
+  // The rest of it the headers have.
+  leg.authorization = std::string(leg.authorization) + passed_authorization(invite, headers_[leg.peer]);
   const sip::RequestDraft draft{
       .method = Method::invite, .request_uri = uri, .headers = headers, .body = body, .opens = true};
   const auto id = start_request(draft, leg.peer, leg.path, token(Purpose::invite, leg.handle));
@@ -189,8 +190,7 @@ std::string CallManager::invite_headers(Call& call, Leg& leg, std::string_view u
   const sip::MessageView invite = call.invite.view();
   const std::string host = leg.path.local.address.to_uri_text();
   const Crossing crossing{headers_[call.from], headers_[leg.peer], host, numbers(*call.a, leg)};
-  leg.from = crossing_from(invite, crossing);
-  leg.from += ";tag=" + leg.tag;
+  leg.from = crossing_from(invite, crossing).append(";tag=").append(leg.tag);
   const int hops = invite.index->max_forwards < 0 ? 70 : std::min(invite.index->max_forwards, 255);
 
   std::string lines;

@@ -29,6 +29,8 @@
 #include "controlplane/sip/timer_wheel.h"
 #include "controlplane/sip/transaction_user.h"
 #include "controlplane/stats/call_record.h"
+#include "dataplane/base/kept_text.h"
+#include "dataplane/base/seldom.h"
 
 namespace sallyport::b2bua {
 
@@ -99,16 +101,16 @@ struct Leg {
   LegState state = LegState::inviting;
   config::PeerIndex peer = config::kNoIndex;
   routing::TargetId target;           // UAC
-  Candidate candidate;                // UAC: what `target` came from
-  std::string next_host;              // UAC: of our Request-URI, with port and transport
+  Seldom<Candidate> redirect;         // UAC: what `target` came from, where a 3xx led there
+  KeptText next_host;                 // UAC: of our Request-URI, with port and transport
   sip::Path path;                     // of the INVITE; UAS: where it came from
   bool sips = false;                  // our Contact is a sips URI (RFC 3261 8.1.1.8, 12.1.1)
   sip::ServerId invite_server;        // UAS
   sip::ClientId invite_client;        // UAC
   std::uint32_t invite_cseq = 0;      // of the INVITE, for its ACK
-  std::string tag;                    // ours
-  std::string call_id;                // of this leg
-  std::string from;                   // UAC: the From value of our INVITE, tag included
+  KeptText tag;                       // ours
+  KeptText call_id;                   // of this leg
+  KeptText from;                      // UAC: the From value of our INVITE, tag included
   std::optional<sip::Dialog> dialog;  // UAC, early: of the fork whose SDP came last
   InviteDialog dialog_invite;
   std::vector<Fork> forks;       // UAC: the other early dialogs
@@ -117,13 +119,13 @@ struct Leg {
   bool supports_199 = false;
   OfferedExtensions extensions;        // UAC
   bool allows_update = false;          // the last Allow from this leg lists UPDATE
-  std::string recv_info;               // the Info Packages that this leg takes (RFC 6086), comma-separated
+  KeptText recv_info;                  // the Info Packages that this leg takes (RFC 6086), comma-separated
   bool changes_fork = false;           // UAC: its 2xx is another fork's than the one that is heard
   bool offer_pending = false;          // it awaits the answer to the offer of its INVITE, reliably
   sip::StoredMessage held;             // UAC: a 2xx that waits for a PRACK, or for the end of an early offer
   std::unique_ptr<Reliable> reliable;  // from the first INVITE with 100rel on
   SessionTimer session;
-  Restore restore;
+  Seldom<Restore> restore;  // restoring() makes it
   std::uint16_t last_code = 0;
   bool admitted = false;                       // holds a place of its peer
   bool invited = false;                        // UAC: an INVITE of this call has left on it
@@ -133,8 +135,8 @@ struct Leg {
   sip::Timer wait;                             // setup, then ring
   sip::Timer keepalive;
   sip::Authenticator authenticator;  // of challenges that its peer sends
-  std::string authorization;         // of our last INVITE: its ACK repeats it (RFC 3261 22.1)
-  Parting parting;                   // from the hang-up on: a BYE may have to wait for an ACK, or for a 2xx
+  KeptText authorization;            // of our last INVITE: its ACK repeats it (RFC 3261 22.1)
+  Seldom<Parting> parting;           // from the hang-up on: a BYE may have to wait for an ACK, or for a 2xx
 
   // Of a leg that moves between calls (join_message.h). `away`: this one is lent, or waits to be.
   std::optional<LegAddress> away;
@@ -214,11 +216,11 @@ struct Call {
   config::PeerIndex from = config::kNoIndex;
   std::vector<Candidate> candidates;
   routing::RedirectTrail trail;
-  std::string redirect_lines;  // Contacts of the last 3xx, for a caller who hears it
-  FailureFields refused_with;  // of the last target's final response
+  KeptText redirect_lines;             // Contacts of the last 3xx, for a caller who hears it
+  Seldom<FailureFields> refused_with;  // of the last target's final response
   std::size_t next_candidate = 0;
   std::optional<std::size_t> route;  // index into the configuration's routes
-  sip::StoredMessage invite;         // the caller's
+  sip::StoredMessage invite;         // the caller's, until it is answered
   std::unique_ptr<media::MediaSession> media;
   std::unique_ptr<media::OfferAnswer> offer_answer;
   std::vector<Relay> relays;

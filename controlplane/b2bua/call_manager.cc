@@ -55,7 +55,7 @@ CallManager::~CallManager() {
     leg.keepalive.stop();
     leg.session.refresh.stop();
     leg.session.expiry.stop();
-    leg.restore.again.stop();
+    leg.restore.reset();
     leg.reliable.reset();
   });
   calls_.for_each([](Call& call) {
@@ -137,7 +137,6 @@ Leg* CallManager::new_leg(Call& call, LegRole role, config::PeerIndex peer) {
   leg->keepalive.bind(*this, static_cast<std::uint8_t>(CallTimer::nat_keepalive), cookie);
   leg->session.refresh.bind(*this, static_cast<std::uint8_t>(CallTimer::session_refresh), cookie);
   leg->session.expiry.bind(*this, static_cast<std::uint8_t>(CallTimer::session_expiry), cookie);
-  leg->restore.again.bind(*this, static_cast<std::uint8_t>(CallTimer::restore), cookie);
   call.legs.push_back(leg);
   return leg;
 }

@@ -327,6 +327,8 @@ class CallManager final : public sip::TransactionUser,
 
   // ---- restore.cc: an answer that the one who asked cannot be given
   void restore_event(Leg& leg, RestoreEvent event);
+  // For what is to be written to it.
+  [[nodiscard]] Restore& restoring(Leg& leg);
   void put_back(Leg& leg, std::string_view sdp);
   void ask_restored(Leg& leg);
   void on_restore_response(Leg& leg, sip::ClientId id, const sip::MessageView& response);

@@ -20,7 +20,7 @@ bool is_open_invite(const Relay& relay) {
 std::uint16_t CallManager::glare(const Leg& leg, const Leg& other, Method method, bool has_offer) const {
   const Call& call = *leg.call;
   const bool is_invite = method == Method::invite;
-  const bool put_back = leg.restore.state != RestoreState::off || other.restore.state != RestoreState::off;
+  const bool put_back = leg.restore->state != RestoreState::off || other.restore->state != RestoreState::off;
   if (put_back && (is_invite || has_offer)) return 491;
   for (const Relay& relay : call.relays) {
     const bool his = relay.from == leg.handle;

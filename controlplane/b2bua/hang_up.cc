@@ -26,7 +26,7 @@ void CallManager::carry_out(Leg& leg, LegAction action) {
       send_ack(leg, leg.invite_client, leg.invite_cseq, leg.dialog->remote_tag(), {});
       break;
     case LegAction::send_cancel:
-      transactions_->cancel(leg.invite_client, leg.parting.lines);
+      transactions_->cancel(leg.invite_client, leg.parting->lines);
       break;
     case LegAction::send_bye:
       send_bye(leg);
@@ -71,7 +71,7 @@ void CallManager::send_bye(Leg& leg) {
   sip::HeaderWriter out(lines);
   leg.dialog->write_headers(out, Method::bye, leg.dialog->next_cseq());
   out.line(HeaderId::user_agent, kProduct);
-  const Parting& parting = leg.parting;
+  const Parting& parting = *leg.parting;
   out.raw(authorization(leg, "BYE", leg.dialog->request_uri(), parting.body));
   out.raw(parting.lines).raw(parting.content_lines);
   const sip::RequestDraft bye{.method = Method::bye,
@@ -85,7 +85,7 @@ void CallManager::send_bye(Leg& leg) {
 
 void CallManager::hang_up_leg(Leg& leg, const Ending& ending) {
   if (leg.away) return;  // when it comes back
-  if (leg.parting.lines.empty() && ending.from != &leg) leg.parting = parting_from(leg, ending);
+  if (leg.parting->lines.empty() && ending.from != &leg) leg.parting.make() = parting_from(leg, ending);
   const bool is_seat = leg.call->transfer && &leg == leg.call->a && !leg.joined;
   if (is_seat) return leave_seat(leg);
   leg.wait.stop();

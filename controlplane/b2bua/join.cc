@@ -109,7 +109,7 @@ bool CallManager::may_be_lent(const Leg& leg) {
                            (other->state == LegState::confirmed && !other->away);
   return call.answered && !call.over && leg.state == LegState::confirmed && call.relays.empty() &&
          leg.unacknowledged.empty() && !leg.away && !leg.is_borrowed() &&
-         leg.session.state != SessionState::refreshing && leg.restore.state == RestoreState::off &&
+         leg.session.state != SessionState::refreshing && leg.restore->state == RestoreState::off &&
          other_rests;
 }
 
@@ -198,8 +198,8 @@ void CallManager::on_give_back(GiveBack& back) {
   const std::string sdp = call.offer_answer->tell_again(leg->side(), back.leg.origin);
   if (!back.disturbed) return;
   // The far end plays into ports of the other call, which are gone: it is told of this session again.
-  leg->restore.sdp = sdp;
-  leg->restore.tries = 0;
+  restoring(*leg).sdp = sdp;
+  restoring(*leg).tries = 0;
   restore_event(*leg, RestoreEvent::diverged);
 }
 

@@ -44,10 +44,10 @@ struct LentLeg {
   sip::Dialog dialog;
   config::PeerIndex peer = config::kNoIndex;
   sip::Path path;
-  std::string tag;
-  std::string call_id;
-  std::string from;
-  std::string recv_info;
+  KeptText tag;
+  KeptText call_id;
+  KeptText from;
+  KeptText recv_info;
   bool allows_update = false;
   sip::Authenticator authenticator;
   std::string said;  // its last SDP, and the last one that it was told

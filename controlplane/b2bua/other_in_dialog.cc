@@ -24,10 +24,11 @@ bool has_contact(Method method) {
 
 void CallManager::note_recv_info(Leg& leg, const sip::MessageView& message) {
   if (!message.has(HeaderId::recv_info)) return;
-  leg.recv_info.clear();
+  std::string packages;
   sip::for_each_value(message, HeaderId::recv_info, [&](std::string_view package) {
-    if (!package.empty()) leg.recv_info.append(leg.recv_info.empty() ? "" : ", ").append(package);
+    if (!package.empty()) packages.append(packages.empty() ? "" : ", ").append(package);
   });
+  leg.recv_info = packages;
 }
 
 // RFC 6086 4.2.2: a package that the other side has not said to take is refused here, with what it does take.
@@ -37,7 +38,7 @@ bool CallManager::refused_package(sip::ServerId id, const Leg& leg, const sip::M
   if (!info.has(HeaderId::info_package)) return false;
   const std::string_view package = sip::trim(field.substr(0, field.find(';')));
   const Leg* other = leg.call->other(leg);
-  const std::string takes = other == nullptr ? std::string{} : other->recv_info;
+  const std::string takes = other == nullptr ? std::string{} : std::string(other->recv_info);
   sip::ValueReader packages(takes);
   while (const auto one = packages.next()) {
     if (sip::iequals(sip::trim(one->substr(0, one->find(';'))), package)) return false;

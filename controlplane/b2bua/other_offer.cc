@@ -35,8 +35,8 @@ std::string CallManager::answer_other_offer(Leg& leg, const sip::MessageView& re
 void CallManager::activate(Leg& leg, std::string_view said) {
   const auto text = leg.call->offer_answer->restate(leg.side(), 0);
   if (!text) return hang_up(*leg.call, stats::EndedBy::sallyport, LocalError::answer_refused);
-  leg.restore.sdp = with_streams_of(*text, said);
-  leg.restore.tries = 0;
+  restoring(leg).sdp = with_streams_of(*text, said);
+  restoring(leg).tries = 0;
   restore_event(leg, RestoreEvent::diverged);
 }
 

@@ -13,12 +13,12 @@ using routing::RedirectOutcome;
 
 std::string CallManager::called_uri(const Leg& leg) const {
   const Call& call = *leg.call;
-  if (!leg.candidate.redirect) {
+  if (!leg.redirect) {
     return numbers(*call.a, leg).uri(routing::Party::called, call.invite.view().request_uri());
   }
   // The redirecting peer wrote its own numbers.
-  const routing::NumberPath path(services_.config, leg.candidate.redirected_by, std::nullopt, leg.peer);
-  return path.uri(routing::Party::called, leg.candidate.redirect->uri);
+  const routing::NumberPath path(services_.config, leg.redirect->redirected_by, std::nullopt, leg.peer);
+  return path.uri(routing::Party::called, leg.redirect->redirect->uri);
 }
 
 std::string CallManager::passed_contacts(const Leg& leg, const std::vector<std::string>& fields) const {

@@ -80,7 +80,7 @@ bool CallManager::start_relay(Leg& to, Relay& relay, const sip::MessageView& req
   relay.body = write_session(request, relay.sdp, out);
   if (!send_relay(to, relay)) return false;
   if (relay.client_method == Method::invite)
-    to.authorization += passed_authorization(request, headers_[to.peer]);
+    to.authorization = std::string(to.authorization) + passed_authorization(request, headers_[to.peer]);
   return true;
 }
 
@@ -117,7 +117,7 @@ void CallManager::on_relay_response(Leg& leg, sip::ClientId id, const sip::Messa
     // same.
     if (response.method() != Method::invite || status < 200) return;
     if (status < 300 && leg.dialog) accepted_for_nobody(leg, id, response);
-    if (status >= 300 && id == leg.restore.pending) restore_event(leg, RestoreEvent::settled);
+    if (status >= 300 && id == leg.restore->pending) restore_event(leg, RestoreEvent::settled);
     return;
   }
   if (status <= 100) return;
@@ -220,8 +220,8 @@ void CallManager::relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView
 
 void CallManager::cancel_relay(Leg& leg, sip::ClientId client) {
   transactions_->cancel(client);
-  leg.restore.pending = client;
-  leg.restore.is_invite = false;  // nothing more to cancel
+  restoring(leg).pending = client;
+  restoring(leg).is_invite = false;  // nothing more to cancel
   restore_event(leg, RestoreEvent::cancel);
 }
 
@@ -246,7 +246,7 @@ void CallManager::relay_refused(Leg& leg, const Relay& relay, const response_map
 void CallManager::on_relay_failure(Leg& leg, sip::ClientId id, sip::ClientFailure failure) {
   Call& call = *leg.call;
   if (find_relay(call, id) == nullptr) {
-    if (id == leg.restore.pending) restore_event(leg, RestoreEvent::settled);
+    if (id == leg.restore->pending) restore_event(leg, RestoreEvent::settled);
     return;
   }
   const Relay relay = take_relay(call, id);

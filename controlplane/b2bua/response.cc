@@ -227,6 +227,11 @@ void CallManager::note_answered(Leg& leg, std::uint16_t received, std::uint16_t 
   Call& call = *leg.call;
   Leg& a = *call.a;
   mark_answered(call);
+  // No other target is tried any more, and this one is not asked again.
+  call.invite.reset();
+  call.candidates = std::vector<Candidate>();
+  call.next_candidate = 0;
+  call.trail = {};
   watch_media(call);
   call.record.received = received;
   call.record.sent = sent;
@@ -264,7 +269,7 @@ void CallManager::on_rejected(Leg& leg, const sip::MessageView& response) {
   const bool borrowed = leg.is_borrowed();
   if (step(leg, LegEvent::failure) != LegAction::report) return;
   if (&leg == leg.call->b) {
-    leg.call->refused_with = failure_fields(response, headers_[leg.peer], headers_[leg.call->from]);
+    leg.call->refused_with.make() = failure_fields(response, headers_[leg.peer], headers_[leg.call->from]);
     leg.call->record.attempts.back().reason_received = reasons_of(response);
   }
   if (!borrowed && redirected(leg, response)) return;
@@ -298,7 +303,7 @@ void CallManager::refuse_caller(Call& call, const response_map::Verdict& verdict
   end_relays(call);
   call.over = true;
   Leg& a = *call.a;
-  std::string headers = failure_headers(verdict, a.path, call.refused_with, call.from, Asked::session);
+  std::string headers = failure_headers(verdict, a.path, *call.refused_with, call.from, Asked::session);
   reliable_final(a, a.invite_server);
   if (verdict.code >= 300 && verdict.code < 400) headers += call.redirect_lines;
   if (call.transfer) {

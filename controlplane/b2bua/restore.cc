@@ -22,10 +22,19 @@ std::size_t streams_in(std::string_view session) {
 
 }  // namespace
 
+Restore& CallManager::restoring(Leg& leg) {
+  if (!leg.restore) {
+    leg.restore.make().again.bind(*this, static_cast<std::uint8_t>(CallTimer::restore),
+                                  token(Purpose::invite, leg.handle));
+  }
+  return leg.restore.make();
+}
+
 // The one place where the state of a restoration changes.
 void CallManager::restore_event(Leg& leg, RestoreEvent event) {
-  Restore& restore = leg.restore;
-  const RestoreStep next = restore_step(restore.state, event);
+  const RestoreStep next = restore_step(leg.restore->state, event);
+  if (next.action == RestoreAction::none && next.next == leg.restore->state) return;
+  Restore& restore = restoring(leg);
   restore.state = next.next;
   switch (next.action) {
     case RestoreAction::none:
@@ -47,13 +56,13 @@ void CallManager::restore_event(Leg& leg, RestoreEvent event) {
 void CallManager::put_back(Leg& leg, std::string_view sdp) {
   const auto text = leg.call->offer_answer->restate(leg.side(), streams_in(sdp));
   if (!text) return hang_up(*leg.call, stats::EndedBy::sallyport, LocalError::answer_refused);
-  leg.restore.sdp = *text;
-  leg.restore.tries = 0;
+  restoring(leg).sdp = *text;
+  restoring(leg).tries = 0;
   restore_event(leg, RestoreEvent::diverged);
 }
 
 void CallManager::ask_restored(Leg& leg) {
-  Restore& restore = leg.restore;
+  Restore& restore = restoring(leg);
   restore.is_invite = !leg.allows_update;
   // A re-INVITE waits for the ACK of the INVITE before it; in an early dialog there is none.
   const bool never = !leg.dialog || (!leg.is_up() && (leg.state != LegState::early || restore.is_invite));
@@ -70,7 +79,7 @@ void CallManager::on_restore_response(Leg& leg, sip::ClientId id, const sip::Mes
   const bool is_invite = response.method() == Method::invite;
   if (status < 200) return;
   if (status < 300 && is_invite) send_ack(leg, id, response.cseq(), response.to_tag(), {});
-  if (leg.restore.state != RestoreState::asking || id != leg.restore.pending) return;
+  if (leg.restore->state != RestoreState::asking || id != leg.restore->pending) return;
   note_capabilities(leg, response);
   if (status < 300) {
     (void)leg.dialog->refresh_target(response);
@@ -89,7 +98,7 @@ void CallManager::on_restore_response(Leg& leg, sip::ClientId id, const sip::Mes
 }
 
 void CallManager::on_restore_failure(Leg& leg, sip::ClientId id) {
-  if (id == leg.restore.pending) restore_event(leg, RestoreEvent::refused);
+  if (id == leg.restore->pending) restore_event(leg, RestoreEvent::refused);
 }
 
 // The request of `relay` has its 2xx from `leg`, and what that says cannot go back to who asked.

@@ -251,7 +251,7 @@ void MediaSession::on_removed(const dp::FlowRemoved& event, Nanoseconds now_ns) 
     return l.ports.rtp == event.flow || l.ports.rtcp == event.flow;
   });
   if (it == leaving_.end()) return;
-  StreamTotals& totals = streams_[it->stream].totals;
+  StreamTotals& totals = streams_[it->stream].totals.make();
   (it->ports.rtp == event.flow ? totals.rtp : totals.rtcp)[it->leg] = event.counters;
   --pending_removals_;
   if (--it->left != 0) return;
@@ -278,8 +278,8 @@ void MediaSession::on_reported(const dp::FlowReported& event) {
   if (!is_open(event.owner.stream) || event.owner.leg > 1) return;
   Stream& stream = streams_[event.owner.stream];
   const PortPair& ports = stream.sides[event.owner.leg].ports;
-  if (ports.rtp == event.flow) stream.totals.rtp[event.owner.leg] = event.counters;
-  if (ports.rtcp == event.flow) stream.totals.rtcp[event.owner.leg] = event.counters;
+  if (ports.rtp == event.flow) stream.totals.make().rtp[event.owner.leg] = event.counters;
+  if (ports.rtcp == event.flow) stream.totals.make().rtcp[event.owner.leg] = event.counters;
 }
 
 MediaSession::Side* MediaSession::side_of(const dp::FlowRef& rtp, const dp::FlowOwner& owner) {

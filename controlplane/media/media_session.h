@@ -15,6 +15,7 @@
 #include "controlplane/media/port_allocator.h"
 #include "controlplane/media/silence.h"
 #include "dataplane/api/contract.h"
+#include "dataplane/base/seldom.h"
 #include "sdp_rewriter/description.h"
 
 namespace sallyport::media {
@@ -139,7 +140,7 @@ class MediaSession {
   [[nodiscard]] SilenceLimits silence_limits() const;
 
   [[nodiscard]] std::size_t stream_count() const { return streams_.size(); }
-  [[nodiscard]] const StreamTotals& totals(std::size_t stream) const { return streams_[stream].totals; }
+  [[nodiscard]] const StreamTotals& totals(std::size_t stream) const { return *streams_[stream].totals; }
   [[nodiscard]] Endpoint latched(Leg leg, std::size_t stream) const {
     return streams_[stream].sides[index(leg)].latched;
   }
@@ -157,7 +158,7 @@ class MediaSession {
   };
   struct Stream {
     std::array<Side, 2> sides;
-    StreamTotals totals;
+    Seldom<StreamTotals> totals;
     bool open = false;
     bool installed = false;
   };

@@ -123,6 +123,7 @@ std::expected<std::string, MediaError> OfferAnswer::offer(Leg from, std::string_
   }
   const bool first = state_ == State::idle;
   before_ = told_;
+  keep_remotes();
   open_ = {std::move(description), {}, from, first};
   for (std::size_t i = 0; i < open_.description->streams().size(); ++i) {
     open_.media.push_back(remote_of(open_.description->streams()[i], verdict->streams[i], policy));
@@ -133,7 +134,7 @@ std::expected<std::string, MediaError> OfferAnswer::offer(Leg from, std::string_
   session_.commit();
   state_ = State::offered;
   had_answer_ = false;
-  said_before_ = std::exchange(said_[index(from)], std::string(body));
+  said_before_ = std::exchange(said_[index(from)], KeptText(body));
   return write(*open_.description, other(from), true);
 }
 
@@ -175,7 +176,7 @@ void OfferAnswer::settle_streams(const Offer& offer, const sdp::Description& ans
     RemoteMedia offerer = offer.media[i];
     if (&offer == &first_ && i < agreed_.size() && agreed_[i].open) {
       // An offer since then may have moved the one who made the first.
-      const RemoteMedia& now = agreed_[i].remote[index(offer.from)];
+      const RemoteMedia& now = session_.remote(offer.from, i);
       offerer.rtp = now.rtp;
       offerer.rtcp = now.rtcp;
       offerer.latch = now.latch;
@@ -277,7 +278,8 @@ std::expected<OfferAnswer::ForkAnswer, MediaError> OfferAnswer::fork_offer(Leg f
   for (std::size_t i = 0; i < offer.description->streams().size(); ++i) {
     offer.media.push_back(remote_of(offer.description->streams()[i], verdict->streams[i], policy));
     latched_[index(from)] |= offer.media[i].latch != dp::LatchMode::off;
-    answerers.push_back(i < agreed_.size() ? agreed_[i].remote[index(other(from))] : RemoteMedia{});
+    answerers.push_back(i < agreed_.size() && agreed_[i].open ? session_.remote(other(from), i)
+                                                              : RemoteMedia{});
   }
   refused_.resize(answerers.size(), false);
   settle_streams(offer, answer, *sdp::negotiate(*offer.description, answer), answerers);
@@ -294,9 +296,9 @@ std::expected<std::string, MediaError> OfferAnswer::answer_for_nobody() {
   if (!had_answer_) {
     auto text = inactive_answer(*open_.description, open_.from);
     if (!text) return text;
-    told = {std::move(*text), top_version_[index(open_.from)]};
+    told = {*text, top_version_[index(open_.from)]};
   }
-  std::string text = told.text;
+  std::string text(told.text);
   settle();
   end_forks();
   return text;
@@ -334,7 +336,7 @@ void OfferAnswer::end_forks() {
 
 std::string_view OfferAnswer::answer_of(Leg leg) const {
   if (agreed_.empty()) return {};
-  return leg == answerer_ ? said(leg) : agreed(leg);
+  return leg == answerer_ ? said_[index(leg)] : agreed_text(leg);
 }
 
 void OfferAnswer::close_refused() {
@@ -345,10 +347,17 @@ void OfferAnswer::close_refused() {
 }
 
 void OfferAnswer::remember_agreed() {
-  agreed_.assign(session_.stream_count(), {});
+  agreed_.clear();
+  agreed_.resize(session_.stream_count());
   for (std::size_t i = 0; i < agreed_.size(); ++i) {
     agreed_[i].open = session_.is_open(i) && !(i < refused_.size() && refused_[i]);
-    if (agreed_[i].open) agreed_[i].remote = {session_.remote(Leg::a, i), session_.remote(Leg::b, i)};
+  }
+}
+
+// For withdraw(): provisional answers change the flows.
+void OfferAnswer::keep_remotes() {
+  for (std::size_t i = 0; i < agreed_.size(); ++i) {
+    if (agreed_[i].open) agreed_[i].before.make() = {session_.remote(Leg::a, i), session_.remote(Leg::b, i)};
   }
 }
 
@@ -381,8 +390,9 @@ std::optional<std::string> OfferAnswer::restate(Leg to, std::size_t streams) {
   if (state_ != State::stable || streams > agreed_.size()) return std::nullopt;
   Told& told = told_[index(to)];
   told.version = ++top_version_[index(to)];
-  told.text = sdp::with_version(told.text, told.version);
-  return told.text;
+  std::string text = sdp::with_version(told.text, told.version);
+  told.text = text;
+  return text;
 }
 
 std::string OfferAnswer::rejection(Leg to, std::string_view body) {
@@ -405,12 +415,14 @@ std::string OfferAnswer::tell_again(Leg leg, const Origin& last) {
   continue_origin(leg, last);
   told.version = top_version_[index(leg)];
   // o=<username> <sess-id> <sess-version> <nettype> ... (RFC 8866 5.2)
-  const std::size_t line = told.text.find("\no=");
-  if (line == std::string::npos) return told.text;
-  const std::size_t id = told.text.find(' ', line) + 1;
-  const std::size_t rest = told.text.find(' ', told.text.find(' ', id) + 1);
-  told.text.replace(id, rest - id, std::to_string(last.session_id) + " " + std::to_string(told.version));
-  return told.text;
+  std::string text(told.text);
+  const std::size_t line = text.find("\no=");
+  if (line == std::string::npos) return text;
+  const std::size_t id = text.find(' ', line) + 1;
+  const std::size_t rest = text.find(' ', text.find(' ', id) + 1);
+  text.replace(id, rest - id, std::to_string(last.session_id) + " " + std::to_string(told.version));
+  told.text = text;
+  return text;
 }
 
 void OfferAnswer::withdraw() {
@@ -428,8 +440,9 @@ void OfferAnswer::withdraw() {
       session_.close(i);
       continue;
     }
-    session_.set_remote(Leg::a, i, agreed_[i].remote[0]);
-    session_.set_remote(Leg::b, i, agreed_[i].remote[1]);
+    session_.set_remote(Leg::a, i, (*agreed_[i].before)[0]);
+    session_.set_remote(Leg::b, i, (*agreed_[i].before)[1]);
+    agreed_[i].before.reset();
   }
   session_.commit();
 }

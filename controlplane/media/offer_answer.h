@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "controlplane/media/media_session.h"
+#include "dataplane/base/kept_text.h"
 #include "sdp_rewriter/address_policy.h"
 #include "sdp_rewriter/codec_policy.h"
 #include "sdp_rewriter/description.h"
@@ -111,12 +112,10 @@ class OfferAnswer {
   // The answer to that offer of `to` that takes none of its streams; empty: it cannot be read.
   [[nodiscard]] std::string rejection(Leg to, std::string_view body);
   // What that leg was told last, and what of it is agreed. Empty: nothing yet.
-  [[nodiscard]] const std::string& told(Leg leg) const { return told_[index(leg)].text; }
-  [[nodiscard]] const std::string& agreed(Leg leg) const {
-    return state_ == State::offered ? before_[index(leg)].text : told_[index(leg)].text;
-  }
+  [[nodiscard]] std::string told(Leg leg) const { return std::string(told_[index(leg)].text); }
+  [[nodiscard]] std::string agreed(Leg leg) const { return std::string(agreed_text(leg)); }
   // What that leg said last, as it came. Empty: nothing yet.
-  [[nodiscard]] const std::string& said(Leg leg) const { return said_[index(leg)]; }
+  [[nodiscard]] std::string said(Leg leg) const { return std::string(said_[index(leg)]); }
   // A leg that moves to another call hears of one session all the same (RFC 3264 8): its o= line goes on from
   // what it was told there.
   struct Origin {
@@ -149,7 +148,7 @@ class OfferAnswer {
  private:
   struct Agreed {
     bool open = false;
-    std::array<RemoteMedia, 2> remote;
+    Seldom<std::array<RemoteMedia, 2>> before;  // as the session has it, while another offer is open
   };
   struct Offer {
     std::unique_ptr<sdp::Description> description;
@@ -158,7 +157,7 @@ class OfferAnswer {
     bool first = false;
   };
   struct Told {
-    std::string text;
+    KeptText text;
     std::uint64_t version = 0;
   };
   static constexpr std::size_t index(Leg leg) { return static_cast<std::size_t>(leg); }
@@ -183,15 +182,19 @@ class OfferAnswer {
   [[nodiscard]] bool fits(const sdp::Description& offered, const sdp::Description& answer) const;
   [[nodiscard]] std::expected<std::string, MediaError> inactive_answer(const sdp::Description& offered,
                                                                        Leg to);
+  [[nodiscard]] const KeptText& agreed_text(Leg leg) const {
+    return state_ == State::offered ? before_[index(leg)].text : told_[index(leg)].text;
+  }
   void close_refused();
   void remember_agreed();
+  void keep_remotes();
 
   MediaSession& session_;
   std::array<std::uint64_t, 2> session_id_;
   std::array<std::shared_ptr<const sdp::CodecPolicy>, 2> codecs_;
   std::array<std::uint64_t, 2> top_version_{};  // the highest that each leg has seen
-  std::array<std::string, 2> said_;
-  std::string said_before_;  // by the one whose offer is open
+  std::array<KeptText, 2> said_;
+  KeptText said_before_;  // by the one whose offer is open
   std::array<Told, 2> told_;
   std::array<Told, 2> before_;  // told_ as it was before the open offer
   State state_ = State::idle;

@@ -87,7 +87,7 @@ void CallTally::add_failure(const stats::CallRecord& record) {
                         .rule = record.rule});
   if (failures_.size() > kFailuresKept) failures_.pop_back();
   const std::string other = "other";
-  count(rules_, record.rule.empty() ? std::string("none") : record.rule, other);
+  count(rules_, std::string(record.rule.empty() ? "none" : record.rule.view()), other);
   count(causes_,
         {record.from_peer, record.to_peer.empty() ? "none" : record.to_peer,
          cause_text(record.reason_received), cause_text(record.reason_sent)},

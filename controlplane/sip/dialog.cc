@@ -124,8 +124,8 @@ void Dialog::confirm_to_source(const MessageView& response) {
   if (auto target = target_of(response)) {
     remote_target_ = std::move(*target);
   } else if (remote_target_.empty()) {
-    remote_target_ = "sip:" + response.path.remote.to_text();
-    remote_target_ += transport_param(response.path.transport);
+    remote_target_ =
+        ("sip:" + response.path.remote.to_text()).append(transport_param(response.path.transport));
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "controlplane/sip/message.h"
 #include "controlplane/sip/writer.h"
+#include "dataplane/base/kept_text.h"
 
 namespace sallyport::sip {
 
@@ -101,10 +102,10 @@ class Dialog {
   [[nodiscard]] bool strict_first() const;
   [[nodiscard]] std::expected<void, DialogFault> take_route_and_target(const MessageView& response);
 
-  std::string call_id_;
-  std::string local_;
-  std::string remote_;
-  std::string remote_target_;           // a URI
+  KeptText call_id_;
+  KeptText local_;
+  KeptText remote_;
+  KeptText remote_target_;              // a URI
   std::vector<std::string> route_set_;  // name-addr values, first hop first
   std::optional<Endpoint> nat_source_;
   std::uint32_t local_cseq_ = 0;

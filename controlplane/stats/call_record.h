@@ -10,6 +10,7 @@
 #include "dataplane/api/contract.h"
 #include "dataplane/base/address.h"
 #include "dataplane/base/clock.h"
+#include "dataplane/base/kept_text.h"
 
 namespace sallyport::stats {
 
@@ -21,14 +22,14 @@ inline constexpr std::size_t kMostReasonBytes = 512;
 
 // One target that was tried. The last is the one that the call ended on.
 struct AttemptRecord {
-  std::string peer;
+  KeptText peer;
   Endpoint target;
-  std::string call_id;         // of the outgoing leg
+  KeptText call_id;            // of the outgoing leg
   std::uint16_t received = 0;  // 0: none
-  std::string received_phrase;
-  std::string local_error;  // empty: none
-  std::string rule;         // what decided
-  std::string reason_received;
+  KeptText received_phrase;
+  KeptText local_error;  // empty: none
+  KeptText rule;         // what decided
+  KeptText reason_received;
 };
 
 // One flow, with its last counters (the worker's flow_removed).
@@ -47,14 +48,14 @@ struct MediaRecord {
 // other makes them wrong; nullopt: it did not come to that.
 struct CallRecord {
   RecordKind kind = RecordKind::end;
-  std::string id;  // Sallyport's name of the call, as in `show call ID`
-  std::string from_peer;  // empty: no peer matches its source
-  std::string to_peer;    // empty: never routed
-  std::string from_realm;
-  std::string to_realm;
-  std::string caller;   // the From URI as received
-  std::string callee;   // the Request-URI as received
-  std::string call_id;  // of the incoming leg
+  KeptText id;         // Sallyport's name of the call, as in `show call ID`
+  KeptText from_peer;  // empty: no peer matches its source
+  KeptText to_peer;    // empty: never routed
+  KeptText from_realm;
+  KeptText to_realm;
+  KeptText caller;   // the From URI as received
+  KeptText callee;   // the Request-URI as received
+  KeptText call_id;  // of the incoming leg
   Endpoint source;
   Nanoseconds started_ns = 0;
   Nanoseconds ringing_ns = 0;
@@ -65,19 +66,19 @@ struct CallRecord {
   std::optional<Nanoseconds> duration_ns;  // from its answer to its end; interim: so far
   EndedBy ended_by = EndedBy::none;
   std::uint16_t received = 0;  // the last attempt's final code; 0: none
-  std::string received_phrase;
-  std::string reason_received;  // the values of its Reason fields (RFC 3326, 6432), as they came
+  KeptText received_phrase;
+  KeptText reason_received;     // the values of its Reason fields (RFC 3326, 6432), as they came
   std::uint16_t sent = 0;       // what the caller got
-  std::string sent_phrase;
-  std::string reason_sent;  // likewise, as they left
+  KeptText sent_phrase;
+  KeptText reason_sent;  // likewise, as they left
   std::uint8_t q850 = 0;
-  std::string reason;         // the Reason header field of the BYE or CANCEL that ended it
-  std::string local_error;    // empty: none
-  std::string media_timeout;  // the last that passed, whether it ended the call or not; empty: none
-  std::string rule;
+  KeptText reason;         // the Reason header field of the BYE or CANCEL that ended it
+  KeptText local_error;    // empty: none
+  KeptText media_timeout;  // the last that passed, whether it ended the call or not; empty: none
+  KeptText rule;
   std::vector<AttemptRecord> attempts;
   std::vector<MediaRecord> media;
-  std::array<std::string, 2> answer_sdp;  // by leg: the answer that was agreed, for its codecs; empty: none
+  std::array<KeptText, 2> answer_sdp;  // by leg: the answer that was agreed, for its codecs; empty: none
 };
 
 // Where a shard leaves its records. Never blocks; false: the queue was full and the record is lost (count

@@ -122,7 +122,8 @@ def test_a_redirect_to_the_name_of_a_peer_goes_where_it_leads(server, door, ends
     door(named)
     calling, called = sides
     own = domain(called, WHOLE)
-    caller, first, second = ends.at(calling), ends.at(called, port=5082), ends.at(called, port=5080)
+    caller, first = ends.at(calling), ends.at(called, port=5082)
+    second, third = ends.at(called, port=5080), ends.at(called, port=5083)
     call = caller.invite(SENT_ON + number[3:])
     invite = first.expect("INVITE")
     first.reply(invite, 302, "Moved Temporarily", extra=[f"Contact: <sip:1@stranger.test>, <sip:777@{own.upper()}>;q=0.5"])
@@ -131,7 +132,7 @@ def test_a_redirect_to_the_name_of_a_peer_goes_where_it_leads(server, door, ends
     call = caller.invite(SENT_ON + number[3:])
     first.reply(first.expect("INVITE"), 302, "Moved Temporarily", extra=[f"Contact: <sip:778@allowed-{called.peer}.test>"])
     first.expect("ACK")
-    assert refuse(ends.at(called, port=5083), call).start == f"INVITE sip:778@allowed-{called.peer}.test SIP/2.0"
+    assert refuse(third, call).start == f"INVITE sip:778@allowed-{called.peer}.test SIP/2.0"
     assert not [name for *_, name in server.asked if name.endswith("stranger.test")]
 
 

@@ -213,6 +213,7 @@ def test_a_large_subscription_goes_by_tcp_both_ways(door, ends, tcp, number, sid
     assert len(subscribe.raw) > 1300 and "SIP/2.0/TCP" in subscribe.get("via")
     tag = callee_by_tcp.reply(subscribe, 200, "OK", extra=[callee.contact(), "Expires: 60"])
     caller.expect(200, call_id=call_id)
+    caller_by_tcp.calls.add(call_id)  # it is the same host's
     target = re.search(r"<([^>]+)>", subscribe.get("contact")).group(1)
     notifier = ua.Dialog(callee, subscribe.call_id, f"{subscribe.get('to')};tag={tag}", subscribe.get("from"), target, 10, subscribe)
     say(notifier, "NOTIFY", "<presence/>" + " " * 1100, "application/pidf+xml",

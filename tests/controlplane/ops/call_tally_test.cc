@@ -77,7 +77,7 @@ TEST(CallTally, loss_and_mos_are_by_the_realm_of_the_endpoint) {
 TEST(CallTally, a_codec_without_published_values_has_a_loss_and_no_score) {
   CallTally tally;
   stats::CallRecord record = answered(990, 1000, 20 * kSecond);
-  record.answer_sdp[1] += "a=rtpmap:8 opus/48000/2\r\n";
+  record.answer_sdp[1] = std::string(record.answer_sdp[1]) + "a=rtpmap:8 opus/48000/2\r\n";
   tally.add(record);
   const std::string text = text_of(tally);
   EXPECT_THAT(text, HasSubstr("media_loss_ratio_count{realm=\"core\"} 1\n"));

@@ -200,7 +200,7 @@ TEST(CdrWriter, a_full_queue_drops_and_counts_and_never_waits) {
     auto writer = CdrWriter::start(CdrOptions{.file = pipe, .capacity = 8});
     ASSERT_TRUE(writer.has_value()) << writer.error();
     stats::CallRecord big = record("c");
-    big.caller.assign(20'000, 'x');  // a few of these and the pipe is full: its writer blocks
+    big.caller = std::string(20'000, 'x');  // a few of these and the pipe is full: its writer blocks
     for (int i = 0; i < 100; ++i) {
       stats::CallRecord copy = big;
       taken += (*writer)->write(std::move(copy)) ? 1 : 0;

@@ -129,7 +129,7 @@ TEST_F(CallTest, A_failed_call_tells_both_sides_of_its_failure_in_its_record) {
   EXPECT_EQ(record.reason_received, "SIP;cause=499, Q.850 ;cause=65 ;text=\"no codec\"");
   EXPECT_EQ(record.attempts.at(0).reason_received, record.reason_received);
   EXPECT_EQ(record.sent, 488);
-  EXPECT_EQ(refused.start_line(), "SIP/2.0 488 " + record.sent_phrase);
+  EXPECT_EQ(refused.start_line(), "SIP/2.0 488 " + std::string(record.sent_phrase));
   EXPECT_NE(record.reason_sent, "");
   EXPECT_EQ(record.reason_sent, refused.header("Reason"));
   EXPECT_NE(record.rule, "");

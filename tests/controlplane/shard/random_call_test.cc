@@ -111,8 +111,8 @@ class World {
   [[nodiscard]] bool is_spread() const { return shards_ == 2 && workers_ == 2; }
   // Calls that have ended so: "Transferred", "Replaced".
   [[nodiscard]] unsigned ended(std::string_view reason) const {
-    return static_cast<unsigned>(
-        std::ranges::count(bench_.records.records, reason, &stats::CallRecord::reason));
+    const auto is_it = [&](const stats::CallRecord& record) { return record.reason == reason; };
+    return static_cast<unsigned>(std::ranges::count_if(bench_.records.records, is_it));
   }
   // Calls that were answered for somebody else than who rang, and went on with him.
   [[nodiscard]] unsigned picked_up() const {

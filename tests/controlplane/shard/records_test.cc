@@ -69,7 +69,7 @@ TEST_F(Interim, A_record_has_the_media_so_far_of_both_legs) {
   EXPECT_EQ(record.media[1].leg, 1);
   EXPECT_EQ(record.media[1].counters.packets, 400u);
   EXPECT_EQ(record.media[1].counters.rtt_us, 42'000u);
-  for (const std::string& sdp : record.answer_sdp) EXPECT_NE(sdp.find("m=audio"), std::string::npos);
+  for (const std::string_view sdp : record.answer_sdp) EXPECT_NE(sdp.find("m=audio"), std::string::npos);
   caller_hangs_up();
   bench.expect_nothing_left();
   EXPECT_EQ(records().back().media.size(), 2u) << "the record at the end has them once";

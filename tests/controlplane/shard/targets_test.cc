@@ -328,7 +328,7 @@ TEST_F(Targets, Records_tell_the_whole_call) {
   EXPECT_EQ(record.media[0].remote, *Endpoint::parse("198.51.100.20:4000"));
   EXPECT_EQ(record.media[1].remote, *Endpoint::parse("192.0.2.10:6000"));
   EXPECT_EQ(record.media[0].private_action, "") << "a public address";
-  for (const std::string& answer : record.answer_sdp)
+  for (const std::string_view answer : record.answer_sdp)
     EXPECT_NE(answer.find("m=audio"), std::string::npos) << answer;
   EXPECT_NE(record.answer_sdp[0], record.answer_sdp[1]) << "each leg has its own";
 }

@@ -151,7 +151,7 @@ class TransferTest : public ::testing::TestWithParam<bool> {
     std::map<std::string, int> interims;
     for (const stats::CallRecord& record : bench.records.records) {
       if (record.kind == stats::RecordKind::end) {
-        EXPECT_EQ(interims[record.id], record.answered_ns != 0 ? 1 : 0) << record.call_id;
+        EXPECT_EQ(interims[record.id], record.answered_ns != 0 ? 1 : 0) << record.call_id.view();
       } else {
         ++interims[record.id];
       }
