@@ -66,7 +66,7 @@ void blank_body(std::span<char> message, std::string_view body) {
 // Whether that field's name begins as one does that is read below.
 bool may_be_read(std::string_view field) {
   if (field.empty()) return false;
-  const std::string_view initials = "cCiIfFtTaApP \t";
+  const std::string_view initials = "cCiIfFtTaApP \t\r";
   return initials.find(field.front()) != std::string_view::npos;
 }
 

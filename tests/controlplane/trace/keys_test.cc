@@ -59,5 +59,14 @@ TEST(Keys, Secrets_are_blanked_and_lengths_stay) {
   }
 }
 
+TEST(Keys, A_secret_is_blanked_behind_a_stray_CR_and_alone_in_its_body) {
+  for (const char* text : {"X\r\nVia: v\r\n\rAuthorization: s3cret\r\n\r\n", "X\r\n\r\nk=s3cret",
+                           "X\r\n\r\na=crypto:s3cret", "X\r\n\r\na=key-mgmt:s3cret"}) {
+    std::string kept = text;
+    (void)read_and_blank(kept);
+    EXPECT_EQ(kept.find("s3cret"), std::string::npos) << kept;
+  }
+}
+
 }  // namespace
 }  // namespace sallyport::trace
