@@ -312,9 +312,9 @@ bool CallManager::admit_source(const sip::Arrival& arrival) {
     services_.statistics.totals.silent_drops.add();
     return false;
   }
+  if (message.method() == sip::Method::invite && message.to_tag().empty()) record_unknown(message);
   transactions_->respond_stateless(message, {.status = 403, .phrase = "Forbidden"});
   services_.statistics.totals.stateless_replies.add();
-  if (message.method() == sip::Method::invite && message.to_tag().empty()) record_unknown(message);
   return false;
 }
 

@@ -94,6 +94,7 @@ class CallManager final : public sip::TransactionUser,
   void on_ack(const sip::Arrival& arrival) override;
   void on_cancel(sip::ServerId invite, std::uint64_t token, const sip::MessageView& cancel) override;
   void on_server_done(sip::ServerId id, std::uint64_t token, sip::ServerEnd end) override;
+  void on_refused(const sip::MessageView& request, std::uint16_t status, std::string_view phrase) override;
   void on_response(sip::ClientId id, std::uint64_t token, const sip::MessageView& response) override;
   void on_failure(sip::ClientId id, std::uint64_t token, sip::ClientFailure failure) override;
   void on_stray_success(const sip::MessageView& response) override;
@@ -583,9 +584,10 @@ class CallManager final : public sip::TransactionUser,
                     std::string_view reason) const;
   // The call is up from now on, and its record says so.
   void mark_answered(Call& call);
-  // Of an attempt that becomes no call.
-  void record_refused(sip::ServerId id, config::PeerIndex from, const response_map::Verdict& verdict);
-  // Of an INVITE from a source that no peer matches, which gets 403.
+  // Of an attempt that becomes no call: before it is answered, and when the answer is known.
+  [[nodiscard]] stats::CallRecord begin_refused(config::PeerIndex from, const sip::MessageView& invite);
+  void end_refused(stats::CallRecord&& record, const response_map::Verdict& verdict);
+  // Of an INVITE from a source that no peer matches, before it gets 403.
   void record_unknown(const sip::MessageView& invite);
   // Whether what costs less than its record may have one: at most kMostShedRecords in a second. Else it is
   // counted.

@@ -132,18 +132,26 @@ void CallManager::open_session(Call& call) {
 
 void CallManager::refuse_attempt(sip::ServerId id, config::PeerIndex from, LocalError error,
                                  std::string_view headers) {
+  const sip::StoredMessage* invite = transactions_->request_of(id);
+  const bool leaves_record = invite != nullptr && (error != LocalError::overload || admit_shed_record());
+  stats::CallRecord record;
+  if (leaves_record) record = begin_refused(from, invite->view());
   const response_map::Verdict verdict =
       refuse_counted(services_.statistics.pair(from, stats::kNone), id, from, error, headers, {});
   count_refused(from, verdict.code);
-  record_refused(id, from, verdict);
+  if (leaves_record) end_refused(std::move(record), verdict);
 }
 
 void CallManager::refuse_attempt(sip::ServerId id, config::PeerIndex from,
                                  const response_map::Verdict& verdict, std::string_view headers) {
+  const sip::StoredMessage* invite = transactions_->request_of(id);
+  const bool leaves_record = invite != nullptr;
+  stats::CallRecord record;
+  if (leaves_record) record = begin_refused(from, invite->view());
   respond(id, verdict.code, headers, verdict.phrase);
   count_mapped(services_.statistics.pair(from, stats::kNone), verdict);
   count_refused(from, verdict.code);
-  record_refused(id, from, verdict);
+  if (leaves_record) end_refused(std::move(record), verdict);
 }
 
 void CallManager::count_refused(config::PeerIndex from, std::uint16_t code) {

@@ -136,30 +136,48 @@ void CallManager::note_verdict(stats::CallRecord& record, const response_map::Ve
   record.ended_ns = wall_now();
 }
 
-void CallManager::record_refused(sip::ServerId id, config::PeerIndex from,
-                                 const response_map::Verdict& verdict) {
-  const sip::StoredMessage* invite = transactions_->request_of(id);
-  if (invite == nullptr) return;
-  if (verdict.local == response_map::LocalError::overload && !admit_shed_record()) return;
+// `invite` is the message in hand. Its name no leg bears, and no other attempt. What comes of its transaction
+// is told by its Call-ID and tags, and is kept among the messages of calls that failed.
+stats::CallRecord CallManager::begin_refused(config::PeerIndex from, const sip::MessageView& invite) {
   stats::CallRecord record;
-  // No leg bears that name, and no other attempt.
   record.id = mint(steer::TokenKind::tag, {kNoCall, ++refused_});
-  begin_record(record, from, invite->view());
+  begin_record(record, from, invite);
+  if (services_.recorder != nullptr) {
+    std::uint32_t messages = 0;
+    services_.recorder->begin({record.id, trace::Side::caller, &messages}, record.call_id);
+    services_.recorder->failed(record.id);
+  }
+  return record;
+}
+
+void CallManager::end_refused(stats::CallRecord&& record, const response_map::Verdict& verdict) {
   note_verdict(record, verdict, verdict.q850 != 0 ? response_map::q850_reason(verdict.q850) : "");
   hand_over(std::move(record));
 }
 
 void CallManager::record_unknown(const sip::MessageView& invite) {
   if (!admit_shed_record()) return;
-  stats::CallRecord record;
-  record.id = mint(steer::TokenKind::tag, {kNoCall, ++refused_});
-  begin_record(record, config::kNoIndex, invite);
   response_map::Verdict verdict;
   verdict.local = response_map::LocalError::unknown_source;
   verdict.code = 403;
   verdict.phrase = sip::default_phrase(403);
-  note_verdict(record, verdict, {});
-  hand_over(std::move(record));
+  end_refused(begin_refused(config::kNoIndex, invite), verdict);
+}
+
+void CallManager::on_refused(const sip::MessageView& request, std::uint16_t status, std::string_view phrase) {
+  const auto from = peer_of(request.path);
+  if (!from || request.method() != sip::Method::invite || !request.to_tag().empty()) return;
+  count_refused(*from, status);
+  if (!admit_shed_record()) return;
+  const bool is_fault = request.index->fault != sip::Fault::none;
+  const bool is_full = !is_fault && status == 503;
+  const std::string_view why = is_fault  ? phrase
+                               : is_full ? std::string_view("no server transaction is free")
+                                         : std::string_view("too large to be answered");
+  response_map::Verdict verdict = response_map::own_refusal(status, why, phrase);
+  if (is_fault) verdict.local = response_map::LocalError::malformed;
+  if (is_full) verdict.local = response_map::LocalError::capacity;
+  end_refused(begin_refused(*from, request), verdict);
 }
 
 bool CallManager::admit_shed_record() {

@@ -146,7 +146,7 @@ constexpr auto kCatalogue = std::to_array<MetricInfo>({
     {"shard_answering", Gauge, "shard", "1: the shard answers; 0: not within the limit."},
     {"call_records_total", Counter, "outcome",
      "Call records: written, lost for a full queue, refused by the file; shed: of INVITEs refused by an "
-     "overloaded shard or from no peer, above 100 a second and shard."},
+     "overloaded shard, from no peer or refused by the transaction layer, above 100 a second and shard."},
     {"call_record_file_failures_total", Counter, "",
      "Times that the next record file could not be opened: the old one stayed in use."},
     {"reloads_total", Counter, "outcome",

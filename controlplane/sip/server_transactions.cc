@@ -86,7 +86,9 @@ void ServerTransactions::answer_fault(const MessageView& request) {
   context_.note_received(request, false);
   context_.counters.faults[static_cast<std::size_t>(fault)].add();
   const std::uint16_t status = fault_status(fault);
-  if (status != 0) respond_stateless(request, {.status = status, .phrase = fault_phrase(fault)});
+  if (status == 0 || !request.has(HeaderId::via)) return;
+  if (request.method() != Method::ack) context_.core.on_refused(request, status, fault_phrase(fault));
+  respond_stateless(request, {.status = status, .phrase = fault_phrase(fault)});
 }
 
 void ServerTransactions::receive_ack(const Arrival& arrival, const MatchKey& key) {
@@ -147,6 +149,7 @@ void ServerTransactions::receive_new(const Arrival& arrival, const MatchKey& key
 
 void ServerTransactions::refuse_full(const MessageView& request) {
   context_.counters.refused_full.add();
+  context_.core.on_refused(request, 503, default_phrase(503));
   std::string headers;
   HeaderWriter(headers).line(HeaderId::retry_after, std::uint64_t{context_.options.retry_after_s});
   respond_stateless(request, {.status = 503, .headers = headers});
@@ -165,6 +168,7 @@ bool ServerTransactions::leaves_room(const MessageView& request) {
 // RFC 3261 21.5.7.
 void ServerTransactions::refuse_large(const MessageView& request) {
   context_.counters.refused_large.add();
+  context_.core.on_refused(request, 513, default_phrase(513));
   respond_stateless(request, {.status = 513});
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "controlplane/sip/message.h"
 #include "dataplane/api/contract.h"
@@ -57,6 +58,10 @@ class TransactionUser {
   // A new request, INVITE or any other but ACK and CANCEL, free of faults and no retransmission. It must be
   // answered by respond(id), now or later. `arrival.verdict` by_tag: it is for the leg {slot, generation}.
   virtual void on_request(ServerId id, const Arrival& arrival) = 0;
+  // A new request, never an ACK, that the layer answers by itself, and is about to: for a fault of it, for its
+  // size, or because no server transaction is free.
+  virtual void on_refused(const MessageView& /*request*/, std::uint16_t /*status*/,
+                          std::string_view /*phrase*/) {}
   // An ACK for a 2xx: for the leg {slot, generation} when by_tag. Tell acknowledged() when it fits. Never
   // answered.
   virtual void on_ack(const Arrival& arrival) = 0;

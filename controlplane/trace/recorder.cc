@@ -21,6 +21,12 @@ bool same_leg(const Entry& a, const Entry& b) {
   return a.far_hash != 0 && a.far_hash == b.far_hash;
 }
 
+// Who was refused may try again with the same Call-ID and From tag (RFC 3261 8.1.3.5).
+bool is_new_attempt(const Entry& entry) {
+  return entry.direction == Direction::received && !entry.retransmission && entry.own_hash == 0 &&
+         entry.octets.starts_with("INVITE ");
+}
+
 }  // namespace
 
 Recorder::Recorder(const RecorderOptions& options)
@@ -78,10 +84,12 @@ void Recorder::attribute(Entry& entry, std::string_view own_tag) {
   auto before = kin(recent_, entry);
   if (!before) before = kin(failed_, entry);
   if (!before) return;
+  // A call is named by our tag on its caller's leg.
+  if (subjects_ != nullptr) subject = subjects_->find_subject(before->call);
+  const bool is_over = !subject || failed_.newest_of_call(before->call) != Ring::kNone;
+  if (is_over && is_new_attempt(entry)) return;
   call_ = before->call;
   entry.side = before->side;
-  // A call is named by our tag on its caller's leg.
-  if (subjects_ != nullptr) subject = subjects_->find_subject(call_);
   entry.number = subject ? ++*subject->messages : last_number(call_) + 1;
 }
 

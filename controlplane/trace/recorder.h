@@ -3,7 +3,7 @@
 // those of calls that failed in a second, smaller one, where the many that go well do not push them out. A
 // message is told to be of a call by our tag in it, which names the leg. Without one (a first INVITE, its
 // 100, CANCEL), or once its leg is gone, it is of the call that the last message of its Call-ID and tags was
-// of. Memory is fixed at start. Everything here is the shard's thread's; others read the counters, and ask
+// of; so are those of an attempt that was refused and has no leg. Memory is fixed at start. Everything here is the shard's thread's; others read the counters, and ask
 // the shard for the rest.
 #pragma once
 

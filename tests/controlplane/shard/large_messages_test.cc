@@ -18,6 +18,10 @@ TEST_F(LargeMessages, An_INVITE_that_leaves_no_room_for_an_answer_begins_no_call
   EXPECT_TRUE(bench.take_one("SIP/2.0 513").is("SIP/2.0 513 Message Too Large"));
   EXPECT_TRUE(bench.take().empty());
   bench.expect_empty();
+  ASSERT_EQ(bench.records.records.size(), 1u);
+  EXPECT_EQ(bench.records.records[0].from_peer, "office");
+  EXPECT_EQ(bench.records.records[0].sent, 513);
+  EXPECT_EQ(bench.records.records[0].rule.view(), "a refusal of our own: too large to be answered");
 }
 
 TEST_F(LargeMessages, A_call_whose_2xx_is_too_large_for_the_caller_ends) {

@@ -2,8 +2,10 @@
 // What is answered without a call.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
+#include "controlplane/trace/ladder.h"
 #include "tests/controlplane/shard/bench_support.h"
 
 namespace sallyport::shard {
@@ -156,6 +158,84 @@ TEST(Refusals, An_INVITE_that_becomes_no_call_leaves_a_record) {
     EXPECT_EQ(record.ended_by, stats::EndedBy::sallyport);
     EXPECT_GE(record.ended_ns, record.started_ns);
   }
+  bench.expect_nothing_left();
+}
+
+// "> INVITE" received, "< 420 Bad Extension" sent: what is kept under an attempt's name.
+std::vector<std::string> kept_of(Bench& bench, const std::string& id) {
+  std::vector<std::string> titles;
+  for (const trace::Message& message : bench.shard().recorder().of_call(id, 0, 1 << 20).messages) {
+    const bool received = message.direction == trace::Direction::received;
+    titles.push_back((received ? "> " : "< ") + trace::title_of(message));
+  }
+  return titles;
+}
+
+// The ACK of a failure (RFC 3261 17.1.1.3).
+std::string ack_of(std::string invite, const Sent& failure) {
+  invite.replace(0, 6, "ACK");
+  invite.replace(invite.find("1 INVITE"), 8, "1 ACK");
+  const auto to = invite.find("\r\n", invite.find("\r\nTo: ") + 2);
+  return invite.insert(to, ";tag=" + failure.tag_of("To"));
+}
+
+using Titles = std::vector<std::string>;
+
+TEST(Refusals, At_the_door_have_their_messages_under_the_name_of_the_record) {
+  Bench bench;
+  const std::string invite = make_invite({.more = "Require: sing\r\n"});
+  bench.receive("access", kRefusedCaller, invite);
+  bench.receive("access", kRefusedCaller, ack_of(invite, bench.take_one("SIP/2.0 420")));
+  ASSERT_EQ(bench.records.records.size(), 1u);
+  const std::string first = bench.records.records[0].id;
+  EXPECT_EQ(kept_of(bench, first), (Titles{"> INVITE", "< 420 Bad Extension", "> ACK"}));
+  EXPECT_EQ(bench.shard().traced().failed_kept.get(), 3u);
+  // RFC 3261 8.1.3.5: again, with the same Call-ID and From tag, and another CSeq. It is refused for another
+  // reason.
+  std::string again = make_invite({.branch = "z9hG4bKagain", .max_forwards = 0});
+  again.replace(again.find("1 INVITE"), 8, "2 INVITE");
+  bench.receive("access", kRefusedCaller, again);
+  ASSERT_EQ(bench.records.records.size(), 2u);
+  EXPECT_EQ(kept_of(bench, bench.records.records[1].id), (Titles{"> INVITE", "< 483 Too Many Hops"}));
+  EXPECT_EQ(kept_of(bench, first).size(), 3u);
+  bench.expect_nothing_left();
+}
+
+TEST(Refusals, Of_a_source_that_is_no_peer_have_theirs_too) {
+  Bench bench;
+  const std::string invite = make_invite();
+  bench.receive("core", "192.0.2.99:5060", invite);
+  bench.receive("core", "192.0.2.99:5060", ack_of(invite, bench.take_one("SIP/2.0 403")));
+  ASSERT_EQ(bench.records.records.size(), 1u);
+  EXPECT_EQ(kept_of(bench, bench.records.records[0].id), (Titles{"> INVITE", "< 403 Forbidden", "> ACK"}));
+}
+
+TEST(Refusals, Of_a_broken_INVITE_are_an_attempt_with_a_record) {
+  Bench bench;
+  std::string broken = make_invite();
+  broken.replace(broken.find("1 INVITE"), 8, "1 UPDATE");
+  bench.receive("access", kRefusedCaller, broken);
+  const Sent refusal = bench.take_one("SIP/2.0 400");
+  ASSERT_EQ(bench.records.records.size(), 1u);
+  const stats::CallRecord& record = bench.records.records[0];
+  EXPECT_EQ(record.from_peer, "office");
+  EXPECT_EQ(record.call_id, "caller-1@198.51.100.20");
+  EXPECT_EQ(record.sent, 400);
+  EXPECT_EQ(record.local_error, "malformed");
+  EXPECT_EQ(record.ended_by, stats::EndedBy::sallyport);
+  const std::string phrase(record.sent_phrase.view());
+  EXPECT_TRUE(refusal.is("SIP/2.0 400 " + phrase)) << phrase;
+  EXPECT_EQ(record.rule.view(), "a refusal of our own: " + phrase);
+  EXPECT_EQ(kept_of(bench, record.id), (Titles{"> INVITE", "< 400 " + phrase}));
+  const auto pairs = bench.shard().statistics().pairs();
+  const auto office = std::ranges::find(pairs, bench.config().find_peer("office"), &stats::PairStatistics::from);
+  ASSERT_NE(office, pairs.end());
+  EXPECT_EQ((*office)->attempts.get(), 1u);
+  EXPECT_EQ((*office)->failed[stats::code_slot(400)].get(), 1u);
+  for (int n = 0; n < 120; ++n) bench.receive("access", kRefusedCaller, broken);
+  EXPECT_EQ(bench.records.records.size(), 100u) << "of one second";
+  EXPECT_EQ(bench.shard().statistics().totals.records_shed.get(), 21u);
+  EXPECT_EQ((*office)->attempts.get(), 121u);
   bench.expect_nothing_left();
 }
 

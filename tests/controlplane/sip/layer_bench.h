@@ -96,6 +96,10 @@ class RecordingUser final : public TransactionUser {
     request = id;
     if (when_request) when_request(id, arrival);
   }
+  void on_refused(const MessageView& message, std::uint16_t status, std::string_view phrase) override {
+    refused.push_back(std::string(message.method_text()) + " " + std::to_string(status) + " " +
+                      std::string(phrase));
+  }
   void on_ack(const Arrival& arrival) override {
     told.push_back("ack " + std::to_string(arrival.slot));
     if (when_ack) when_ack(arrival);
@@ -123,6 +127,7 @@ class RecordingUser final : public TransactionUser {
   [[nodiscard]] std::vector<std::string> take() { return std::exchange(told, {}); }
 
   std::vector<std::string> told;
+  std::vector<std::string> refused;  // by the layer itself
   ServerId request;
   std::function<void(ServerId, const Arrival&)> when_request;
   std::function<void(const Arrival&)> when_ack;

@@ -377,6 +377,8 @@ TEST_F(SmallServerTest, Full_table_refuses_with_503_and_Retry_After_and_still_ca
   EXPECT_EQ(sink.last().start_line(), "SIP/2.0 503 Service Unavailable");
   EXPECT_EQ(Parsed(sink.last().octets).view.header(HeaderId::retry_after), "5");
   EXPECT_EQ(layer.counters().refused_full.get(), 1u);
+  arrive(request("INVITE", "z9hG4bKpeer3"));
+  EXPECT_EQ(user.refused, (Told{"OPTIONS 503 Service Unavailable", "INVITE 503 Service Unavailable"}));
   arrive(request("CANCEL"));
   EXPECT_EQ(sink.last().start_line(), "SIP/2.0 200 OK");
   EXPECT_EQ(user.take(), (Told{"request INVITE", "cancel 0"}));

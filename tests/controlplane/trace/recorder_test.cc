@@ -134,6 +134,21 @@ TEST(Recorder, Messages_after_the_end_of_a_call_are_still_its_own) {
   EXPECT_EQ(bench.recorder.counters().failed_kept.get(), 3u);
 }
 
+TEST(Recorder, An_attempt_with_the_Call_ID_of_one_that_failed_is_its_own) {
+  Bench bench;
+  bench.hear(text(kInvite, "c1", "f1", ""));
+  std::uint32_t messages = 0;
+  bench.recorder.begin({"r1", Side::caller, &messages}, "c1");
+  bench.recorder.failed("r1");
+  bench.send(text("SIP/2.0 420 Bad", "c1", "f1", "t1"));
+  bench.hear(text("ACK sip:x@y SIP/2.0", "c1", "f1", "t1"));
+  bench.begin("a2", "c1", "f1");
+  bench.send(text("SIP/2.0 100 Trying", "c1", "f1", ""));
+  EXPECT_EQ(bench.kept("r1"), (Lines{"A > INVITE sip:x@y", "A < SIP/2.0 420", "A > ACK sip:x@y"}));
+  EXPECT_EQ(bench.kept("a2"), (Lines{"A > INVITE sip:x@y", "A < SIP/2.0 100"}));
+  EXPECT_EQ(bench.recorder.of_call("r1", 0, 1 << 20).messages.back().number, 3u);
+}
+
 TEST(Recorder, A_failed_call_outlives_those_that_went_well) {
   Bench bench(1 << 14, 1 << 14);
   bench.begin("bad", "c1", "f1");
