@@ -93,7 +93,7 @@ PEERS = ("Peers", [
 MEDIA = ("Media quality", [
     number("Flows now", f"sum(sallyport_media_flows_active{{{I}}})"),
     number("MOS, mean of 5 min", f"avg(sallyport:media_mos:mean{{{I}}})", unit="none",
-           about="Estimated from loss (G.107 defaults, G.711 with concealment), delay not in it."),
+           about="Estimated by G.107 from loss, half of the round trip where RTCP told it, and the codec's values (G.113)."),
     number("Loss", f"max(sallyport:media_loss:ratio{{{I}}})", **ratio()),
     number("One-way calls", f"max(sallyport:one_way_media:ratio{{{I}}})", **ratio()),
     number("Media ports in use", f"max(sallyport:media_ports_used:ratio{{{I}}})", **ratio()),
