@@ -388,6 +388,25 @@ TEST_F(CallLogTest, a_flood_of_failures_is_held_back_and_counted) {
   EXPECT_THAT(told(failed, 10 * kSecond), HasSubstr("msg=\"calls that are not in the log\" count=150"));
 }
 
+TEST_F(CallLogTest, at_debug_a_flood_is_held_back_and_counted_apart) {
+  for (int i = 0; i < 200; ++i)
+    EXPECT_EQ(told(record("c")), "") << "what is not told at this level does not count";
+  set_log_level(config::LogLevel::debug);
+  stats::CallRecord scan = record("s");
+  scan.from_peer.clear();
+  int lines = 0;
+  for (int i = 0; i < 100; ++i) {
+    lines += told(record("c")).empty() ? 0 : 1;
+    lines += told(scan).empty() ? 0 : 1;
+  }
+  EXPECT_EQ(lines, 100);
+  EXPECT_THAT(told(record("c"), 10 * kSecond),
+              HasSubstr("level=debug msg=\"calls that are not in the log\" count=100"));
+  stats::CallRecord failed = record("f");
+  failed.answered_ns = 0;
+  EXPECT_THAT(told(failed), HasSubstr("a call has failed")) << "failures have a limit of their own";
+}
+
 TEST(Log, text_is_logfmt_with_quotes_where_needed) {
   using config::LogFormat;
   using config::LogLevel;
