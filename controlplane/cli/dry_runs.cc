@@ -23,6 +23,11 @@ using nlohmann::ordered_json;
 constexpr int kFaults = 1;
 constexpr int kArguments = 2;
 
+// What was given as a phrase or an SDP need not be UTF-8.
+std::string text_of(const ordered_json& answer) {
+  return answer.dump(2, ' ', false, ordered_json::error_handler_t::replace);
+}
+
 // The peer of that name, or kNoIndex after saying which names there are.
 config::PeerIndex peer_named(const config::Config& config, const std::string& name, std::ostream& error) {
   const config::PeerIndex index = config.find_peer(name);
@@ -169,7 +174,7 @@ int map(const MapArguments& arguments, std::ostream& out, std::ostream& error) {
   }
   const auto explanation = response_map::explain(loaded->maps, from, loaded->config.peers[to], input);
   if (arguments.json) {
-    out << to_json(explanation).dump(2) << '\n';
+    out << text_of(to_json(explanation)) << '\n';
   } else {
     out << response_map::to_text(explanation);
   }
@@ -195,7 +200,7 @@ int route(const RouteArguments& arguments, std::ostream& out, std::ostream& erro
   const b2bua::IncomingCall call{from, arguments.uri, arguments.calling};
   const b2bua::NextLegs legs = b2bua::next_legs(config, loaded->maps, call, *run);
   if (arguments.json) {
-    out << to_json(config, arguments, *run, legs).dump(2) << '\n';
+    out << text_of(to_json(config, arguments, *run, legs)) << '\n';
   } else {
     out << routing::render(config, *run);
   }
@@ -237,7 +242,7 @@ int nat(const NatArguments& arguments, std::ostream& out, std::ostream& error) {
   input.first_port = realm.media_first;
   const sdp::DryRun result = sdp::dry_run(input);
   if (arguments.json) {
-    out << to_json(result).dump(2) << '\n';
+    out << text_of(to_json(result)) << '\n';
   } else {
     out << sdp::render(result);
   }

@@ -21,6 +21,7 @@ using Clock = std::chrono::steady_clock;
 
 // A reload reads and compiles a configuration; all else answers within a second or so.
 constexpr auto kTimeout = std::chrono::seconds(10);
+constexpr int kCannotAsk = 2;
 
 struct Socket {
   int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -106,8 +107,19 @@ std::expected<std::string, std::string> ask_admin(const std::string& socket, std
   return answer;
 }
 
+bool can_be_asked(std::string_view what, std::string_view value, std::ostream& error) {
+  try {
+    static_cast<void>(json(value).dump());
+    return true;
+  } catch (const json::type_error&) {
+    error << "the " << what << " is not UTF-8: it cannot be asked for\n";
+    return false;
+  }
+}
+
 int show(const std::string& socket, const std::string& what, const std::string& id, bool json_wanted,
          std::ostream& out, std::ostream& error) {
+  if (!can_be_asked("id", id, error)) return kCannotAsk;
   json request{{"command", "show"}, {"what", what}};
   if (!id.empty()) request["id"] = id;
   json answer;
@@ -122,6 +134,7 @@ int show(const std::string& socket, const std::string& what, const std::string& 
 
 int command(const std::string& socket, const std::string& command, const std::optional<Argument>& argument,
             bool json_wanted, std::ostream& out, std::ostream& error) {
+  if (argument && !can_be_asked(argument->name, argument->value, error)) return kCannotAsk;
   json request{{"command", command}};
   if (argument) request[argument->name] = argument->value;
   json answer;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commands that ask the running process. Each returns the exit status: 0 well, 1 the process refused or
-// is not there; `out` gets text, or with `json` the answer as one line of JSON.
+// is not there, 2 an argument cannot be asked with; `out` gets text, or with `json` the answer as one line of
+// JSON.
 #pragma once
 
 #include <chrono>
@@ -16,6 +17,9 @@ namespace sallyport::ops {
 [[nodiscard]] std::expected<std::string, std::string> ask_admin(const std::string& socket,
                                                                 std::string_view request,
                                                                 std::chrono::milliseconds timeout);
+
+// Requests are JSON, whose text is UTF-8 (RFC 8259 8.1). False: `value` is not, and `error` says so of `what`.
+[[nodiscard]] bool can_be_asked(std::string_view what, std::string_view value, std::ostream& error);
 
 // `what`: calls, call, failures, peers, flows, workers, drops, process; `id` for call.
 int show(const std::string& socket, const std::string& what, const std::string& id, bool json,

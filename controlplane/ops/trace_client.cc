@@ -34,6 +34,10 @@ constexpr std::chrono::milliseconds kPause{200};  // between two looks
 constexpr std::size_t kMostCalls = 10'000;
 constexpr std::size_t kMostMirrored = 200;  // calls whose media is asked for
 constexpr std::size_t kMostPcapBytes = std::size_t{1} << 30;
+// Exit statuses.
+constexpr int kNothing = 1;
+constexpr int kBadArgument = 2;
+constexpr int kCutShort = 3;
 
 std::atomic<bool> interrupted{false};
 
@@ -168,19 +172,47 @@ class Collector {
   std::string error_;
 };
 
-bool write_pcap(std::ofstream& file, const Collector::Found& found) {
-  file << trace::PcapWriter::head();
-  trace::PcapWriter writer;
-  auto packet = found.packets.begin();
-  for (const auto& [time, message] : found.messages) {
-    for (; packet != found.packets.end() && packet->first < time; ++packet)
-      file << writer.add(packet->second);
-    file << writer.add(message);
+// A pcap beside its place, until it is whole. Where no regular file is or would be (a pipe), it has none.
+class PcapFile {
+ public:
+  explicit PcapFile(const std::string& path) : path_(path), written_(path) {
+    std::error_code none;
+    const auto status = std::filesystem::status(path, none);
+    if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)) written_ += ".part";
+    file_.open(written_, std::ios::binary | std::ios::trunc);
   }
-  for (; packet != found.packets.end(); ++packet) file << writer.add(packet->second);
-  file.flush();
-  return file.good();
-}
+  PcapFile(const PcapFile&) = delete;
+  PcapFile& operator=(const PcapFile&) = delete;
+  ~PcapFile() {
+    std::error_code ignored;
+    if (file_.is_open() && !done_ && written_ != path_) std::filesystem::remove(written_, ignored);
+  }
+  [[nodiscard]] bool is_open() const { return file_.is_open(); }
+
+  // False: it could not be written to its end, and its place is as it was.
+  bool write(const Collector::Found& found) {
+    file_ << trace::PcapWriter::head();
+    trace::PcapWriter writer;
+    auto packet = found.packets.begin();
+    for (const auto& [time, message] : found.messages) {
+      for (; packet != found.packets.end() && packet->first < time; ++packet)
+        file_ << writer.add(packet->second);
+      file_ << writer.add(message);
+    }
+    for (; packet != found.packets.end(); ++packet) file_ << writer.add(packet->second);
+    file_.flush();
+    std::error_code failed;
+    if (file_.good() && written_ != path_) std::filesystem::rename(written_, path_, failed);
+    done_ = file_.good() && !failed;
+    return done_;
+  }
+
+ private:
+  std::string path_;
+  std::string written_;
+  std::ofstream file_;
+  bool done_ = false;
+};
 
 std::string summary(const Collector::Found& found, const TraceArguments& arguments) {
   std::string text = std::to_string(found.messages.size()) + " messages of " + std::to_string(found.calls) +
@@ -213,41 +245,41 @@ bool collect(Collector& collector, unsigned follow_s) {
 
 int trace(const std::string& socket, const TraceArguments& arguments, bool json_wanted, std::ostream& out,
           std::ostream& error) {
-  std::ofstream file(arguments.pcap, std::ios::binary | std::ios::trunc);
-  if (!file) {
+  const trace::Filter& filter = arguments.filter;
+  if (!can_be_asked("Call-ID", filter.call_id, error) || !can_be_asked("user", filter.user, error) ||
+      !can_be_asked("peer", filter.peer, error))
+    return kBadArgument;
+  PcapFile file(arguments.pcap);
+  if (!file.is_open()) {
     error << arguments.pcap << " cannot be written\n";
-    return 1;
+    return kNothing;
   }
-  std::error_code ignored;
   Collector collector(socket, arguments);
-  if (!collect(collector, arguments.follow_s)) {
-    error << collector.error() << "\n";
-    std::filesystem::remove(arguments.pcap, ignored);
-    return 1;
-  }
+  const bool good = collect(collector, arguments.follow_s);
+  if (!good) error << collector.error() << "\n";
   const Collector::Found found = collector.take();
   if (found.messages.empty()) {
-    error << "no message that is left matches\n";
-    std::filesystem::remove(arguments.pcap, ignored);
-    return 1;
+    if (good) error << "no message that is left matches\n";
+    return kNothing;
   }
-  if (!write_pcap(file, found)) {
+  if (!file.write(found)) {
     error << arguments.pcap << " cannot be written to its end\n";
-    return 1;
+    return kNothing;
   }
+  if (!good) error << "what came until then is kept\n";
   if (json_wanted) {
     out << json{{"messages", found.messages.size()},
                 {"calls", found.calls},
                 {"media_packets", found.packets.size()},
                 {"gone", found.gone},
                 {"media_lost", found.media_lost},
-                {"complete", !found.too_many && !collector.is_full()}}
+                {"complete", good && !found.too_many && !collector.is_full()}}
                .dump()
         << "\n";
   } else {
     out << summary(found, arguments) << "\n";
   }
-  return 0;
+  return good ? 0 : kCutShort;
 }
 
 }  // namespace sallyport::ops

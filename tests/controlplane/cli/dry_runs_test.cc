@@ -128,6 +128,21 @@ TEST(Map, Knows_codes_that_are_none_of_SIP_and_local_errors) {
   EXPECT_EQ(said.json()["local"], "private-media");
 }
 
+TEST(Map, Takes_a_phrase_that_is_not_UTF_8) {
+  const Said said = say(map, MapArguments{.config = kExample,
+                                          .from = "carrier-a",
+                                          .to = "office",
+                                          .local = {},
+                                          .base = {},
+                                          .code = "503",
+                                          .phrase = "d\xe9rang\xe9",
+                                          .q850 = 0,
+                                          .warning = 0,
+                                          .json = true});
+  EXPECT_EQ(said.status, 0);
+  EXPECT_EQ(said.json()["received_phrase"], "d\xef\xbf\xbdrang\xef\xbf\xbd");
+}
+
 TEST(Map, Refuses_arguments_that_do_not_fit_the_configuration) {
   const MapArguments good{.config = kExample,
                           .from = "carrier-a",

@@ -423,5 +423,19 @@ TEST(AdminClient, prints_text_or_json_and_errors_apart) {
   EXPECT_EQ(show(folder.file("none"), "calls", "", false, out, error), 1);
 }
 
+TEST(AdminClient, an_argument_that_is_not_utf_8_is_refused_before_anybody_is_asked) {
+  const Folder folder;
+  std::ostringstream out, error;
+  EXPECT_EQ(show(folder.file("none"), "call", "a\xff", false, out, error), 2);
+  EXPECT_EQ(command(folder.file("none"), "log-level", Argument{"level", "\xc0\xaf"}, true, out, error), 2);
+  EXPECT_EQ(command(folder.file("none"), "drain", Argument{"limit", "9\xe9"}, true, out, error), 2);
+  EXPECT_EQ(error.str(),
+            "the id is not UTF-8: it cannot be asked for\n"
+            "the level is not UTF-8: it cannot be asked for\n"
+            "the limit is not UTF-8: it cannot be asked for\n");
+  EXPECT_EQ(out.str(), "");
+  EXPECT_TRUE(can_be_asked("user", "J\xc3\xb6rg", error));
+}
+
 }  // namespace
 }  // namespace sallyport::ops

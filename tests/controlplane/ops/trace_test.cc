@@ -226,10 +226,49 @@ TEST(TraceCommand, writes_what_matches_of_all_shards) {
   arguments.filter = {"", "nobody", ""};
   EXPECT_EQ(trace(folder.file("s"), arguments, false, out, error), 1);
   EXPECT_THAT(error.str(), HasSubstr("no message that is left matches"));
+  EXPECT_TRUE(std::filesystem::exists(arguments.pcap)) << "what was there before stays";
+  EXPECT_FALSE(std::filesystem::exists(arguments.pcap + ".part"));
+  arguments.pcap = folder.file("y.pcap");
+  EXPECT_EQ(trace(folder.file("s"), arguments, false, out, error), 1);
   EXPECT_FALSE(std::filesystem::exists(arguments.pcap)) << "no empty file is left";
+  arguments.filter.user = "J\xf6rg";
+  EXPECT_EQ(trace(folder.file("s"), arguments, false, out, error), 2);
+  EXPECT_THAT(error.str(), HasSubstr("the user is not UTF-8"));
+  EXPECT_FALSE(std::filesystem::exists(arguments.pcap + ".part"));
   arguments.pcap = folder.file("none/x.pcap");
   EXPECT_EQ(trace(folder.file("s"), arguments, false, out, error), 1);
   EXPECT_THAT(error.str(), HasSubstr("cannot be written"));
+}
+
+TEST(TraceCommand, keeps_what_came_until_the_process_ended) {
+  TraceBench bench;
+  const Folder folder;
+  constexpr int kOneLook = 3;  // two shards, and the call of one
+  int asked = 0;
+  const auto server = AdminServer::start(folder.file("s"), [&](std::string_view request) {
+    return ++asked <= kOneLook ? bench.commands.handle(request) : std::string(R"({"error":"it has ended"})");
+  });
+  ASSERT_TRUE(server.has_value());
+  bench.shards.views[0].hear("one", "INVITE sip:x@h SIP/2.0");
+  std::ostringstream out, error;
+  TraceArguments arguments;
+  arguments.pcap = folder.file("x.pcap");
+  arguments.filter.peer = "office";
+  arguments.follow_s = 600;
+  EXPECT_EQ(trace(folder.file("s"), arguments, true, out, error), 3);
+  EXPECT_EQ(error.str(), "it has ended\nwhat came until then is kept\n");
+  EXPECT_EQ(json::parse(out.str())["complete"], false);
+  EXPECT_EQ(json::parse(out.str())["messages"], 1);
+  std::ifstream file(arguments.pcap, std::ios::binary);
+  std::stringstream bytes;
+  bytes << file.rdbuf();
+  EXPECT_THAT(bytes.str(), HasSubstr("Call-ID: id-one"));
+  EXPECT_FALSE(std::filesystem::exists(arguments.pcap + ".part"));
+
+  asked = kOneLook;
+  arguments.pcap = folder.file("y.pcap");
+  EXPECT_EQ(trace(folder.file("s"), arguments, false, out, error), 1) << "nothing came before";
+  EXPECT_FALSE(std::filesystem::exists(arguments.pcap));
 }
 
 // ---- HEP
