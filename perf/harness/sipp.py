@@ -164,7 +164,8 @@ def call(side, target, rate, seconds, hold_ms=150, rtp=None, user="9", watch=Non
 def find(place, first=100, most=20_000, factor=1.6, width=0.05, settle=None):
     """(highest good rate, all points). `place(rate)` gives a Point; `settle()` follows a bad one.
 
-    A bad run is repeated once: what else the machine does may cost a retransmission.
+    A bad run is repeated once: what else the machine does may cost a retransmission. `most` itself is tried: when it is
+    the highest good rate, no limit was found.
     """
     points = []
 
@@ -180,7 +181,10 @@ def find(place, first=100, most=20_000, factor=1.6, width=0.05, settle=None):
     rate, best, bad = first, 0.0, None
     while bad is None and rate <= most:
         if good(rate):
-            best, rate = rate, rate * factor
+            best = rate
+            if rate == most:
+                break
+            rate = min(rate * factor, most)
         else:
             bad = rate
     while bad is not None and best and bad / best > 1 + width:

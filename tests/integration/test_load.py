@@ -62,6 +62,8 @@ def test_find_reports_the_highest_rate_and_draws_its_curve(door, tmp_path, curve
     rows = [line for line in said.splitlines() if "/s  placed" in line]
     assert len(rows) == len(points) and sum(line.endswith("*") for line in rows) == sum(not point["good"] for point in points)
     assert f"highest rate with 100% answered and under 1% retransmitted: {report['best']:.0f} calls a second" in said
+    assert report["limit_found"] is (report["best"] < 30)
+    assert ("no limit was found up to 30 calls a second" in said) is (report["best"] == 30)
     assert f"curve: {curve}" in said
     is_picture(curve)
     assert counted()["call_attempts_total"] == sum(point["placed"] for point in points)

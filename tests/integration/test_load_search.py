@@ -55,6 +55,19 @@ def test_a_bad_run_is_repeated_once_after_settling(perf):
     assert (asked, settled, best) == ([100, 100], [1], 100)
 
 
+@pytest.mark.parametrize("most", [100, 159, 160, 1000])
+def test_the_last_rate_itself_is_tried_when_none_before_it_failed(perf, most):
+    sipp = perf("sipp")
+    best, points = sipp.find(lambda rate: point(sipp, rate), first=100, most=most)
+    assert best == most == points[-1].offered and [one.offered for one in points].count(most) == 1
+
+
+def test_a_limit_between_the_last_step_and_the_last_rate_is_found(perf):
+    sipp = perf("sipp")
+    best, points = sipp.find(lambda rate: point(sipp, rate, answered=1000 if rate <= 180 else 0), first=100, most=200, width=0.05)
+    assert 180 / 1.06 <= best <= 180 and max(one.offered for one in points) == 200
+
+
 def test_nothing_is_found_when_the_first_rate_is_too_high(perf):
     sipp = perf("sipp")
     best, points = sipp.find(lambda rate: point(sipp, rate, answered=0), first=100)
