@@ -140,6 +140,7 @@ rte_eth_conf device_conf(const rte_eth_dev_info& info, const PortWish& wish) {
   return conf;
 }
 
+// deploy/host-setup has the same formula; a test holds it against this one.
 std::uint64_t memory_needed(std::span<const std::uint16_t> mtus, unsigned workers) {
   constexpr std::uint64_t kMiB = 1024 * 1024;
   std::uint64_t pools = 0;

@@ -48,8 +48,6 @@ struct Device {
 [[nodiscard]] unsigned pool_size(unsigned workers);
 // Octets of one, headroom included: what a frame with `mtu` octets of IP fits in. 0: the usual 1500.
 [[nodiscard]] unsigned buffer_bytes(std::uint16_t mtu);
-// Of a whole dataplane whose ports have these MTUs, in bytes, pools and EAL's own.
-[[nodiscard]] std::uint64_t memory_needed(std::span<const std::uint16_t> mtus, unsigned workers);
 
 // What a port is asked to be.
 struct PortWish {

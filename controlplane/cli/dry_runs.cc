@@ -12,6 +12,7 @@
 #include "controlplane/config/check.h"
 #include "controlplane/response_map/explain.h"
 #include "controlplane/routing/dry_run.h"
+#include "dataplane/dataplane.h"
 #include "dataplane/sip/uri.h"
 #include "sdp_rewriter/dry_run.h"
 
@@ -124,12 +125,21 @@ ordered_json to_json(const sdp::DryRun& run) {
   return json;
 }
 
+std::string memory_line(const config::Config& config) {
+  std::vector<std::uint16_t> mtus;
+  for (const config::Port& port : config.dataplane.ports) mtus.push_back(port.mtu);
+  const auto workers = static_cast<unsigned>(config.dataplane.cores.size());
+  return "packet memory: " + std::to_string(dp::memory_needed(mtus, workers) >> 20) + " MB for " +
+         std::to_string(mtus.size()) + (mtus.size() == 1 ? " port and " : " ports and ") +
+         std::to_string(workers) + (workers == 1 ? " core\n" : " cores\n");
+}
+
 }  // namespace
 
 int check(const std::string& config_file, std::ostream& out, std::ostream& error) {
   const auto loaded = load(config_file, error);
   if (!loaded) return kFaults;
-  out << config::summary(config_file, loaded->config);
+  out << config::summary(config_file, loaded->config) << memory_line(loaded->config);
   return 0;
 }
 

@@ -11,7 +11,7 @@
 
 namespace sallyport::config {
 
-// What `sallyport check` prints for a configuration without a fault: one line, "FILE: no fault (2 realms,
+// What `sallyport check` says first of a configuration without a fault: one line, "FILE: no fault (2 realms,
 // ...)\n".
 [[nodiscard]] std::string summary(std::string_view file, const Config& config);
 

@@ -8,13 +8,14 @@ import importlib.machinery
 import importlib.util
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
 import pytest
 import yaml
 
-from harness.netns import REPO
+from harness.netns import BINARY, REPO
 
 HOSTS = pathlib.Path(__file__).parent / "hosts"
 SCRIPT = REPO / "deploy/host-setup"
@@ -64,7 +65,7 @@ def test_a_prepared_host_has_nothing_left(setup, tmp_path):
 
 def test_a_bare_host_is_told_what_is_missing(setup, tmp_path):
     rows = found(setup, tree(tmp_path, "two-sockets-bare"), config())
-    assert rows["hugepages of node 1"][2] == [("/sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages", "256")]
+    assert rows["hugepages of node 1"][2] == [("/sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages", "54")]
     assert "hugepages of node 0" not in rows, "memory is needed where the ports are"
     assert rows["IOMMU"][0] == "hand" and "intel_iommu=on iommu=pt" in rows["IOMMU"][1]
     assert rows["driver of 0000:af:00.0"][2] == [
@@ -86,8 +87,8 @@ CASES = [
     ("a core that is not there", dict(cores=(4, 40)), (), "cores", "hand", "40 are not there"),
     ("core 0", dict(cores=(0, 4)), (), "core 0", "note", "another"),
     ("pages that are in use do not count", {}, ["/sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages = 300",
-                                              "/sys/devices/system/node/node1/hugepages/hugepages-2048kB/free_hugepages = 200"],
-     "hugepages of node 1", "fix", "356 pages"),
+                                              "/sys/devices/system/node/node1/hugepages/hugepages-2048kB/free_hugepages = 20"],
+     "hugepages of node 1", "fix", "334 pages"),
     ("AMD", {}, ["/proc/cpuinfo = vendor_id : AuthenticAMD"], "IOMMU", "hand", "AMD-Vi"),
     ("AF_XDP wants a queue for each core", dict(devices=("net_af_xdp,iface=ens1f0",)), (), "queues of ens1f0", "fix", "4, one for each of 2"),
     ("AF_XDP on nothing", dict(devices=("net_af_xdp,iface=eth9",)), (), "queues of eth9", "hand", "no such device"),
@@ -119,6 +120,33 @@ def run(root, folder, *args, data=None):
 
 def contents(root):
     return {str(path): path.read_text() for path in root.rglob("*") if path.is_file() and not path.is_symlink()}
+
+
+# ---- memory
+
+MEMORY = [([0], 1), ([0, 0], 1), ([0, 0], 2), ([1500, 9000], 2), ([2027, 0, 9000], 7), ([1280], 32)]
+
+
+@pytest.mark.parametrize("mtus,cores", MEMORY)
+def test_the_memory_that_is_asked_for_is_what_sallyport_says_it_needs(setup, tmp_path, mtus, cores):
+    data = config(range(cores), [f"net_ring{n}" for n in range(len(mtus))])
+    for port, mtu in zip(data["dataplane"]["ports"].values(), mtus):
+        port.update({"mtu": mtu} if mtu else {})
+    data["realms"] = {f"r{n}": {"port": f"p{n}", "addresses": [f"192.0.{n}.1/24"], "sip": {"udp": 5060}, "media": {"ports": "20000-29999"}}
+                      for n in range(len(mtus))}
+    path = tmp_path / "sallyport.yaml"
+    path.write_text(yaml.safe_dump(data))
+    done = subprocess.run([BINARY, "check", "--config", path], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(re.search(r"^packet memory: (\d+) MB", done.stdout, re.M)[1]) == setup.plan_of(data).megabytes
+
+
+@pytest.mark.parametrize("mtu,place", [(1500, 1), (9000, 2)])
+def test_the_sizing_table_says_as_much(setup, mtu, place):
+    row = re.search(r"^\| hugepages \|.* (\d+) MB at an MTU of 1500, (\d+) MB at 9000 ", (REPO / "deploy/README.md").read_text(), re.M)
+    for ports, workers in ((1, 1), (2, 2), (4, 8)):
+        need, said = setup.memory_needed([mtu] * ports, workers), ports * workers * int(row[place]) + workers * 2 + 24
+        assert need <= said + 2 and said <= need * 1.05 + 2, (ports, workers, need, said)
 
 
 # ---- recorded ones
@@ -197,11 +225,11 @@ def test_without_check_what_can_be_done_is_done(tmp_path):
     assert (root / "sys/devices/system/cpu/cpu4/cpufreq/scaling_governor").read_text() == "performance"
     assert (root / "sys/bus/pci/devices/0000:af:00.0/driver_override").read_text() == "vfio-pci"
     assert (root / "sys/bus/pci/drivers_probe").read_text() == "0000:af:00.1"
-    assert (root / "sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages").read_text() == "256"
+    assert (root / "sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages").read_text() == "54"
 
 
-@pytest.mark.parametrize("gives,code,says", [(0, 1, "not done: the kernel gave 0 pages of 256"), (255, 1, "not done: the kernel gave 255 pages of 256"),
-                                             (256, 0, "done"), (300, 0, "done")])
+@pytest.mark.parametrize("gives,code,says", [(0, 1, "not done: the kernel gave 0 pages of 54"), (53, 1, "not done: the kernel gave 53 pages of 54"),
+                                             (54, 0, "done"), (60, 0, "done")])
 def test_hugepages_are_read_back_and_fewer_than_asked_for_are_no_success(setup, tmp_path, monkeypatch, capsys, gives, code, says):
     """A kernel that makes `gives` pages, however many are asked for. All else is prepared: the exit code tells of the pages alone."""
     node = "/sys/devices/system/node/node1/hugepages"
@@ -209,7 +237,7 @@ def test_hugepages_are_read_back_and_fewer_than_asked_for_are_no_success(setup, 
     pages = root / f"{node}/hugepages-2048kB/nr_hugepages".lstrip("/")
     real = setup.Host.read
     monkeypatch.setattr(setup.Host, "read", lambda host, path, default="":
-                        str(gives) if host.at(path) == pages and pages.read_text() == "256" else real(host, path, default))
+                        str(gives) if host.at(path) == pages and pages.read_text() == "54" else real(host, path, default))
     path = tmp_path / "sallyport.yaml"
     path.write_text(yaml.safe_dump(config()))
     monkeypatch.setattr(sys, "argv", ["host-setup", "--root", str(root), "--config", str(path)])
@@ -217,7 +245,7 @@ def test_hugepages_are_read_back_and_fewer_than_asked_for_are_no_success(setup, 
         setup.main()
     after = capsys.readouterr().out.partition("fix   hugepages of node 1")[2].splitlines()
     assert end.value.code == code and after[1].strip().startswith(says), after
-    assert pages.read_text() == "256", "it was asked for"
+    assert pages.read_text() == "54", "it was asked for"
 
 
 def test_a_prepared_host_exits_0(tmp_path):

@@ -63,7 +63,8 @@ std::string sdp(const std::string& address) {
 TEST(Check, A_good_file_is_summed_up_and_a_bad_one_told_with_every_fault) {
   const Said good = say(check, std::string(kExample));
   EXPECT_EQ(good.status, 0);
-  EXPECT_FALSE(good.out.empty());
+  EXPECT_NE(good.out.find(": no fault ("), std::string::npos);
+  EXPECT_NE(good.out.find("\npacket memory: "), std::string::npos) << good.out;
   EXPECT_EQ(good.error, "");
   const File bad("realms: 7\nnonsense: yes\n");
   const Said said = say(check, bad.path());
