@@ -235,6 +235,7 @@ TEST(TraceCommand, writes_what_matches_of_all_shards) {
   EXPECT_EQ(trace(folder.file("s"), arguments, false, out, error), 2);
   EXPECT_THAT(error.str(), HasSubstr("the user is not UTF-8"));
   EXPECT_FALSE(std::filesystem::exists(arguments.pcap + ".part"));
+  arguments.filter.user = "nobody";
   arguments.pcap = folder.file("none/x.pcap");
   EXPECT_EQ(trace(folder.file("s"), arguments, false, out, error), 1);
   EXPECT_THAT(error.str(), HasSubstr("cannot be written"));
