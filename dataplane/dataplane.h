@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,6 +63,9 @@ struct DataplaneOptions {
   std::string runtime_dir = "/run/sallyport";
   std::vector<std::string> eal_extra;  // passed on to EAL as they are
 };
+
+// Of a whole dataplane whose ports have these MTUs (0: the usual 1500), in bytes: packet buffers and EAL's own.
+[[nodiscard]] std::uint64_t memory_needed(std::span<const std::uint16_t> mtus, unsigned workers);
 
 // Wakes one sleeping shard. The worker calls `wake` at most once a burst and shard; it is a flag and, only when the
 // shard said that it sleeps, one write to its eventfd.
