@@ -87,6 +87,13 @@ class RunningDataplane final : public Dataplane {
   }
   void kick(unsigned worker) override { seats_[worker]->bell.wake(); }
   [[nodiscard]] const std::vector<MediaRange>& media() const override { return media_; }
+  void set_idle(Idle idle) override {
+    for (auto& seat : seats_) seat->worker->set_idle(idle);
+  }
+  [[nodiscard]] std::expected<void, std::string> set_gateways(
+      const std::vector<std::vector<IpAddress>>& by_realm) override {
+    return exception_->set_gateways(by_realm);
+  }
   [[nodiscard]] const WorkerCounters& counters(unsigned worker) const override {
     return seats_[worker]->counters;
   }

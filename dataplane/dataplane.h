@@ -150,6 +150,16 @@ class Dataplane {
   [[nodiscard]] virtual RecordRing* mirror(unsigned /*worker*/) { return nullptr; }
   [[nodiscard]] virtual const std::vector<MediaRange>& media() const = 0;
 
+  // What a reload changes, one thread at a time. Workers that become adaptive sleep without receive interrupts when
+  // the start was busy: those are asked of the devices as the ports are opened.
+  virtual void set_idle(Idle /*idle*/) {}
+  // The gateways of each realm. All or none; the error is one sentence. Waits a second at most for the neighbours
+  // that are new to answer, so that the first packets of calls find them resolved.
+  [[nodiscard]] virtual std::expected<void, std::string> set_gateways(
+      const std::vector<std::vector<IpAddress>>& /*by_realm*/) {
+    return {};
+  }
+
   // Ops only, any thread.
   [[nodiscard]] virtual const WorkerCounters& counters(unsigned worker) const = 0;
   [[nodiscard]] virtual std::vector<CoreLoad> load() const = 0;

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <thread>
 
@@ -28,6 +29,9 @@ constexpr std::size_t kTagBytes = 4;
 constexpr std::uint8_t kNoLink = 0xff;
 constexpr int kTapFramesATurn = 256;
 constexpr int kLongestSleepMs = 1;
+// A second in all for new gateways to answer.
+constexpr int kGatewayLooks = 50;
+constexpr std::chrono::milliseconds kGatewayLook{20};
 
 // The VLAN of a frame, 0: untagged or priority-tagged (802.1Q). `tagged`: there is a tag to take off.
 std::uint16_t vlan_of(std::span<const std::byte> frame, bool& tagged) {
@@ -85,6 +89,8 @@ struct ExceptionPath::Impl {
   std::expected<void, std::string> set_up();
   std::expected<void, std::string> take_device(const ExceptionPort& port);
   std::expected<void, std::string> watch();
+  std::expected<void, std::string> set_gateways(const std::vector<std::vector<IpAddress>>& by_realm);
+  void await_gateways(const std::vector<std::vector<IpAddress>>& by_link);
   void begin();
   void stop();
   void run();
@@ -177,6 +183,46 @@ std::expected<void, std::string> ExceptionPath::Impl::watch() {
   for (std::size_t i = 0; i < links.size(); ++i) good = good && add(links[i].tap().fd(), i);
   if (!good) return std::unexpected(std::string("cannot watch the taps: ") + std::strerror(errno));
   return {};
+}
+
+// The links' requests are this thread's: the exception thread has sockets of its own in the mirror.
+std::expected<void, std::string> ExceptionPath::Impl::set_gateways(
+    const std::vector<std::vector<IpAddress>>& by_realm) {
+  std::vector<std::vector<IpAddress>> wanted(links.size());
+  for (std::size_t realm = 0; realm < by_realm.size(); ++realm) {
+    const std::uint8_t index = tap_of_link[link_of_realm[realm]];
+    if (index == kNoLink) continue;
+    wanted[index].insert(wanted[index].end(), by_realm[realm].begin(), by_realm[realm].end());
+  }
+  await_gateways(wanted);
+  std::vector<std::vector<IpAddress>> before;
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    before.push_back(links[i].gateways());
+    const auto done = links[i].set_gateways(wanted[i]);
+    if (done) continue;
+    for (std::size_t back = 0; back <= i; ++back) (void)links[back].set_gateways(before[back]);
+    return std::unexpected("port " + ports[links[i].port()].name + ": " + done.error());
+  }
+  return {};
+}
+
+// One that does not answer is used all the same: the file says so, and it may come up later.
+void ExceptionPath::Impl::await_gateways(const std::vector<std::vector<IpAddress>>& by_link) {
+  for (int look = 0; look < kGatewayLooks; ++look) {
+    bool all = true;
+    for (std::size_t i = 0; i < links.size(); ++i) {
+      const auto& there = links[i].gateways();
+      const unsigned ifindex = links[i].tap().ifindex();
+      for (const IpAddress& gateway : by_link[i]) {
+        if (std::ranges::find(there, gateway) != there.end()) continue;
+        if (netlink->knows_neighbour(ifindex, gateway)) continue;
+        if (look == 0) (void)netlink->use_neighbour(ifindex, gateway);
+        all = false;
+      }
+    }
+    if (all) return;
+    std::this_thread::sleep_for(kGatewayLook);
+  }
 }
 
 void ExceptionPath::Impl::begin() {
@@ -309,6 +355,11 @@ std::shared_ptr<const KernelConnections> ExceptionPath::connections() const {
 }
 const ExceptionCounters& ExceptionPath::counters() const {
   return impl_->counters;
+}
+
+std::expected<void, std::string> ExceptionPath::set_gateways(
+    const std::vector<std::vector<IpAddress>>& by_realm) {
+  return impl_->set_gateways(by_realm);
 }
 
 std::string ExceptionPath::tap_of(std::uint16_t realm) const {

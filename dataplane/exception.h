@@ -79,6 +79,10 @@ class ExceptionPath {
   [[nodiscard]] NextHopTable& next_hops();
   [[nodiscard]] std::shared_ptr<const KernelConnections> connections() const;
   [[nodiscard]] const ExceptionCounters& counters() const;
+  // The gateways of each realm from now on; one thread at a time, while the exception thread runs. All or none: the
+  // error is one sentence. Waits a second at most for new ones to answer.
+  [[nodiscard]] std::expected<void, std::string> set_gateways(
+      const std::vector<std::vector<IpAddress>>& by_realm);
   // The tap of a realm ("sp-access", "sp-core.100"), empty where there is none.
   [[nodiscard]] std::string tap_of(std::uint16_t realm) const;
 

@@ -6,11 +6,11 @@
 #include <cerrno>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 namespace sallyport::dp {
 namespace {
 
-constexpr std::uint32_t kTableBase = 0x5350'0000;  // "SP": out of the way of tables that people number
 constexpr std::uint32_t kRulePriority = 5060;
 constexpr std::uint32_t kMainTable = 254;
 
@@ -91,34 +91,62 @@ std::expected<void, std::string> KernelLink::configure(const KernelLinkPlan& pla
                              ": " + std::strerror(error));
     }
   }
-  return add_gateways(plan);
+  return set_gateways(plan.gateways);
 }
 
-std::expected<void, std::string> KernelLink::add_gateways(const KernelLinkPlan& plan) {
-  const std::uint32_t table = kTableBase + plan.link;
-  std::uint32_t metric = 0;
-  for (const IpAddress& gateway : plan.gateways) {
-    if (const int error = netlink_->add_default_route(tap_.ifindex(), gateway, table, ++metric); error != 0) {
-      return std::unexpected("cannot use the gateway " + gateway.to_text() + " on the tap " + plan.tap +
-                             ": " + std::strerror(error) +
-                             ": it has to be in the network of one of the realm's addresses");
-    }
+std::expected<void, std::string> KernelLink::set_gateways(const std::vector<IpAddress>& gateways) {
+  const std::vector<IpAddress> before = std::exchange(gateways_, gateways);
+  const auto stands_in = [](const std::vector<IpAddress>& all, std::size_t at, const IpAddress& gateway) {
+    return at < all.size() && all[at] == gateway;
+  };
+  const auto metric = [](std::size_t at) { return static_cast<std::uint32_t>(at + 1); };
+  for (std::size_t i = 0; i < gateways.size(); ++i) {
+    if (stands_in(before, i, gateways[i])) continue;
+    const int error = netlink_->add_default_route(tap_.ifindex(), gateways[i], table_, metric(i));
+    if (error == 0 || error == EEXIST) continue;
+    return std::unexpected("cannot use the gateway " + gateways[i].to_text() + " on the tap " + tap_.name() +
+                           ": " + std::strerror(error) +
+                           ": it has to be in the network of one of the realm's addresses");
   }
-  for (const Prefix& address : plan.addresses) {
+  if (auto done = set_rules(gateways); !done) return done;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    if (stands_in(gateways, i, before[i])) continue;
+    // ESRCH: it is gone already.
+    (void)netlink_->delete_default_route(tap_.ifindex(), before[i], table_, metric(i));
+  }
+  return {};
+}
+
+// Of each address of a family that has a gateway.
+std::expected<void, std::string> KernelLink::set_rules(const std::vector<IpAddress>& gateways) {
+  std::vector<Netlink::Rule> wanted;
+  for (const Prefix& address : addresses_) {
     const auto same_family = [&](const IpAddress& g) { return g.family() == address.address.family(); };
-    if (std::ranges::none_of(plan.gateways, same_family)) continue;
-    for (const Netlink::Rule& rule : {Netlink::Rule{address.address, kMainTable, kRulePriority - 1, true},
-                                      Netlink::Rule{address.address, table, kRulePriority, false}}) {
-      // A killed process leaves its rules: take away what is equal first.
-      while (netlink_->delete_rule(rule) == 0) {
-      }
-      if (const int error = netlink_->add_rule(rule); error != 0) {
-        return std::unexpected("cannot add the routing rule for " + address.address.to_text() + ": " +
-                               std::strerror(error));
-      }
-      rules_.push_back(rule);
-    }
+    if (std::ranges::none_of(gateways, same_family)) continue;
+    wanted.push_back({address.address, kMainTable, kRulePriority - 1, true});
+    wanted.push_back({address.address, table_, kRulePriority, false});
   }
+  for (const Netlink::Rule& rule : wanted) {
+    if (std::ranges::find(rules_, rule) != rules_.end()) continue;
+    if (auto done = add_rule(rule); !done) return done;
+  }
+  std::erase_if(rules_, [&](const Netlink::Rule& rule) {
+    const bool goes = std::ranges::find(wanted, rule) == wanted.end();
+    if (goes) (void)netlink_->delete_rule(rule);
+    return goes;
+  });
+  return {};
+}
+
+std::expected<void, std::string> KernelLink::add_rule(const Netlink::Rule& rule) {
+  // A killed process leaves its rules: take away what is equal first.
+  while (netlink_->delete_rule(rule) == 0) {
+  }
+  if (const int error = netlink_->add_rule(rule); error != 0) {
+    return std::unexpected("cannot add the routing rule for " + rule.source.to_text() + ": " +
+                           std::strerror(error));
+  }
+  rules_.push_back(rule);
   return {};
 }
 

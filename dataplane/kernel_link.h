@@ -39,20 +39,36 @@ class KernelLink {
   KernelLink(KernelLink&&) = default;
   KernelLink& operator=(KernelLink&&) = delete;
 
+  // Those that are new come before those that are gone go, so there is a way out throughout. After an error some
+  // of both may stand: give it the former ones again.
+  [[nodiscard]] std::expected<void, std::string> set_gateways(const std::vector<IpAddress>& gateways);
+  [[nodiscard]] const std::vector<IpAddress>& gateways() const { return gateways_; }
+
   [[nodiscard]] const Tap& tap() const { return tap_; }
   [[nodiscard]] std::uint8_t port() const { return port_; }
   [[nodiscard]] std::uint16_t vlan() const { return vlan_; }
 
  private:
   KernelLink(const KernelLinkPlan& plan, Netlink& netlink, Tap tap)
-      : netlink_(&netlink), tap_(std::move(tap)), port_(plan.port), vlan_(plan.vlan) {}
+      : netlink_(&netlink),
+        tap_(std::move(tap)),
+        port_(plan.port),
+        vlan_(plan.vlan),
+        table_(kTableBase + plan.link),
+        addresses_(plan.addresses) {}
   [[nodiscard]] std::expected<void, std::string> configure(const KernelLinkPlan& plan);
-  [[nodiscard]] std::expected<void, std::string> add_gateways(const KernelLinkPlan& plan);
+  [[nodiscard]] std::expected<void, std::string> set_rules(const std::vector<IpAddress>& gateways);
+  [[nodiscard]] std::expected<void, std::string> add_rule(const Netlink::Rule& rule);
+
+  static constexpr std::uint32_t kTableBase = 0x5350'0000;  // "SP": out of the way of tables that people number
 
   Netlink* netlink_;
   Tap tap_;
   std::uint8_t port_;
   std::uint16_t vlan_;
+  std::uint32_t table_;
+  std::vector<Prefix> addresses_;
+  std::vector<IpAddress> gateways_;  // the first has the metric 1
   std::vector<Netlink::Rule> rules_;
 };
 

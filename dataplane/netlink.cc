@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 namespace sallyport::dp {
 namespace {
@@ -53,7 +54,26 @@ int call_handler(const nlmsghdr* message, void* handler) {
   return MNL_CB_OK;
 }
 
-// The request holds a pointer into itself, so it is filled in place and never copied.
+// `kept`: a const nlattr*, of a neighbour's address.
+int keep_destination(const nlattr* attribute, void* kept) {
+  if (mnl_attr_get_type(attribute) == NDA_DST) *static_cast<const nlattr**>(kept) = attribute;
+  return MNL_CB_OK;
+}
+
+// A request holds a pointer into itself, so it is filled in place and never copied.
+void fill_default_route(Request<rtmsg>& request, unsigned ifindex, const IpAddress& gateway,
+                        std::uint32_t table, std::uint32_t metric) {
+  request->rtm_family = family_of(gateway);
+  request->rtm_table = RT_TABLE_UNSPEC;
+  request->rtm_protocol = RTPROT_STATIC;
+  request->rtm_scope = RT_SCOPE_UNIVERSE;
+  request->rtm_type = RTN_UNICAST;
+  put_address(request.header(), RTA_GATEWAY, gateway);
+  mnl_attr_put_u32(request.header(), RTA_OIF, ifindex);
+  mnl_attr_put_u32(request.header(), RTA_TABLE, table);
+  mnl_attr_put_u32(request.header(), RTA_PRIORITY, metric);
+}
+
 void fill_rule(Request<fib_rule_hdr>& request, const Netlink::Rule& rule) {
   request->family = family_of(rule.source);
   request->src_len = address_bits(rule.source);
@@ -148,15 +168,14 @@ int Netlink::add_address(unsigned ifindex, const Prefix& address) {
 int Netlink::add_default_route(unsigned ifindex, const IpAddress& gateway, std::uint32_t table,
                                std::uint32_t metric) {
   Request<rtmsg> request(RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_APPEND);
-  request->rtm_family = family_of(gateway);
-  request->rtm_table = RT_TABLE_UNSPEC;
-  request->rtm_protocol = RTPROT_STATIC;
-  request->rtm_scope = RT_SCOPE_UNIVERSE;
-  request->rtm_type = RTN_UNICAST;
-  put_address(request.header(), RTA_GATEWAY, gateway);
-  mnl_attr_put_u32(request.header(), RTA_OIF, ifindex);
-  mnl_attr_put_u32(request.header(), RTA_TABLE, table);
-  mnl_attr_put_u32(request.header(), RTA_PRIORITY, metric);
+  fill_default_route(request, ifindex, gateway, table, metric);
+  return transact(*request.header(), nullptr);
+}
+
+int Netlink::delete_default_route(unsigned ifindex, const IpAddress& gateway, std::uint32_t table,
+                                  std::uint32_t metric) {
+  Request<rtmsg> request(RTM_DELROUTE, NLM_F_ACK);
+  fill_default_route(request, ifindex, gateway, table, metric);
   return transact(*request.header(), nullptr);
 }
 
@@ -180,6 +199,23 @@ int Netlink::use_neighbour(unsigned ifindex, const IpAddress& address) {
   request->ndm_flags = NTF_USE;
   put_address(request.header(), NDA_DST, address);
   return transact(*request.header(), nullptr);
+}
+
+bool Netlink::knows_neighbour(unsigned ifindex, const IpAddress& address) {
+  constexpr unsigned kUsable =
+      NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP;
+  bool known = false;
+  const int error = dump(RTM_GETNEIGH, address.family(), [&](const nlmsghdr& message) {
+    if (mnl_nlmsg_get_payload_len(&message) < sizeof(ndmsg)) return;
+    const auto* neighbour = static_cast<const ndmsg*>(mnl_nlmsg_get_payload(&message));
+    if (neighbour->ndm_ifindex != static_cast<int>(ifindex) || (neighbour->ndm_state & kUsable) == 0) return;
+    const nlattr* destination = nullptr;
+    (void)mnl_attr_parse(&message, sizeof(ndmsg), keep_destination, static_cast<void*>(&destination));
+    const std::size_t bytes = address_bits(address) / 8u;
+    if (destination == nullptr || mnl_attr_get_payload_len(destination) != bytes) return;
+    known |= std::memcmp(mnl_attr_get_payload(destination), address.bytes().data(), bytes) == 0;
+  });
+  return error == 0 && known;
 }
 
 }  // namespace sallyport::dp

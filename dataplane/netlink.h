@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What Sallyport asks of the kernel's routing tables, one rtnetlink message each. Of the network namespace in
-// which the socket was opened. Used at start and stop and by the exception thread; never by a worker.
+// which the socket was opened. Used at start, stop and a reload, and by the exception thread; never by a worker.
 #pragma once
 
 #include <cstdint>
@@ -27,17 +27,23 @@ class Netlink {
   [[nodiscard]] int add_address(unsigned ifindex, const Prefix& address);  // no duplicate address detection
   [[nodiscard]] int add_default_route(unsigned ifindex, const IpAddress& gateway, std::uint32_t table,
                                       std::uint32_t metric);
+  [[nodiscard]] int delete_default_route(unsigned ifindex, const IpAddress& gateway, std::uint32_t table,
+                                         std::uint32_t metric);
   // "from `source` lookup `table`"; its default routes do not count when `without_default`.
   struct Rule {
     IpAddress source;
     std::uint32_t table = 0;
     std::uint32_t priority = 0;
     bool without_default = false;
+    friend bool operator==(const Rule&, const Rule&) = default;
   };
   [[nodiscard]] int add_rule(const Rule& rule);
   [[nodiscard]] int delete_rule(const Rule& rule);
   // Has the kernel resolve or, when it is stale, probe a neighbour.
   [[nodiscard]] int use_neighbour(unsigned ifindex, const IpAddress& address);
+
+  // True: the kernel has a MAC of it that may be used.
+  [[nodiscard]] bool knows_neighbour(unsigned ifindex, const IpAddress& address);
 
   using Handler = std::function<void(const nlmsghdr&)>;
   // RTM_GETNEIGH, RTM_GETROUTE or RTM_GETRULE of one family; `handler` gets each entry.

@@ -4,6 +4,7 @@
 #include <rte_cycles.h>
 #include <sys/prctl.h>
 
+#include <atomic>
 #include <chrono>
 #include <thread>
 
@@ -19,7 +20,8 @@ constexpr unsigned kEmptyTurns = 200;  // before the first sleep: a burst has of
 
 class Worker::Impl {
  public:
-  explicit Impl(WorkerContext context) : context_(std::move(context)), turn_(context_) {}
+  explicit Impl(WorkerContext context)
+      : context_(std::move(context)), idle_(context_.idle), turn_(context_) {}
 
   void run() {
     prctl(PR_SET_TIMERSLACK, 1'000ul, 0, 0, 0);  // the default of 50 us would double the idle sleep
@@ -32,7 +34,7 @@ class Worker::Impl {
       context_.counters->total_cycles.add(now - last);
       last = now;
       empty = work != 0 ? 0 : empty + 1;
-      if (empty < kEmptyTurns || context_.idle == Idle::busy) continue;
+      if (empty < kEmptyTurns || idle_.load(std::memory_order_relaxed) == Idle::busy) continue;
       empty = kEmptyTurns;
       sleep();
       const std::uint64_t woken = rte_rdtsc();
@@ -42,6 +44,7 @@ class Worker::Impl {
   }
 
   unsigned poll_once(Nanoseconds now_ns) { return turn_.take(now_ns); }
+  void set_idle(Idle idle) { idle_.store(idle, std::memory_order_relaxed); }
 
   std::vector<FlowRow> flows(std::size_t limit, Nanoseconds timeout_ns) {
     return turn_.snapshot().ask(limit, timeout_ns);
@@ -66,6 +69,7 @@ class Worker::Impl {
   }
 
   WorkerContext context_;
+  std::atomic<Idle> idle_;  // ops: wo, worker: ro
   Turn turn_;
 };
 
@@ -76,6 +80,9 @@ void Worker::run() {
 }
 unsigned Worker::poll_once(Nanoseconds now_ns) {
   return impl_->poll_once(now_ns);
+}
+void Worker::set_idle(Idle idle) {
+  impl_->set_idle(idle);
 }
 std::vector<FlowRow> Worker::flows(std::size_t limit, Nanoseconds timeout_ns) {
   return impl_->flows(limit, timeout_ns);

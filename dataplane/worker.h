@@ -33,6 +33,9 @@ class Worker {
   // One turn; for tests and benchmarks. Number of packets, commands and events it dealt with: 0 when idle.
   unsigned poll_once(Nanoseconds now_ns);
 
+  // Any thread: how it waits from its next empty turn on.
+  void set_idle(Idle idle);
+
   // Ops, any thread: up to `limit` rows of this worker's flows, copied by the worker itself during its next
   // turns. Waits at most `timeout_ns`; what is there by then is returned.
   [[nodiscard]] std::vector<FlowRow> flows(std::size_t limit, Nanoseconds timeout_ns);

@@ -42,7 +42,7 @@ struct WorkerContext {
   unsigned shards = 1;
   unsigned core = 0;
   int socket = -1;  // NUMA, -1: any
-  Idle idle = Idle::adaptive;
+  Idle idle = Idle::adaptive;  // at first: Worker::set_idle
   // How long an adaptive worker sleeps at once. perf/idle draws what other times would cost and delay.
   Nanoseconds sleep_with_flows_ns = 40 * kMicrosecond;  // and some for the kernel to wake us: 50 at most
   Nanoseconds sleep_without_ns = 800 * kMicrosecond;    // so that the first packet waits 1 ms at most

@@ -298,6 +298,40 @@ TEST(ExceptionPath, gateways_of_the_realm_and_routes_of_the_operator_are_mirrore
   });
 }
 
+// A new one is resolved before a route leads to it; it comes before the former one goes.
+TEST(ExceptionPath, gateways_change_while_it_runs) {
+  with_network([](Network& net) {
+    ASSERT_EQ(std::system("ip neigh replace 198.51.100.253 lladdr 02:00:00:00:00:09 nud permanent dev "
+                          "sp-access.100"),
+              0);
+    const auto rules = [] { return std::system("ip rule | grep -q 'from 192.0.2.1 '") == 0; };
+    EXPECT_FALSE(rules());
+    ASSERT_TRUE(net.path->set_gateways({{ip("192.0.2.7")}, {ip("198.51.100.253"), ip("198.51.100.254")}}));
+    EXPECT_TRUE(rules());
+    EXPECT_TRUE(eventually([&] { return net.lookup(1, "203.0.113.5").neighbour == ip("198.51.100.253"); }));
+    EXPECT_EQ(net.lookup(1, "203.0.113.5").mac, kPeer);
+    EXPECT_TRUE(eventually([&] { return net.lookup(0, "203.0.113.5").neighbour == ip("192.0.2.7"); }));
+    // The order is the preference.
+    ASSERT_TRUE(net.path->set_gateways({{}, {ip("198.51.100.254"), ip("198.51.100.253")}}));
+    EXPECT_FALSE(rules());
+    EXPECT_TRUE(eventually([&] { return net.lookup(1, "203.0.113.5").neighbour == ip("198.51.100.254"); }));
+    EXPECT_TRUE(eventually([&] { return net.lookup(0, "203.0.113.5").state == NextHopState::no_route; }));
+    EXPECT_EQ(std::system("[ $(ip route show table all dev sp-access.100 | grep -c '^default') = 2 ]"), 0);
+  });
+}
+
+TEST(ExceptionPath, gateways_that_the_kernel_refuses_leave_the_former_ones) {
+  with_network([](Network& net) {
+    const auto done = net.path->set_gateways({{ip("192.0.2.7")}, {ip("203.0.113.1")}});
+    ASSERT_FALSE(done.has_value());
+    EXPECT_THAT(done.error(),
+                ::testing::HasSubstr("cannot use the gateway 203.0.113.1 on the tap sp-access.100"));
+    EXPECT_EQ(std::system("! ip rule | grep -q 'from 192.0.2.1 '"), 0);
+    EXPECT_EQ(std::system("! ip route show table all | grep -q 192.0.2.7"), 0);
+    EXPECT_EQ(net.lookup(1, "203.0.113.5").neighbour, ip("198.51.100.254"));
+  });
+}
+
 TEST(ExceptionPath, a_used_neighbour_is_probed_when_stale_and_forgotten_when_it_fails) {
   with_network([](Network& net) {
     SysctlKeeper().set("net/ipv4/neigh/sp-access/retrans_time_ms", "100");

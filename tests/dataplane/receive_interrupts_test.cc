@@ -100,6 +100,21 @@ TEST_F(IdleWorker, looks_once_more_after_it_has_armed) {
   EXPECT_TRUE(runs_until(rig, [&] { return rig.drops(kAccess, DropReason::no_port) == 1; }));
 }
 
+TEST_F(IdleWorker, sleeps_or_turns_on_as_it_was_told_last) {
+  Rig rig({.bell = &bell, .interrupts = interrupts.get(), .stop = &stop});
+  rig.workers[0]->set_idle(Idle::busy);
+  const int before = core.arms;
+  int while_busy = -1;
+  EXPECT_TRUE(runs_until(rig, [&] {
+    if (while_busy < 0 && rig.counters[0]->total_cycles.get() > 20'000'000) {
+      while_busy = core.arms;
+      rig.workers[0]->set_idle(Idle::adaptive);
+    }
+    return while_busy >= 0 && core.arms > while_busy + 5;
+  }));
+  EXPECT_EQ(while_busy, before);
+}
+
 TEST_F(IdleWorker, leaves_them_alone_while_a_flow_is_active) {
   Rig rig({.bell = &bell, .interrupts = interrupts.get(), .stop = &stop});
   rig.install(rig.flow(0, "198.51.100.1:20000", "192.0.2.1:20000", "198.51.100.20:4000"));
