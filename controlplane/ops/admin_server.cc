@@ -185,8 +185,8 @@ struct AdminServer::Loop {
 
 AdminServer::AdminServer() : loop_(std::make_unique<Loop>()) {}
 
-std::expected<std::unique_ptr<AdminServer>, std::string> AdminServer::start(const std::string& path,
-                                                                            AdminHandler handler) {
+std::expected<std::unique_ptr<AdminServer>, std::string> AdminServer::open(const std::string& path,
+                                                                           AdminHandler handler) {
   std::unique_ptr<AdminServer> server(new AdminServer);
   auto listener = listen_at(path);
   if (!listener) return std::unexpected(listener.error());
@@ -195,16 +195,28 @@ std::expected<std::unique_ptr<AdminServer>, std::string> AdminServer::start(cons
   loop.handler = std::move(handler);
   loop.listener = std::move(*listener);
   loop.wake = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  server->thread_ = std::thread([&loop] { loop.run(); });
+  return server;
+}
+
+void AdminServer::begin() {
+  thread_ = std::thread([this] { loop_->run(); });
+}
+
+std::expected<std::unique_ptr<AdminServer>, std::string> AdminServer::start(const std::string& path,
+                                                                            AdminHandler handler) {
+  auto server = open(path, std::move(handler));
+  if (server) (*server)->begin();
   return server;
 }
 
 AdminServer::~AdminServer() {
-  if (!thread_.joinable()) return;
-  loop_->stop.store(true, std::memory_order_release);
-  const std::uint64_t one = 1;
-  static_cast<void>(!::write(loop_->wake.get(), &one, sizeof(one)));
-  thread_.join();
+  if (loop_->listener.get() < 0) return;
+  if (thread_.joinable()) {
+    loop_->stop.store(true, std::memory_order_release);
+    const std::uint64_t one = 1;
+    static_cast<void>(!::write(loop_->wake.get(), &one, sizeof(one)));
+    thread_.join();
+  }
   ::unlink(loop_->path.c_str());
 }
 

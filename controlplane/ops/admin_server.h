@@ -23,11 +23,16 @@ using AdminHandler = std::function<std::string(std::string_view request)>;
 
 class AdminServer {
  public:
-  // A socket file that a dead process left is replaced; one that is served is an error. The error is one
+  // Listens; nobody is answered before begin(). A socket file that a dead process left is replaced; one that is served is an error. The error is one
   // sentence.
+  [[nodiscard]] static std::expected<std::unique_ptr<AdminServer>, std::string> open(const std::string& path,
+                                                                                     AdminHandler handler);
+  void begin();
+  // Both at once.
   [[nodiscard]] static std::expected<std::unique_ptr<AdminServer>, std::string> start(const std::string& path,
                                                                                       AdminHandler handler);
-  ~AdminServer();  // closes all clients and removes the socket file
+  // Lets the answer in hand go out, closes all clients and removes the socket file. Not on the server's thread.
+  ~AdminServer();
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
 

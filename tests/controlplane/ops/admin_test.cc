@@ -316,6 +316,25 @@ TEST(AdminServer, answers_lines_and_its_socket_is_private) {
   EXPECT_THAT(gone.error(), HasSubstr("is Sallyport running"));
 }
 
+TEST(AdminServer, that_is_opened_answers_what_came_meanwhile_once_it_begins_and_leaves_nothing_without) {
+  const Folder folder;
+  const std::string path = folder.file("s");
+  {
+    const auto server = AdminServer::open(path, echo());
+    ASSERT_TRUE(server.has_value());
+    EXPECT_TRUE(std::filesystem::exists(path));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+  const auto server = AdminServer::open(path, echo());
+  ASSERT_TRUE(server.has_value());
+  const int early = connect_to(path);
+  ASSERT_EQ(::send(early, "one\n", 4, 0), 4);
+  ::shutdown(early, SHUT_WR);
+  (*server)->begin();
+  EXPECT_EQ(read_until_closed(early), "<one>\n");
+  ::close(early);
+}
+
 TEST(AdminServer, replaces_a_stale_socket_but_neither_a_live_one_nor_a_file) {
   const Folder folder;
   const std::string path = folder.file("admin.sock");
