@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 
-#include <filesystem>
 #include <numeric>
 #include <utility>
 
@@ -16,10 +15,14 @@ constexpr std::chrono::seconds kFirstNames{3};
 
 }  // namespace
 
+dp::Idle idle_of(config::Idle idle) {
+  return idle == config::Idle::busy ? dp::Idle::busy : dp::Idle::adaptive;
+}
+
 dp::DataplaneOptions dataplane_options(const config::Config& config, const steer::NodeKey& key) {
   dp::DataplaneOptions options;
   options.cores = config.dataplane.cores;
-  options.idle = config.dataplane.idle == config::Idle::busy ? dp::Idle::busy : dp::Idle::adaptive;
+  options.idle = idle_of(config.dataplane.idle);
   options.memory = static_cast<dp::Memory>(config.dataplane.memory);
   for (const config::Port& port : config.dataplane.ports)
     options.ports.push_back({port.name, port.device, port.mtu});
@@ -207,31 +210,40 @@ std::expected<void, std::string> Process::start_ops() {
   admin.reload = [this] { return reload(); };
   admin.process = [this] { return state(); };
   commands_ = std::make_unique<ops::AdminCommands>(std::move(admin));
-  std::error_code ignored;  // the server's own error says what is wrong with the path
-  std::filesystem::create_directories(std::filesystem::path(config.admin.socket).parent_path(), ignored);
-  auto server = ops::AdminServer::start(
-      config.admin.socket, [this](std::string_view request) { return commands_->handle(request); });
+  metric_data_ = std::make_shared<ops::Metrics>(ops::labels_of(config), metric_sources());
+  auto server = open_admin(config.admin.socket);
   if (!server) return std::unexpected(server.error());
+  auto metrics = start_metrics(config.metrics.listen);
+  if (!metrics) return std::unexpected(metrics.error());
+  auto status = start_status(config.status.listen);
+  if (!status) return std::unexpected(status.error());
+  metrics_ = std::move(*metrics);
+  status_ = std::move(*status);
   admin_ = std::move(*server);
-  if (config.metrics.listen) {
-    metric_data_ = std::make_shared<ops::Metrics>(ops::labels_of(config), metric_sources());
-    auto metrics = ops::MetricsServer::start(*config.metrics.listen, metric_data_);
-    if (!metrics) return std::unexpected(metrics.error());
-    metrics_ = std::move(*metrics);
-  }
-  return config.status.listen ? start_status(*config.status.listen) : std::expected<void, std::string>{};
+  admin_->begin();  // last: a reload that it hears finds all in place
+  return {};
 }
 
-std::expected<void, std::string> Process::start_status(const Endpoint& listen) {
+std::expected<std::unique_ptr<ops::AdminServer>, std::string> Process::open_admin(const std::string& socket) {
+  return ops::AdminServer::open(socket,
+                                [this](std::string_view request) { return commands_->handle(request); });
+}
+
+std::expected<std::unique_ptr<ops::MetricsServer>, std::string> Process::start_metrics(
+    const std::optional<Endpoint>& listen) {
+  if (!listen) return nullptr;
+  return ops::MetricsServer::start(*listen, metric_data_);
+}
+
+std::expected<std::unique_ptr<ops::StatusServer>, std::string> Process::start_status(
+    const std::optional<Endpoint>& listen) {
+  if (!listen) return nullptr;
   ops::StatusSources sources;
   sources.commands = commands_.get();
   sources.shards = this;
   for (const auto& shard : shards_) sources.statistics.push_back(&shard->statistics());
   sources.tally = &tally_;
-  auto status = ops::StatusServer::start(listen, std::move(sources));
-  if (!status) return std::unexpected(status.error());
-  status_ = std::move(*status);
-  return {};
+  return ops::StatusServer::start(*listen, std::move(sources));
 }
 
 ops::Sources Process::metric_sources() {
@@ -264,9 +276,15 @@ ops::Sources Process::metric_sources() {
 }
 
 Process::~Process() {
+  {
+    // A reload that an admin server carries would replace what goes here.
+    const std::lock_guard lock(reload_mutex_);
+    ends_ = true;
+  }
   status_.reset();
   metrics_.reset();
   admin_.reset();
+  replaced_.clear();
   hep_.reset();
   resolver_.reset();
   for (const auto& shard : shards_) shard->stop();
@@ -320,6 +338,12 @@ Nanoseconds Process::drain_ns() const {
 std::optional<Process::DrainAsk> Process::take_drain_ask() {
   const std::lock_guard lock(mutex_);
   return std::exchange(drain_ask_, std::nullopt);
+}
+
+void Process::end_replaced() {
+  std::unique_lock lock(mutex_);
+  const auto replaced = std::exchange(replaced_, {});
+  lock.unlock();  // one of them may be answering with what stands under it
 }
 
 ops::ProcessState Process::state() const {

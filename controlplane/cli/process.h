@@ -33,6 +33,7 @@
 
 namespace sallyport::cli {
 
+[[nodiscard]] dp::Idle idle_of(config::Idle idle);
 [[nodiscard]] dp::DataplaneOptions dataplane_options(const config::Config& config, const steer::NodeKey& key);
 
 class Process final : private stats::ShardQuery {
@@ -58,6 +59,9 @@ class Process final : private stats::ShardQuery {
     std::optional<Nanoseconds> limit_ns;
   };
   [[nodiscard]] std::optional<DrainAsk> take_drain_ask();
+  // Ends the admin servers that reloads have replaced: one may have carried the command, so it cannot end there.
+  // Main thread.
+  void end_replaced();
   // controlplane.drain of the running configuration. Any thread.
   [[nodiscard]] Nanoseconds drain_ns() const;
 
@@ -80,10 +84,18 @@ class Process final : private stats::ShardQuery {
   [[nodiscard]] std::expected<Prepared, std::string> prepare_reload();
   [[nodiscard]] std::string carry_out_reload(Prepared prepared);
   [[nodiscard]] std::string hand_out(Prepared& prepared);
+  [[nodiscard]] std::expected<void, std::string> prepare_servers(Prepared& prepared);
   void succeed_hep(std::unique_ptr<ops::HepExporter> next);
+  void succeed_servers(Prepared& prepared);
   void place_thread(const std::string& name, const std::vector<unsigned>& cores) const;
   [[nodiscard]] ops::Sources metric_sources();
-  [[nodiscard]] std::expected<void, std::string> start_status(const Endpoint& listen);
+  // Null: the configuration has none.
+  [[nodiscard]] std::expected<std::unique_ptr<ops::MetricsServer>, std::string> start_metrics(
+      const std::optional<Endpoint>& listen);
+  [[nodiscard]] std::expected<std::unique_ptr<ops::StatusServer>, std::string> start_status(
+      const std::optional<Endpoint>& listen);
+  [[nodiscard]] std::expected<std::unique_ptr<ops::AdminServer>, std::string> open_admin(
+      const std::string& socket);
 
   // ---- stats::ShardQuery
   [[nodiscard]] unsigned shards() const override { return static_cast<unsigned>(shards_.size()); }
@@ -109,16 +121,18 @@ class Process final : private stats::ShardQuery {
   std::atomic<bool> exports_{false};       // one is or was
   std::unique_ptr<ops::AdminCommands> commands_;
   std::unique_ptr<ops::AdminServer> admin_;
-  std::shared_ptr<ops::Metrics> metric_data_;  // null: metrics.listen is off
-  std::unique_ptr<ops::MetricsServer> metrics_;
-  std::unique_ptr<ops::StatusServer> status_;
+  std::shared_ptr<ops::Metrics> metric_data_;
+  std::unique_ptr<ops::MetricsServer> metrics_;  // null: metrics.listen is off
+  std::unique_ptr<ops::StatusServer> status_;    // null: status.listen is off
   std::atomic<shard::Phase> phase_{shard::Phase::running};
-  std::mutex reload_mutex_;   // one reload after the other
+  std::mutex reload_mutex_;   // one reload after the other; of `ends_`
+  bool ends_ = false;
   mutable std::mutex mutex_;  // of what stands below up to the blank line
   std::shared_ptr<const config::Config> running_;
   ops::ReloadCounts reloads_;
   std::vector<std::string> waiting_;
   std::optional<DrainAsk> drain_ask_;
+  std::vector<std::unique_ptr<ops::AdminServer>> replaced_;
 
   std::vector<std::uint64_t> turned_;  // cycles of each worker at the last alive()
   std::shared_ptr<std::atomic<unsigned>> heard_ = std::make_shared<std::atomic<unsigned>>(0);

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <future>
 #include <sstream>
+#include <utility>
 
 #include "controlplane/cli/process.h"
 #include "controlplane/cli/service_manager.h"
@@ -22,6 +23,9 @@ struct Process::Prepared {
   std::unique_ptr<resolver::Resolver::Next> names;
   std::optional<std::unique_ptr<ops::HepExporter>>
       hep;  // nullopt: it stays as it is; null: there is none now
+  std::optional<std::unique_ptr<ops::MetricsServer>> metrics;  // as hep
+  std::optional<std::unique_ptr<ops::StatusServer>> status;    // as hep
+  std::unique_ptr<ops::AdminServer> admin;                     // open, nobody served yet; null: it stays
 };
 
 namespace {
@@ -44,7 +48,8 @@ std::expected<Process::Prepared, std::string> Process::prepare_reload() {
   if (!loaded) return std::unexpected(faults.str());
   auto next = config::succeed(*running(), std::move(loaded->config));
   if (!next) return std::unexpected(config::format_faults(file, next.error()));
-  Prepared prepared{std::move(*next), nullptr, {}, nullptr, {}};
+  Prepared prepared;
+  prepared.next = std::move(*next);
   const config::Config& config = prepared.next.config;
   if (stream_) {
     auto contexts = stream::TlsContexts::load(config);
@@ -66,7 +71,34 @@ std::expected<Process::Prepared, std::string> Process::prepare_reload() {
   }
   if (const auto records = ops::CdrWriter::check(config.cdr.file); !records)
     return std::unexpected(records.error());
+  if (const auto servers = prepare_servers(prepared); !servers) return std::unexpected(servers.error());
+  // Last, for nothing after it can fail: the kernel has the routes, and says no before they are changed.
+  std::vector<std::vector<IpAddress>> gateways;
+  for (const config::Realm& realm : config.realms) gateways.push_back(realm.gateways);
+  if (const auto routes = dataplane_->set_gateways(gateways); !routes) return std::unexpected(routes.error());
   return prepared;
+}
+
+// The next ones listen before those that run go.
+std::expected<void, std::string> Process::prepare_servers(Prepared& prepared) {
+  const config::Config& next = prepared.next.config;
+  const auto before = running();
+  if (next.metrics != before->metrics) {
+    auto metrics = start_metrics(next.metrics.listen);
+    if (!metrics) return std::unexpected(metrics.error());
+    prepared.metrics = std::move(*metrics);
+  }
+  if (next.status != before->status) {
+    auto status = start_status(next.status.listen);
+    if (!status) return std::unexpected(status.error());
+    prepared.status = std::move(*status);
+  }
+  if (next.admin != before->admin) {
+    auto admin = open_admin(next.admin.socket);
+    if (!admin) return std::unexpected(admin.error());
+    prepared.admin = std::move(*admin);
+  }
+  return {};
 }
 
 // The threads that have not taken theirs in time, as text; empty: all have.
@@ -103,6 +135,15 @@ void Process::succeed_hep(std::unique_ptr<ops::HepExporter> next) {
   hep_->begin(*this, std::move(behind));
 }
 
+void Process::succeed_servers(Prepared& prepared) {
+  if (prepared.metrics) metrics_ = std::move(*prepared.metrics);
+  if (prepared.status) status_ = std::move(*prepared.status);
+  if (!prepared.admin) return;
+  prepared.admin->begin();
+  const std::lock_guard lock(mutex_);
+  replaced_.push_back(std::exchange(admin_, std::move(prepared.admin)));
+}
+
 std::string Process::carry_out_reload(Prepared prepared) {
   const config::Config& config = prepared.next.config;
   const auto running = std::make_shared<const config::Config>(config);
@@ -113,7 +154,10 @@ std::string Process::carry_out_reload(Prepared prepared) {
     records_->set_file({config.cdr.file, config.cdr.rotate_bytes, config.cdr.keep});
   if (prepared.hep) succeed_hep(std::move(*prepared.hep));
   tally_.know_phrases(config.response_maps);
-  if (metric_data_) metric_data_->set_labels(ops::labels_of(config));
+  metric_data_->set_labels(ops::labels_of(config));
+  if (config.dataplane.idle != this->running()->dataplane.idle)
+    dataplane_->set_idle(idle_of(config.dataplane.idle));
+  succeed_servers(prepared);
   ops::set_up_log(config.log);
   const std::lock_guard lock(mutex_);
   running_ = running;
@@ -126,6 +170,7 @@ std::string Process::carry_out_reload(Prepared prepared) {
 
 std::expected<ops::ReloadReport, std::string> Process::reload() {
   const std::lock_guard one(reload_mutex_);
+  if (ends_) return std::unexpected("the process ends: nothing has changed");
   ServiceManager::reloading();
   auto prepared = prepare_reload();
   if (!prepared) {

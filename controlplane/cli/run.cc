@@ -116,6 +116,7 @@ void serve(Process& process, const Signals& signals, ServiceManager& systemd) {
       default:
         break;
     }
+    process.end_replaced();
     if (const auto ask = process.take_drain_ask()) ending.drain(ask->limit_ns);
     // A thread that hangs is told of by silence: the watchdog then starts us anew.
     if (const Nanoseconds now = monotonic_now_ns(); systemd.sign_is_due(now) && process.alive())

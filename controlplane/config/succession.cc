@@ -114,7 +114,7 @@ class Merger {
   std::vector<std::string> changed_, waiting_;
   std::vector<Fault> faults_;
   std::vector<Realm> wanted_;         // the realms as the new file has them, by the running index
-  std::vector<RealmIndex> realm_of_;  // the running index of the new file's realms
+  std::vector<RealmIndex> realm_of_;  // the running index of the new file's realms; kNoIndex: a new one
   std::vector<PeerIndex> peer_of_;    // the merged index of the new file's peers
 };
 
@@ -122,7 +122,7 @@ void Merger::dataplane() {
   const Dataplane& running = running_.dataplane;
   Dataplane& next = next_.dataplane;
   keep(running.cores, next.cores, "dataplane.cores");
-  keep(running.idle, next.idle, "dataplane.idle");
+  note(running.idle, next.idle, "dataplane.idle");
   keep(running.memory, next.memory, "dataplane.memory");
   keep(running.eal, next.eal, "dataplane.eal");
   if (without_places(running.ports) != without_places(next.ports)) waiting_.emplace_back("dataplane.ports");
@@ -145,12 +145,15 @@ void Merger::controlplane() {
 void Merger::merge_realm(const Realm& running, Realm& next) {
   const std::string key = "realms." + running.name + ".";
   // Ports are the running ones, by name; one of another name waits with dataplane.ports.
-  if (running_.dataplane.ports[running.port].name != next_.dataplane.ports[next.port].name)
-    waiting_.push_back(key + "port");
+  const bool other_port =
+      running_.dataplane.ports[running.port].name != next_.dataplane.ports[next.port].name;
+  if (other_port) waiting_.push_back(key + "port");
   next.port = running.port;
+  const bool moves = other_port || running.vlan != next.vlan || running.addresses != next.addresses;
   keep(running.vlan, next.vlan, key + "vlan");
   keep(running.addresses, next.addresses, key + "addresses");
-  keep(running.gateways, next.gateways, key + "gateways");
+  // Gateways are in the networks of the addresses: they wait with them.
+  if (moves) keep(running.gateways, next.gateways, key + "gateways");
   keep(running.sip_udp, next.sip_udp, key + "sip.udp");
   keep(running.sip_tcp, next.sip_tcp, key + "sip.tcp");
   if (running.sip_tls != next.sip_tls)
@@ -170,7 +173,7 @@ void Merger::realms() {
     const RealmIndex index = running_.find_realm(next.name);
     realm_of_.push_back(index);
     if (index == kNoIndex) {
-      faults_.push_back({next.at, "realms." + next.name + ": a new realm needs a restart"});
+      waiting_.push_back("realms." + next.name);
       continue;
     }
     found[index] = true;
@@ -179,6 +182,11 @@ void Merger::realms() {
     if (without_places(merged[index]) != without_places(next))
       changed_.push_back("realm " + next.name + ": changed");
     merged[index] = std::move(next);
+  }
+  for (const Peer& peer : next_.peers) {
+    if (realm_of_[peer.realm] != kNoIndex) continue;
+    faults_.push_back({peer.at, "peers." + peer.name + ".realm: '" + next_.realms[peer.realm].name +
+                                    "' is a new realm, which needs a restart"});
   }
   for (std::size_t i = 0; i < merged.size(); ++i) {
     if (!found[i]) waiting_.push_back("realms." + merged[i].name);
@@ -332,9 +340,9 @@ void Merger::trace() {
 
 void Merger::operations() {
   note(running_.dns, next_.dns, "dns");
-  keep(running_.metrics, next_.metrics, "metrics.listen");
-  keep(running_.status, next_.status, "status.listen");
-  keep(running_.admin, next_.admin, "admin.socket");
+  note(running_.metrics, next_.metrics, "metrics.listen");
+  note(running_.status, next_.status, "status.listen");
+  note(running_.admin, next_.admin, "admin.socket");
   trace();
   note(running_.cdr, next_.cdr, "cdr");
   note(running_.log, next_.log, "log");

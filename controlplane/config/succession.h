@@ -6,10 +6,11 @@
 // route leads there. One that comes back has its old place again. A route that is gone stays for its
 // `numbers` only; Config::route_order says which are walked.
 //
-// What is laid out at the start cannot follow: cores, ports, memory, and of realms what the ports, the taps
-// and the listeners were made of. There the running values stay, and the new ones are named as waiting for a
-// restart. A file that asks for more than can be had without them (a new realm, a peer that is reached from
-// an address that waits) is refused as a whole.
+// What is laid out at the start cannot follow: cores, ports, memory, and of realms what the ports, the taps,
+// the flow tables and the listeners were made of, so also a realm more or less. There the running values
+// stay, and the new ones are named as waiting for a restart. A file that asks for more than can be had
+// without them (a peer of a new realm, or one that is reached from an address that waits) is refused as a
+// whole.
 #pragma once
 
 #include <expected>

@@ -203,7 +203,7 @@ TEST(Succession, What_was_laid_out_at_the_start_stays_and_is_named) {
   const Config running = read(file());
   const Succession next = follow(
       running,
-      "dataplane: {cores: [2], idle: busy, memory: ordinary, eal: ['--no-pci'],\n"
+      "dataplane: {cores: [2], memory: ordinary, eal: ['--no-pci'],\n"
       "            ports: {p: {device: net_null7}, q: {device: net_null1}}}\n"
       "controlplane: {shards: 2, cores: [3], max_calls: 7, max_connections: 9, drain: 5s, sip: {t1: 400ms}}\n"
       "realms:\n"
@@ -212,15 +212,14 @@ TEST(Succession, What_was_laid_out_at_the_start_stays_and_is_named) {
       "       sip: {udp: 5070, tcp: 5060, police: 99}}\n"
       "  out: {port: p, vlan: 8, addresses: [198.51.100.1/24], sip: {udp: 5060}}\n" +
           std::string(kPeers) +
-          "metrics: {listen: '127.0.0.1:9000'}\nstatus: {listen: '127.0.0.1:9001'}\nadmin: {socket: /x}\n"
           "trace: {ring: 1MiB, media: off}\n");
   EXPECT_THAT(
       next.waiting,
-      ElementsAre("dataplane.cores", "dataplane.idle", "dataplane.memory", "dataplane.eal", "dataplane.ports",
+      ElementsAre("dataplane.cores", "dataplane.memory", "dataplane.eal", "dataplane.ports",
                   "controlplane.shards", "controlplane.cores", "controlplane.max_calls", "realms.in.port",
                   "realms.in.vlan", "realms.in.addresses", "realms.in.gateways", "realms.in.sip.udp",
                   "realms.in.sip.tcp", "realms.in.media.ports", "realms.out.port", "realms.out.vlan",
-                  "metrics.listen", "status.listen", "admin.socket", "trace.ring", "trace.media"));
+                  "trace.ring", "trace.media"));
   EXPECT_THAT(next.changed, ElementsAre("controlplane.drain", "controlplane.max_connections",
                                         "controlplane.sip", "realm in: changed"));
   const Config& c = next.config;
@@ -233,7 +232,30 @@ TEST(Succession, What_was_laid_out_at_the_start_stays_and_is_named) {
   EXPECT_EQ(c.realms[0].media_first, running.realms[0].media_first);
   EXPECT_EQ(c.realms[0].sip_udp, 5060);
   EXPECT_EQ(c.realms[0].sip_police, 99u);
-  EXPECT_EQ(c.admin, running.admin);
+  EXPECT_EQ(c.realms[0].gateways, running.realms[0].gateways) << "they are in networks that wait";
+}
+
+TEST(Succession, Gateways_idle_and_the_servers_follow) {
+  const Config running = read(file());
+  const Succession next = follow(
+      running,
+      file(kPeers,
+           "realms:\n"
+           "  in: {port: p, addresses: [192.0.2.1/24], gateways: [192.0.2.254], sip: {udp: 5060}}\n"
+           "  out: {port: q, addresses: [198.51.100.1/24], sip: {udp: 5060}}\n",
+           "dataplane: {cores: [1], idle: busy, ports: {p: {device: net_null0}, q: {device: net_null1}}}\n") +
+          "metrics: {listen: '127.0.0.1:9000'}\nstatus: {listen: '127.0.0.1:9001'}\nadmin: {socket: /x}\n");
+  EXPECT_THAT(next.waiting, IsEmpty());
+  EXPECT_THAT(next.changed, ElementsAre("dataplane.idle", "realm in: changed", "metrics.listen",
+                                        "status.listen", "admin.socket"));
+  EXPECT_EQ(next.config.dataplane.idle, Idle::busy);
+  EXPECT_EQ(next.config.realms[0].gateways.at(0).to_text(), "192.0.2.254");
+  EXPECT_EQ(next.config.metrics.listen->port, 9000);
+  EXPECT_EQ(next.config.status.listen->port, 9001);
+  EXPECT_EQ(next.config.admin.socket, "/x");
+  const Succession back = follow(next.config, file());
+  EXPECT_TRUE(back.config.realms[0].gateways.empty());
+  EXPECT_FALSE(back.config.status.listen.has_value());
 }
 
 TEST(Succession, A_Homer_server_comes_changes_and_goes_where_there_is_a_ring) {
@@ -255,6 +277,23 @@ TEST(Succession, A_Homer_server_comes_changes_and_goes_where_there_is_a_ring) {
       follow(read(with("ring: off")), with("ring: 1MiB, hep: {server: '192.0.2.50:9060'}"));
   EXPECT_THAT(waits.waiting, ElementsAre("trace.ring", "trace.hep"));
   EXPECT_FALSE(waits.config.trace.hep.has_value());
+}
+
+constexpr std::string_view kNewRealm =
+    "  new: {port: p, vlan: 9, addresses: [203.0.113.1/24], sip: {udp: 5060}}\n";
+
+TEST(Succession, A_new_realm_waits_and_the_rest_is_taken) {
+  const Config running = read(file());
+  const Succession next =
+      follow(running, file("peers: {c: {realm: out, targets: ['sip:198.51.100.12']}}\n",
+                           // before the others: their places in the file are other ones
+                           "realms:\n" + std::string(kNewRealm) + std::string(kRealms.substr(8))));
+  EXPECT_THAT(next.waiting, ElementsAre("realms.new"));
+  ASSERT_EQ(next.config.realms.size(), 2u);
+  EXPECT_EQ(next.config.realms[0].name, "in");
+  EXPECT_THAT(next.changed, ElementsAre("response map m: removed", "peer c: added", "peer a: removed",
+                                        "peer b: removed", "routes"));
+  EXPECT_EQ(next.config.peers.at(2).realm, 1);
 }
 
 TEST(Succession, A_removed_realm_stays_until_a_restart) {
@@ -284,11 +323,13 @@ TEST(Succession, A_certificate_goes_with_the_port_that_it_is_for) {
 
 // ---- what is refused
 
-TEST(Succession, Refuses_a_new_realm_at_its_place) {
+TEST(Succession, Refuses_peers_of_a_new_realm_and_says_its_name) {
   const Config running = read(file());
-  EXPECT_EQ(refusal(running, file(kPeers, std::string(kRealms) +
-                                              "  new: {port: p, vlan: 9, addresses: [203.0.113.1/24]}\n")),
-            "f:5:3: realms.new: a new realm needs a restart\n");
+  EXPECT_EQ(refusal(running, file("peers:\n"
+                                  "  a: {realm: in, targets: ['sip:192.0.2.10']}\n"
+                                  "  c: {realm: new, targets: ['sip:203.0.113.9']}\n",
+                                  std::string(kRealms) + std::string(kNewRealm))),
+            "f:8:3: peers.c.realm: 'new' is a new realm, which needs a restart\n");
 }
 
 TEST(Succession, Refuses_peers_that_are_reached_only_after_a_restart) {
