@@ -57,12 +57,12 @@ void CallManager::on_success(Leg& leg, const sip::MessageView& response) {
     leg.disturbed = true;
     return (void)step(leg, LegEvent::done);
   }
-  end_lost_offers(leg, response.to_tag());
   const bool usable = confirm_dialog(leg, response);
   note_capabilities(leg, response);
   leg.wait.stop();
   services_.health.answered(leg.target);
   if (action == LegAction::ack_and_bye) return carry_out(leg, action);
+  end_lost_offers(leg, response.to_tag());  // not of a target that was given up: the offers are another's
   if (!usable) {
     // No call can be led where the target is a guess; its ACK and BYE may still arrive (RFC 3261 13.2.2.4).
     hang_up_leg(leg);

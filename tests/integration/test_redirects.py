@@ -387,6 +387,41 @@ def test_by_silence(phones):
 
 
 @pytest.mark.config(change=two_targets)
+@pytest.mark.case("a late 200 of a target that was given up: acknowledged and ended, the change that is open goes on", "Failover")
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_late_200_while_a_change_is_open(phones, method):
+    knows = ("Allow: INVITE, ACK, BYE, CANCEL, UPDATE",)
+    silent, caller = phones.second(5062), phones.caller
+    phones.number = SILENT + phones.number[3:]
+    phones.callee = second = phones.second()
+    caller.call(phones.number, None, knows)
+    caller.expect("100")
+    first = silent.expect("INVITE")
+    silent.reply(first, "100 Trying")
+    second.expect("INVITE", 12)
+    phones.answer(second.sdp(), knows)
+    silent.reply(silent.expect("CANCEL"), "200 OK")
+    caller.rtp = caller.media()
+    caller.request(method, caller.sdp(), knows)
+    asked = second.expect(method)
+    silent.reply(first, "200 OK", silent.sdp())
+    silent.expect("ACK")
+    silent.reply(silent.expect("BYE"), "200 OK")
+    second.reply(asked, "200 OK", second.sdp(), knows)
+    if method == "INVITE":
+        caller.expect("200")
+        caller.ack()
+        second.expect("ACK")
+    else:
+        caller.expect("200/UPDATE")
+    phones.talk()
+    phones.end()
+    near, far = (" >INVITE <100 <200 >ACK", " <INVITE >200 <ACK") if method == "INVITE" else (" >UPDATE <200/UPDATE", " <UPDATE >200/UPDATE")
+    phones.judge(UP + near + END, UP_FAR + far + END_FAR)
+    phones.judge_leg(silent, "<INVITE >100 <CANCEL >200/CANCEL >200 <ACK <BYE >200/BYE")
+
+
+@pytest.mark.config(change=two_targets)
 @pytest.mark.case("ICMP port unreachable: at once", "Failover")
 def test_unreachable(phones):
     answered = at_the_second(phones, CLOSED)

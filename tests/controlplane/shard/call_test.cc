@@ -359,6 +359,51 @@ TEST_F(CallTest, A_silent_target_is_given_up_after_setup_and_the_next_is_tried) 
   bench.expect_nothing_left();
 }
 
+TEST_F(CallTest, A_late_2xx_of_a_target_that_was_given_up_leaves_open_offers_to_the_next_alone) {
+  for (const std::string_view method : {"INVITE", "UPDATE"}) {
+    const std::string name(method);
+    const std::string knows = "Allow: INVITE, ACK, BYE, CANCEL, UPDATE\r\n";
+    invite = make_invite({.call_id = name, .more = knows, .branch = "z9hG4bK" + name});
+    bench.receive("access", kCaller, invite);
+    out = bench.take_one("INVITE ");
+    bench.receive("core", kCarrierA, make_response(out, "100 Trying", ""));
+    bench.advance(10500 * kMillisecond);
+    Sent second;
+    for (const Sent& sent : bench.take()) {
+      if (sent.is("INVITE ") && sent.remote == *Endpoint::parse(kCarrierB)) second = sent;
+    }
+    bench.receive("core", kCarrierB,
+                  make_response(second, "200 OK", "bt", "<sip:x@192.0.2.11>", sdp("192.0.2.11", 6000), knows));
+    ok = bench.take_one("SIP/2.0 200");
+    bench.take_one("ACK ");
+    bench.receive("access", kCaller, make_in_dialog("ACK", invite, ok, 1, "z9hG4bKa" + name));
+    bench.receive("access", kCaller,
+                  make_in_dialog(method, invite, ok, 2, "z9hG4bKb" + name, sdp("198.51.100.20", 4100)));
+    const Sent asked = bench.take_one(name + " ");
+    bench.receive("core", kCarrierA,
+                  make_response(out, "200 OK", "at", "<sip:x@192.0.2.10>", sdp("192.0.2.10", 6000)));
+    const auto sent = bench.take();
+    EXPECT_EQ(count(sent, "SIP/2.0 491"), 0) << name;
+    EXPECT_EQ(count(sent, "ACK "), 1);
+    for (const Sent& one : sent) {
+      if (one.is("BYE ")) bench.receive("core", kCarrierA, make_response(one, "200 OK", ""));
+    }
+    bench.receive("core", kCarrierB,
+                  make_response(asked, "200 OK", "", "<sip:x@192.0.2.11>", sdp("192.0.2.11", 6100)));
+    const Sent answered = bench.take_one("SIP/2.0 200");
+    EXPECT_EQ(answered.header("CSeq"), "2 " + name);
+    EXPECT_NE(answered.body(), "");
+    if (method == "INVITE")
+      bench.receive("access", kCaller, make_in_dialog("ACK", invite, ok, 2, "z9hG4bKc" + name));
+    bench.receive("access", kCaller, make_in_dialog("BYE", invite, ok, 3, "z9hG4bKd" + name));
+    bench.take_one("SIP/2.0 200");
+    for (const Sent& one : bench.take()) {
+      if (one.is("BYE ")) bench.receive("core", kCarrierB, make_response(one, "200 OK", ""));
+    }
+    bench.expect_nothing_left();
+  }
+}
+
 TEST_F(CallTest, An_ICMP_error_fails_the_attempt_at_once) {
   out = place();
   bench.report_unreachable(out);
