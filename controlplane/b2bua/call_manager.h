@@ -332,6 +332,7 @@ class CallManager final : public sip::TransactionUser,
   [[nodiscard]] Restore& restoring(Leg& leg);
   void put_back(Leg& leg, std::string_view sdp);
   void ask_restored(Leg& leg);
+  void bound_restoring(Leg& leg, sip::ClientId id);
   void on_restore_response(Leg& leg, sip::ClientId id, const sip::MessageView& response);
   void on_restore_failure(Leg& leg, sip::ClientId id);
   void undo_relay(Leg& leg, const Relay& relay, const sip::MessageView& response,

@@ -83,7 +83,7 @@ void CallManager::complete(const Call& call, stats::CallDetail& detail) const {
     const std::string_view of = leg->role == LegRole::uas ? "caller" : "callee";
     show(leg->wait, of, timer_text(leg->heard ? CallTimer::ring : CallTimer::setup));
     for (const sip::Timer* timer :
-         {&leg->keepalive, &leg->session.refresh, &leg->session.expiry, &leg->restore->again}) {
+         {&leg->keepalive, &leg->session.refresh, &leg->session.expiry, &leg->restore->due}) {
       show_named(*timer, of);
     }
     if (!leg->reliable) continue;

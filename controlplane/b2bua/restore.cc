@@ -24,8 +24,8 @@ std::size_t streams_in(std::string_view session) {
 
 Restore& CallManager::restoring(Leg& leg) {
   if (!leg.restore) {
-    leg.restore.make().again.bind(*this, static_cast<std::uint8_t>(CallTimer::restore),
-                                  token(Purpose::invite, leg.handle));
+    leg.restore.make().due.bind(*this, static_cast<std::uint8_t>(CallTimer::restore),
+                                token(Purpose::invite, leg.handle));
   }
   return leg.restore.make();
 }
@@ -36,17 +36,20 @@ void CallManager::restore_event(Leg& leg, RestoreEvent event) {
   if (next.action == RestoreAction::none && next.next == leg.restore->state) return;
   Restore& restore = restoring(leg);
   restore.state = next.next;
+  restore.due.stop();
   switch (next.action) {
     case RestoreAction::none:
       return;
     case RestoreAction::ask:
       return ask_restored(leg);
     case RestoreAction::wait:
-      return services_.wheel.start(restore.again, glare_pause(leg));
+      return services_.wheel.start(restore.due, glare_pause(leg));
     case RestoreAction::end:
       return hang_up(*leg.call, stats::EndedBy::sallyport, LocalError::answer_refused);
+    case RestoreAction::give_up:
+      transactions_->cancel(restore.pending);
+      return hang_up(*leg.call, stats::EndedBy::sallyport, LocalError::transaction_timeout);
     case RestoreAction::stop:
-      restore.again.stop();
       if (restore.is_invite) transactions_->cancel(restore.pending);
       return;
   }
@@ -74,10 +77,17 @@ void CallManager::ask_restored(Leg& leg) {
   restore.pending = *client;
 }
 
+// A 1xx has stopped timer B (RFC 3261 17.1.1.2), and what we tell him needs nobody's word: he has as long again.
+void CallManager::bound_restoring(Leg& leg, sip::ClientId id) {
+  Restore& restore = restoring(leg);
+  if (restore.state != RestoreState::asking || id != restore.pending || !restore.is_invite) return;
+  if (!restore.due.running()) services_.wheel.start(restore.due, 64 * services_.config.controlplane.sip.t1_ns);
+}
+
 void CallManager::on_restore_response(Leg& leg, sip::ClientId id, const sip::MessageView& response) {
   const std::uint16_t status = response.status();
   const bool is_invite = response.method() == Method::invite;
-  if (status < 200) return;
+  if (status < 200) return bound_restoring(leg, id);
   if (status < 300 && is_invite) send_ack(leg, id, response.cseq(), response.to_tag(), {});
   if (leg.restore->state != RestoreState::asking || id != leg.restore->pending) return;
   note_capabilities(leg, response);

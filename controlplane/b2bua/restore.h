@@ -10,7 +10,8 @@
 //      │ diverged             ▼
 //      └──────────────────▶ asking ── busy (491, 500) ──▶ waiting ── due ──▶ asking
 //                             │  settled ──▶ off
-//                             └─ refused ──▶ off, BYE on both legs
+//                             ├─ refused ──▶ off, BYE on both legs
+//                             └─ due (64*T1 after a 1xx) ──▶ off, CANCEL, BYE on both legs
 //     stop: any ──▶ off
 #pragma once
 
@@ -29,7 +30,8 @@ enum class RestoreAction : std::uint8_t {
   none,
   ask,  // UPDATE or re-INVITE with the session that stands
   wait,
-  end,  // BYE on both legs
+  end,      // BYE on both legs
+  give_up,  // CANCEL before them
   stop
 };
 
@@ -53,7 +55,7 @@ inline constexpr std::array<std::array<RestoreStep, kRestoreEvents>, kRestoreSta
       /* cancelling */ {{{cancelling, R::none}, {asking, R::ask}, {off, R::none}, {cancelling, R::none},
                          {cancelling, R::none}, {off, R::none}, {off, R::stop}}},
       /* asking     */ {{{asking, R::none}, {asking, R::none}, {off, R::none}, {waiting, R::wait},
-                         {asking, R::none}, {off, R::end}, {off, R::stop}}},
+                         {off, R::give_up}, {off, R::end}, {off, R::stop}}},
       /* waiting    */ {{{waiting, R::none}, {waiting, R::none}, {waiting, R::none}, {waiting, R::none},
                          {asking, R::ask}, {off, R::end}, {off, R::stop}}},
   }};
@@ -71,7 +73,7 @@ struct Restore {
   sip::ClientId pending;   // the request that is out; while cancelling: the INVITE that is cancelled
   bool is_invite = false;  // `pending` is a re-INVITE
   unsigned tries = 0;
-  sip::Timer again;
+  sip::Timer due;  // waiting: to ask again; asking: a re-INVITE that has but a 1xx
 };
 
 }  // namespace sallyport::b2bua

@@ -78,7 +78,7 @@ TEST(RestoreMachine, Every_pair_goes_where_the_figure_says) {
       {asking, E::settled, off, A::none},        {asking, E::busy, waiting, A::wait},
       {asking, E::refused, off, A::end},         {asking, E::stop, off, A::stop},
       {waiting, E::due, asking, A::ask},         {waiting, E::refused, off, A::end},
-      {waiting, E::stop, off, A::stop},
+      {waiting, E::stop, off, A::stop},          {asking, E::due, off, A::give_up},
   };
   for (std::size_t s = 0; s < detail::kRestoreStates; ++s) {
     for (std::size_t e = 0; e < detail::kRestoreEvents; ++e) {

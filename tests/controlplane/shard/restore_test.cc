@@ -183,6 +183,39 @@ TEST_P(Restored, No_more_when_he_refuses_or_says_nothing) {
   }
 }
 
+TEST_P(Restored, No_more_when_he_says_that_he_tries_and_nothing_else) {
+  establish();
+  phones.answer(other, offer(asker.sdp()), "200 OK", hidden());
+  refused("SIP/2.0 488");
+  phones.expect(other, "ACK ");
+  const Sent again = phones.expect(other, "INVITE ");
+  phones.answer(other, again, "100 Trying");
+  phones.bench.advance(20 * kSecond);
+  phones.answer(other, again, "180 Ringing");
+  EXPECT_FALSE(phones.heard(asker, "BYE "));
+  phones.bench.advance(13 * kSecond);
+  phones.answer(other, phones.expect(other, "CANCEL "), "200 OK");
+  phones.answer(other, again, "487 Request Terminated");
+  ended();
+}
+
+TEST_P(Restored, An_answer_before_that_time_is_good_and_the_session_may_change_again) {
+  establish();
+  phones.answer(other, offer(asker.sdp()), "200 OK", hidden());
+  refused("SIP/2.0 488");
+  phones.expect(other, "ACK ");
+  const Sent again = phones.expect(other, "INVITE ");
+  phones.answer(other, again, "100 Trying");
+  phones.bench.advance(30 * kSecond);
+  phones.answer(other, again, "200 OK", other.sdp());
+  phones.expect(other, "ACK ");
+  phones.bench.advance(10 * kSecond);
+  phones.answer(other, offer(asker.sdp()), "200 OK", other.sdp());
+  phones.expect(asker, "SIP/2.0 200");
+  phones.ack(asker, asker.cseq);
+  goes_on();
+}
+
 TEST_P(Restored, No_more_when_he_has_been_offered_a_further_stream) {
   establish();
   const std::string video = "m=video 7002 RTP/AVP 97\r\n";
