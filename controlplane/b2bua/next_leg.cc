@@ -88,8 +88,8 @@ NextLeg next_leg(const config::Config& config, const IncomingCall& call, std::op
   const Crossing back{callees, callers, here, {config, to, route, call.from, false}};
   NextLeg leg;
   const bool sips = by_sips(call, target.target);
-  leg.request_uri =
-      request_uri_for(forth.numbers.uri(Party::called, call.uri), next_host(target.target, sips), sips);
+  leg.request_uri = request_uri_for(forth.numbers.uri(Party::called, called_as_sip(call.uri)),
+                                    next_host(target.target, sips), sips);
   leg.to = "<" + leg.request_uri + ">";
   const MadeUp invite(begun(fmt::format("INVITE {} SIP/2.0", call.uri), call.calling, call.uri) +
                       fmt::format("P-Asserted-Identity: <{0}>\r\nDiversion: <{0}>\r\n", call.calling) +

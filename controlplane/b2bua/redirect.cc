@@ -5,6 +5,7 @@
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/identity.h"
 #include "controlplane/b2bua/sips.h"
+#include "controlplane/b2bua/target_uri.h"
 
 namespace sallyport::b2bua {
 
@@ -14,11 +15,11 @@ using routing::RedirectOutcome;
 std::string CallManager::called_uri(const Leg& leg) const {
   const Call& call = *leg.call;
   if (!leg.redirect) {
-    return numbers(*call.a, leg).uri(routing::Party::called, call.invite.view().request_uri());
+    return numbers(*call.a, leg).uri(routing::Party::called, called_as_sip(call.invite.view().request_uri()));
   }
   // The redirecting peer wrote its own numbers.
   const routing::NumberPath path(services_.config, leg.redirect->redirected_by, std::nullopt, leg.peer);
-  return path.uri(routing::Party::called, leg.redirect->redirect->uri);
+  return path.uri(routing::Party::called, called_as_sip(leg.redirect->redirect->uri));
 }
 
 std::string CallManager::passed_contacts(const Leg& leg, const std::vector<std::string>& fields) const {

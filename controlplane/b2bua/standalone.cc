@@ -133,8 +133,8 @@ bool CallManager::send_standalone(Standalone& one, const sip::MessageView& reque
   const std::string host = one.path.local.address.to_uri_text();
   const routing::NumberPath numbers(services_.config, one.from, one.route, one.target.peer);
   const Crossing crossing{headers_[one.from], headers_[one.target.peer], host, numbers};
-  const std::string uri =
-      request_uri_for(numbers.uri(routing::Party::called, request.request_uri()), one.next_host, one.sips);
+  const std::string uri = request_uri_for(
+      numbers.uri(routing::Party::called, called_as_sip(request.request_uri())), one.next_host, one.sips);
   std::string lines;
   sip::HeaderWriter out(lines);
   out.line(HeaderId::from, {crossing_from(request, crossing), ";tag=", mint(steer::TokenKind::tag, name)});

@@ -123,8 +123,8 @@ bool CallManager::send_subscribe(Subscription& one, const sip::MessageView& requ
   const routing::NumberPath numbers(services_.config, begin.from, begin.route, far.peer);
   const Crossing crossing{headers_[begin.from], headers_[far.peer], host, numbers};
   far.from = crossing_from(request, crossing) + ";tag=" + far.tag;
-  const std::string uri = request_uri_for(numbers.uri(routing::Party::called, request.request_uri()),
-                                          begin.next_host, begin.sips);
+  const std::string uri = request_uri_for(
+      numbers.uri(routing::Party::called, called_as_sip(request.request_uri())), begin.next_host, begin.sips);
   std::string lines;
   sip::HeaderWriter out(lines);
   out.line(HeaderId::from, far.from);

@@ -13,9 +13,13 @@ namespace sallyport::b2bua {
 // 26.2.2).
 [[nodiscard]] std::string next_host(const config::Target& target, bool sips);
 
+// A tel URI as the SIP URI that calls the same number, at no host yet: "tel:7000;phone-context=+44" is
+// "sip:7000;phone-context=+44@invalid;user=phone" (RFC 3261 19.1.6). Everything else as it stands. Numbers are
+// rewritten behind it: in a SIP URI none of them gets a context that was not there.
+[[nodiscard]] std::string called_as_sip(std::string_view uri);
+
 // The user part, as it stands but for a '#', at `host`, as next_host() has it: what the next hop resolves is
-// the host, and the number is not ours to change here. A tel URI becomes a SIP URI with user=phone (RFC
-// 3261 19.1.6).
+// the host, and the number is not ours to change here. A tel URI has become a SIP URI with user=phone before.
 [[nodiscard]] std::string request_uri_for(std::string_view received, std::string_view host, bool sips);
 
 }  // namespace sallyport::b2bua

@@ -156,10 +156,21 @@ std::string escape_user(std::string_view user) {
   std::string out;
   out.reserve(user.size());
   for (const char c : user) {
-    if (c == '#') {
-      out += "%23";
-    } else {
-      out += c;
+    switch (c) {
+      case '#':
+        out += "%23";
+        break;
+      case ':':
+        out += "%3A";
+        break;
+      case '[':
+        out += "%5B";
+        break;
+      case ']':
+        out += "%5D";
+        break;
+      default:
+        out += c;
     }
   }
   return out;

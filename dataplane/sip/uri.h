@@ -41,8 +41,9 @@ struct Uri {
 
 // "%40" to "@"; a '%' that starts no escape stays. Never used for comparing user parts with NULs cut.
 [[nodiscard]] std::string unescape(std::string_view text);
-// A user part of a SIP URI as we write it: '#', which a tel URI may hold and which is met unescaped in the
-// field, is escaped (RFC 3261 25.1). Everything else stays as it is.
+// A user part of a SIP URI as we write it (RFC 3261 25.1): '#', which is met unescaped in the field, is
+// escaped, and so are ':', '[' and ']', which parameters of a tel URI may hold (RFC 3966 3). Everything else
+// stays as it is.
 [[nodiscard]] std::string escape_user(std::string_view user);
 
 }  // namespace sallyport::sip

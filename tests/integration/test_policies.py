@@ -104,6 +104,18 @@ def test_tel(phones, direction):
 
 
 @pytest.mark.config(change=trusted_peers)
+@pytest.mark.case("a tel URI's parameters go into the user part, phone-context too (RFC 3261 19.1.6)", "Numbers")
+def test_tel_parameters(phones):
+    phones.number = "7000"
+    invite = numbered(phones, "<tel:+44-20-7555-0001>", "<tel:+442076660002>",
+                      "tel:7000;tgrp=t1;Phone-Context=PBX.example;isub=12:3")
+    called = f"sip:7000;isub=12%3A3;phone-context=pbx.example;tgrp=t1@{phones.callee.address};user=phone"
+    assert invite.start == f"INVITE {called} SIP/2.0"
+    assert invite.get("to") == f"<{called}>"
+    refuse(phones)
+
+
+@pytest.mark.config(change=trusted_peers)
 @pytest.mark.case("a local number of another phone-context is left as it is (RFC 3966 5.1.4)", "Numbers")
 def test_a_number_of_another_context(phones):
     phones.number = "02071230001;phone-context=+1"

@@ -81,5 +81,43 @@ TEST_P(NextLegs, Are_shown_as_the_INVITE_says_them) {
   (void)phones.expect(callee, "ACK ");
 }
 
+// RFC 3261 19.1.6: a local number without its context is another's.
+TEST_P(NextLegs, Call_a_tel_URI_with_its_parameters_unless_a_rule_has_made_the_number_anew) {
+  struct Case {
+    std::string_view tel, user;
+  };
+  const std::string read = written("02079460000", "77%23442079460000");
+  const std::string changed = "tel:" + written("77#442079460000", "02079460000;phone-context=+44");
+  const Case cases[] = {
+      {"tel:7000;phone-context=pbx.example", "7000;phone-context=pbx.example"},
+      {"tel:02079460000;tgrp=t;phone-context=+1", "02079460000;phone-context=+1;tgrp=t"},
+      {changed, read},
+  };
+  const config::Config& config = bench.config();
+  const auto maps = response_map::Maps::compile(config.response_maps);
+  ASSERT_TRUE(maps);
+  const std::string_view from = caller.realm == "core" ? "carrier-a" : "office";
+  int number = 0;
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.tel);
+    const std::string text =
+        "INVITE " + std::string(c.tel) + " SIP/2.0\r\nVia: SIP/2.0/UDP " + caller.address() +
+        ";branch=z9hG4bKtel" + std::to_string(++number) + "\r\nFrom: <sip:me@" + caller.ip +
+        ">;tag=mine\r\nTo: <" + std::string(c.tel) + ">\r\nCall-ID: tel" + std::to_string(number) + "@" +
+        caller.ip + "\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\nContact: " + caller.contact() +
+        "\r\nContent-Type: application/sdp\r\nContent-Length: " + std::to_string(caller.sdp().size()) +
+        "\r\n\r\n" + caller.sdp();
+    phones.send(caller, text);
+    const Sent invite = phones.expect(callee, "INVITE ");
+    const std::string uri = "sip:" + std::string(c.user) + "@" + callee.ip + ";user=phone";
+    EXPECT_EQ(invite.start_line(), "INVITE " + uri + " SIP/2.0");
+    auto run = routing::dry_run(config, from, c.tel, 0);
+    ASSERT_TRUE(run) << run.error();
+    const auto legs =
+        b2bua::next_legs(config, *maps, {config.find_peer(from), c.tel, "sip:me@x.example"}, *run);
+    EXPECT_EQ(legs.targets.at(0).leg->request_uri, uri);
+  }
+}
+
 }  // namespace
 }  // namespace sallyport::shard
