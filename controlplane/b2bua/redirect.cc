@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "controlplane/b2bua/call_manager.h"
-#include "controlplane/b2bua/identity.h"
 #include "controlplane/b2bua/sips.h"
 #include "controlplane/b2bua/target_uri.h"
 
@@ -25,13 +24,14 @@ std::string CallManager::called_uri(const Leg& leg) const {
 std::string CallManager::passed_contacts(const Leg& leg, const std::vector<std::string>& fields) const {
   const Leg& caller = *leg.call->a;
   const routing::NumberPath path = numbers(leg, caller);
+  const std::uint16_t tls_port = services_.config.realms[caller.path.realm].sip_tls;
   std::string lines;
   sip::HeaderWriter out(lines);
   for (const routing::RedirectContact& contact : routing::redirect_contacts(fields)) {
-    std::string hidden = hide_host("<" + contact.uri + ">", caller.path.local.to_text());
-    if (hidden.empty()) continue;
     // Who called by sips is sent on by sips (RFC 5630 4).
-    if (is_sips(leg.call->invite.view().request_uri()) && hidden.starts_with("<sip:")) hidden.insert(4, "s");
+    const bool by_sips = is_sips(contact.uri) || is_sips(leg.call->invite.view().request_uri());
+    const std::string hidden = own_place("<" + contact.uri + ">", caller.path, tls_port, by_sips);
+    if (hidden.empty()) continue;
     const std::string q = contact.q == 1000 ? "" : fmt::format(";q=0.{:03}", contact.q);
     out.line(sip::HeaderId::contact, path.value(routing::Party::called, hidden) + q);
   }

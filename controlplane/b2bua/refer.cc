@@ -4,6 +4,7 @@
 // is named in words of ours.
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/identity.h"
+#include "controlplane/b2bua/sips.h"
 #include "dataplane/sip/uri.h"
 
 namespace sallyport::b2bua {
@@ -35,6 +36,10 @@ bool CallManager::refused_refer(sip::ServerId id, const Leg& leg, const sip::Mes
     respond(id, 403, {}, "Only Calls Are Referred");
   } else if (replaces && !parse_replaces(*replaces)) {
     respond(id, 400, {}, "Bad Replaces in Refer-To");
+  } else if (uri->scheme == sip::Scheme::sips &&
+             services_.config.peers[leg.peer].refer == config::ReferMode::pass &&
+             services_.config.realms[leg.call->other(leg)->path.realm].sip_tls == 0) {
+    refuse(id, leg, LocalError::sips_not_allowed);  // whoever is referred could not call us so
   } else {
     return false;
   }
@@ -55,9 +60,11 @@ void CallManager::write_referral(const Leg& from, const Leg& to, const sip::Mess
   const std::string_view field = refer.header(HeaderId::refer_to);
   const std::string host = to.path.local.to_text();
   const routing::NumberPath path = numbers(from, to);
-  std::string place = path.value(routing::Party::called, hide_host(field, host));
+  const std::uint16_t tls_port = services_.config.realms[to.path.realm].sip_tls;
+  std::string place =
+      path.value(routing::Party::called, own_place(field, to.path, tls_port, is_sips_place(field)));
   const auto uri = sip::parse_uri(sip::parse_name_addr(field)->uri);
-  if (uri->scheme != sip::Scheme::tel)
+  if (uri->scheme == sip::Scheme::sip)
     place.insert(place.rfind('>'), sip::transport_param(to.path.transport));
   if (const auto replaces = uri_header(uri->headers, "Replaces")) {
     const DialogId id = hidden_dialog(*parse_replaces(*replaces));

@@ -124,3 +124,14 @@ def test_a_refer_that_is_passed_on(door, pair, number):
     notified(near, 100, "active")
     other.expect(200, call_id=far.call_id)
     hang_up(near, far)
+
+
+@pytest.mark.case("REFER to a sips URI where the other side has no TLS: 480 with Warning 380", "Other requests", directions="both")
+def test_a_refer_to_sips_without_tls(door, pair, number):
+    door()
+    one, other = pair
+    near, far, *_ = set_up(one, other, number)
+    say(near, "REFER", extra=["Refer-To: <sips:0555@10.9.8.7>"])
+    assert one.expect(480, call_id=near.call_id).get("warning").startswith("380 ")
+    other.silent(0.2)
+    hang_up(near, far)

@@ -14,6 +14,7 @@ import pytest
 from lab_fixtures import set_up, talk
 from sides import BOTH, beside, each_peer
 from test_stream import answered, end_call, options, refuse
+from transfers import say
 
 from harness import metrics, netns, pcap, stream, tls, ua, verdicts
 
@@ -403,6 +404,24 @@ def test_a_sips_call_is_sips_on_both_legs(door, pki, ends_tls, number, sides, by
     assert far.first.get("contact") == f"<sips:{called.door}:5061>"
     assert near.first.get("contact") == f"<sips:{calling.door}:5061>"
     end_call(near, far, by_caller)
+
+
+@pytest.mark.case("a REFER to a sips URI, and a 302 to one, stay sips, at our own port for TLS", "TLS")
+def test_who_is_sent_on_to_sips_is_sent_to_our_own_port_for_tls(door, pki, ends_tls, number, sides):
+    door(pki.sips)
+    calling, called = sides
+    caller, callee = map(ends_tls.sips, sides)
+    near, far, *_ = set_up(caller, callee, number)
+    say(near, "REFER", extra=["Refer-To: <sips:0555@10.9.8.7>"])
+    passed = callee.expect("REFER", call_id=far.call_id)
+    assert passed.get("refer-to") == f"<sips:0555@{called.door}:5061>"
+    callee.reply(passed, 603, "Decline")
+    caller.expect(603, call_id=near.call_id)
+    end_call(near, far, True)
+    call = caller.invite(number)
+    callee.reply(callee.expect("INVITE"), 302, "Moved Temporarily", extra=[f"Contact: <sips:0556@{called.address}>"])
+    final = call.refused()
+    assert (final.code, final.get("contact")) == (302, f"<sips:0556@{calling.door}:5061>")
 
 
 @pytest.mark.case("a sips URI's number is rewritten, and it stays sips", "Numbers")

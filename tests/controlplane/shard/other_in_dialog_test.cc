@@ -170,6 +170,7 @@ TEST_P(OtherInDialog, A_REFER_that_cannot_be_is_refused) {
       {"Refer-To: <sip:1@x?Replaces=nothing>\r\n", "SIP/2.0 400"},
       {"Refer-To: <http://example.com>\r\n", "SIP/2.0 416"},
       {"Refer-To: <sip:1@x;method=BYE>\r\n", "SIP/2.0 403"},
+      {"Refer-To: <sips:1@x>\r\n", "SIP/2.0 480"},  // no realm has TLS here
       {"Refer-To: <sip:1@x>\r\nRequire: norefersub\r\n", "SIP/2.0 420"},
   };
   phones.establish();
@@ -179,6 +180,35 @@ TEST_P(OtherInDialog, A_REFER_that_cannot_be_is_refused) {
     (void)phones.expect(caller, c.status);
   }
   EXPECT_FALSE(phones.heard(callee, "REFER "));
+  phones.end();
+}
+
+std::string with_tls_beside() {
+  std::string yaml(Bench::default_config());
+  constexpr std::string_view kUdp = "sip: {udp: 5060}";
+  constexpr std::string_view kBoth =
+      "sip: {udp: 5060, tls: 5061}\n    tls: {certificate: /dev/null, key: /dev/null, ca: /dev/null}";
+  for (auto at = yaml.find(kUdp); at != std::string::npos; at = yaml.find(kUdp, at + kBoth.size()))
+    yaml.replace(at, kUdp.size(), kBoth);
+  return yaml;
+}
+
+class BesideTls : public OtherInDialog {
+ protected:
+  BesideTls() : OtherInDialog(with_tls_beside()) {}
+};
+INSTANTIATE_TEST_SUITE_P(Ways, BesideTls, ::testing::Bool(), direction_name);
+
+// RFC 3261 26.2.2: what asks for TLS on every hop does not go on asking for less.
+TEST_P(BesideTls, A_REFER_to_a_sips_URI_names_the_place_by_sips_at_our_port_for_TLS) {
+  phones.establish();
+  (void)phones.request(caller, "REFER", {},
+                       "Refer-To: \"<sip:\" <sips:4930555@10.9.8.7:5071;user=phone>\r\n");
+  const Sent refer = phones.expect(callee, "REFER ");
+  const std::string host = callee.realm == "access" ? "198.51.100.1" : "192.0.2.1";
+  EXPECT_EQ(refer.header("Refer-To"), "\"<sip:\" <sips:4930555@" + host + ":5061;user=phone>");
+  phones.answer(callee, refer, "202 Accepted");
+  (void)phones.expect(caller, "SIP/2.0 202");
   phones.end();
 }
 

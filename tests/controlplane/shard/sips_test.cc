@@ -138,6 +138,35 @@ TEST_F(Sips, Who_called_by_sips_is_redirected_to_sips) {
   bench.expect_nothing_left();
 }
 
+TEST_F(Sips, Who_called_by_sip_is_redirected_to_sips_where_the_callee_says_so) {
+  out = place();  // over UDP
+  bench.receive(
+      "core", kFarA,
+      make_response(out, "302 Moved Temporarily", "ct1", "<sips:555@192.0.2.10>, <sip:556@192.0.2.10>"),
+      {.connection = 7, .peer = kA});
+  bench.take_one("ACK ");
+  const Sent moved = bench.take_one("SIP/2.0 302");
+  EXPECT_EQ(moved.header("Contact"), "<sips:555@198.51.100.1:5061>");
+  EXPECT_NE(moved.text.find("Contact: <sip:556@198.51.100.1:5060>"), std::string::npos) << moved.text;
+  bench.receive("access", kCaller, make_in_dialog("ACK", invite, moved, 1, "z9hG4bKcaller1"));
+  bench.expect_nothing_left();
+}
+
+// Its caller's realm has no TLS: sips would lead him nowhere, and sip is less than the callee asked for.
+using WithoutTls = CallTest;
+TEST_F(WithoutTls, A_Contact_by_sips_is_left_out_of_a_redirect) {
+  out = place();
+  bench.receive(
+      "core", kCarrierA,
+      make_response(out, "302 Moved Temporarily", "ct1", "<sips:555@192.0.2.10>, <sip:556@192.0.2.10>"));
+  bench.take_one("ACK ");
+  const Sent moved = bench.take_one("SIP/2.0 302");
+  EXPECT_EQ(moved.header("Contact"), "<sip:556@198.51.100.1:5060>");
+  EXPECT_EQ(moved.text.find("555"), std::string::npos) << moved.text;
+  bench.receive("access", kCaller, make_in_dialog("ACK", invite, moved, 1, "z9hG4bKcaller1"));
+  bench.expect_nothing_left();
+}
+
 // RFC 3261 12.1.1: the Request-URI, the top Record-Route, or without one the Contact.
 TEST_F(Sips, The_Contact_in_our_answer_is_sips_where_the_way_back_is) {
   struct Case {
