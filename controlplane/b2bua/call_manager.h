@@ -387,7 +387,14 @@ class CallManager final : public sip::TransactionUser,
   void on_other_response(Leg& leg, Relay& relay, const sip::MessageView& response);
   void other_refused(Leg& leg, const Relay& relay, const sip::MessageView& response);
   static void note_recv_info(Leg& leg, const sip::MessageView& message);
-  void write_event(const Leg& from, const sip::MessageView& request, sip::HeaderWriter& out) const;
+  void write_event(const Leg& from, const Leg& to, const sip::MessageView& request, sip::HeaderWriter& out);
+
+  // ---- dialog_event.cc
+  // The value of an Event field; a dialog that it names and that has no counterpart there is left out.
+  [[nodiscard]] std::string event_across(std::string_view event, config::PeerIndex from,
+                                         config::PeerIndex to);
+  [[nodiscard]] std::optional<DialogId> dialog_across(const DialogId& id, config::PeerIndex from,
+                                                      config::PeerIndex to);
 
   // ---- refer.cc
   [[nodiscard]] bool refused_refer(sip::ServerId id, const Leg& leg, const sip::MessageView& refer);

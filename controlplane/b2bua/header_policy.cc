@@ -95,27 +95,6 @@ void write_field(HeaderId id, std::string_view name, std::string_view value, sip
   }
 }
 
-// A Reason field without what names an address of the side that it comes from: the parameter that it stands
-// in (as a rule the text, which is for humans) is left out. The cause stays, and with it the field's meaning.
-std::string reason_across(std::string_view field) {
-  if (!has_address(field)) return std::string(field);
-  std::string kept;
-  sip::ValueReader values(field);
-  while (const auto value = values.next()) {
-    const std::size_t end = std::min(value->find(';'), value->size());
-    const std::string_view protocol = sip::trim(value->substr(0, end));
-    if (has_address(protocol)) continue;
-    kept.append(kept.empty() ? "" : ", ").append(protocol);
-    sip::ParamReader params(value->substr(end));
-    while (const auto param = params.next()) {
-      if (has_address(param->name) || has_address(param->value)) continue;
-      kept.append(";").append(param->name);
-      if (param->has_value) kept.append("=").append(param->value);
-    }
-  }
-  return kept;
-}
-
 }  // namespace
 
 HeaderPolicy::HeaderPolicy(const config::Peer& peer)
@@ -146,6 +125,25 @@ void HeaderPolicy::write_values(sip::HeaderWriter& out) const {
   for (const Set& set : set_) {
     if (!set.from) out.line(set.name.name, set.value);
   }
+}
+
+std::string reason_across(std::string_view field) {
+  if (!has_address(field)) return std::string(field);
+  std::string kept;
+  sip::ValueReader values(field);
+  while (const auto value = values.next()) {
+    const std::size_t end = std::min(value->find(';'), value->size());
+    const std::string_view protocol = sip::trim(value->substr(0, end));
+    if (has_address(protocol)) continue;
+    kept.append(kept.empty() ? "" : ", ").append(protocol);
+    sip::ParamReader params(value->substr(end));
+    while (const auto param = params.next()) {
+      if (has_address(param->name) || has_address(param->value)) continue;
+      kept.append(";").append(param->name);
+      if (param->has_value) kept.append("=").append(param->value);
+    }
+  }
+  return kept;
 }
 
 void pass_headers(const sip::MessageView& message, const Crossing& crossing, sip::HeaderWriter& out) {

@@ -82,6 +82,10 @@ struct Crossing {
 // Writes the fields of `message` that may cross, a request or a response below 300.
 void pass_headers(const sip::MessageView& message, const Crossing& crossing, sip::HeaderWriter& out);
 
+// A Reason field without what names an address of the side that it comes from: the parameter that it stands
+// in (as a rule the text, which is for humans) is left out. The cause stays, and with it the field's meaning.
+[[nodiscard]] std::string reason_across(std::string_view field);
+
 // Authorization and Proxy-Authorization of `request`; and where they go on to that peer.
 [[nodiscard]] std::string authorization_of(const sip::MessageView& request);
 [[nodiscard]] std::string passed_authorization(const sip::MessageView& request, const HeaderPolicy& to);

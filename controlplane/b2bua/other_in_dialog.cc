@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "controlplane/b2bua/call_manager.h"
+#include "controlplane/b2bua/sipfrag.h"
 
 namespace sallyport::b2bua {
 
@@ -100,20 +101,21 @@ bool CallManager::start_other(const Leg& from, Leg& to, Relay& relay, const sip:
   if (has_contact(relay.method)) write_contact(to, out);
   out.line(HeaderId::user_agent, kProduct);
   if (relay.method == Method::refer) write_referral(from, to, request, out);
-  if (request.has(HeaderId::event)) write_event(from, request, out);
+  if (request.has(HeaderId::event)) write_event(from, to, request, out);
   pass_to(from, to, request, out);
-  pass_content_headers(request, out);
-  relay.body = request.body();
+  const std::string host = to.path.local.address.to_uri_text();
+  relay.body = pass_content(request, headers_[from.peer], headers_[to.peer], host, out);
   return send_relay(to, relay);
 }
 
 // "refer;id=93809823": the number is of this leg's REFER; the other leg's has another.
-void CallManager::write_event(const Leg& from, const sip::MessageView& request,
-                              sip::HeaderWriter& out) const {
+void CallManager::write_event(const Leg& from, const Leg& to, const sip::MessageView& request,
+                              sip::HeaderWriter& out) {
   const std::string_view event = request.header(HeaderId::event);
   const std::string_view type = sip::trim(event.substr(0, event.find(';')));
   const auto id = sip::find_param(event.substr(std::min(event.find(';'), event.size())), "id");
-  if (!sip::iequals(type, "refer") || !id) return (void)out.line(HeaderId::event, event);
+  if (!sip::iequals(type, "refer") || !id)
+    return (void)out.line(HeaderId::event, event_across(event, from.peer, to.peer));
   for (const Referral& referral : from.call->referrals) {
     const bool his = referral.from == from.handle;
     const std::uint32_t here = his ? referral.server_cseq : referral.client_cseq;
@@ -141,11 +143,11 @@ void CallManager::on_other_response(Leg& leg, Relay& relay, const sip::MessageVi
   if (has_contact(done.method)) write_contact(back, out);
   out.line(HeaderId::server, kProduct);
   pass_to(leg, back, response, out);
-  pass_content_headers(response, out);
+  const std::string host = back.path.local.address.to_uri_text();
+  const std::string body = pass_content(response, headers_[leg.peer], headers_[back.peer], host, out);
   const response_map::Verdict verdict = services_.maps.map(heard(leg, back.peer, response));
   (void)transactions_->respond(
-      done.server,
-      {.status = verdict.code, .phrase = verdict.phrase, .headers = lines, .body = response.body()});
+      done.server, {.status = verdict.code, .phrase = verdict.phrase, .headers = lines, .body = body});
 }
 
 void CallManager::other_refused(Leg& leg, const Relay& relay, const sip::MessageView& response) {

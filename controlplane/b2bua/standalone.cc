@@ -6,6 +6,7 @@
 
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/identity.h"
+#include "controlplane/b2bua/sipfrag.h"
 #include "controlplane/b2bua/sips.h"
 #include "controlplane/b2bua/subscription.h"
 #include "controlplane/b2bua/target_uri.h"
@@ -145,12 +146,12 @@ bool CallManager::send_standalone(Standalone& one, const sip::MessageView& reque
   out.line(HeaderId::user_agent, kProduct);
   write_credentials(one, request, uri, out);
   pass_headers(request, crossing, out);
-  pass_content_headers(request, out);
+  const std::string body = pass_content(request, crossing.from, crossing.to, host, out);
   const sip::RequestDraft draft{.method = request.method(),
                                 .method_text = request.method_text(),
                                 .request_uri = uri,
                                 .headers = lines,
-                                .body = request.body(),
+                                .body = body,
                                 .opens = true};
   const std::uint64_t whose = token(Purpose::standalone, {one.slot, one.generation});
   return start_request(draft, one.target.peer, one.path, whose).has_value();
@@ -193,10 +194,9 @@ void CallManager::on_standalone_response(std::uint64_t token, const sip::Message
   sip::HeaderWriter out(lines);
   out.line(HeaderId::server, kProduct);
   pass_headers(response, {headers_[one->target.peer], headers_[one->from], host, back}, out);
-  pass_content_headers(response, out);
+  const std::string body = pass_content(response, headers_[one->target.peer], headers_[one->from], host, out);
   (void)transactions_->respond(
-      one->server,
-      {.status = verdict.code, .phrase = verdict.phrase, .headers = lines, .body = response.body()});
+      one->server, {.status = verdict.code, .phrase = verdict.phrase, .headers = lines, .body = body});
   standalone_.free(one->slot);
 }
 

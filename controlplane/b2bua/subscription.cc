@@ -7,6 +7,7 @@
 
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/identity.h"
+#include "controlplane/b2bua/sipfrag.h"
 #include "controlplane/b2bua/sips.h"
 #include "controlplane/b2bua/target_uri.h"
 #include "controlplane/sip/nat.h"
@@ -133,13 +134,13 @@ bool CallManager::send_subscribe(Subscription& one, const sip::MessageView& requ
   out.line(HeaderId::cseq, {std::to_string(++begin.cseq), " SUBSCRIBE"});
   out.line(HeaderId::max_forwards, std::uint64_t{hops_left(request)});
   write_own_contact(far.path, far.sips, out);
-  out.line(HeaderId::event, request.header(HeaderId::event));
+  out.line(HeaderId::event, event_across(request.header(HeaderId::event), begin.from, far.peer));
   out.line(HeaderId::user_agent, kProduct);
   write_credentials(begin, request, uri, out);
   pass_headers(request, crossing, out);
-  pass_content_headers(request, out);
+  const std::string body = pass_content(request, crossing.from, crossing.to, host, out);
   const sip::RequestDraft draft{
-      .method = Method::subscribe, .request_uri = uri, .headers = lines, .body = request.body()};
+      .method = Method::subscribe, .request_uri = uri, .headers = lines, .body = body};
   const auto client = start_request(draft, far.peer, far.path, subscription_token(one, Side::far));
   if (client) one.client = *client;
   return client.has_value();
@@ -258,15 +259,14 @@ bool CallManager::relay_in_subscription(Subscription& one, Side from, sip::Serve
   sip::HeaderWriter out(lines);
   there.dialog->write_headers(out, request.method(), there.dialog->next_cseq(), hops_left(request));
   write_own_contact(there.path, there.sips, out);
-  if (request.has(HeaderId::event)) out.line(HeaderId::event, request.header(HeaderId::event));
+  if (request.has(HeaderId::event))
+    out.line(HeaderId::event, event_across(request.header(HeaderId::event), here.peer, there.peer));
   out.line(HeaderId::user_agent, kProduct);
   write_credentials(there, request, out);
   pass_headers(request, {headers_[here.peer], headers_[there.peer], host, numbers}, out);
-  pass_content_headers(request, out);
-  const sip::RequestDraft draft{.method = request.method(),
-                                .request_uri = there.dialog->request_uri(),
-                                .headers = lines,
-                                .body = request.body()};
+  const std::string body = pass_content(request, headers_[here.peer], headers_[there.peer], host, out);
+  const sip::RequestDraft draft{
+      .method = request.method(), .request_uri = there.dialog->request_uri(), .headers = lines, .body = body};
   const auto client = start_request(draft, there.peer, path_within(*there.dialog, there.path),
                                     subscription_token(one, across(from)));
   if (!client) return false;
@@ -288,13 +288,13 @@ void CallManager::answer_across(Subscription& one, sip::ServerId server, Side to
   write_own_contact(back.path, back.sips, out);
   out.line(HeaderId::server, kProduct);
   pass_headers(response, {headers_[there.peer], headers_[back.peer], host, numbers}, out);
-  pass_content_headers(response, out);
+  const std::string body = pass_content(response, headers_[there.peer], headers_[back.peer], host, out);
   (void)transactions_->respond(
       server, {.status = response.status(),
                .phrase = response_map::phrase_across(response.status(), response.reason_phrase()),
                .to_tag = back.tag,
                .headers = lines,
-               .body = response.body()});
+               .body = body});
 }
 
 void CallManager::on_subscription_response(sip::ClientId id, std::uint64_t token,

@@ -126,6 +126,38 @@ def test_a_refer_that_is_passed_on(door, pair, number):
     hang_up(near, far)
 
 
+@pytest.mark.case("NOTIFY: of a message/sipfrag no address crosses; a dialog in Event is the other leg's", "Other requests", directions="both")
+def test_what_a_notification_names(door, pair, number):
+    door()
+    one, other = pair
+    near, far, *_ = set_up(one, other, number)
+    say(near, "REFER", extra=["Refer-To: <sip:0555@10.9.8.7>"])
+    other.reply(other.expect("REFER", call_id=far.call_id), 202, "Accepted", extra=[other.contact()])
+    one.expect(202, call_id=near.call_id)
+    told = f"SIP/2.0 486 Busy at {other.address}\r\nContact: <sip:secret@{other.address}:5060>\r\nReason: Q.850;cause=17\r\n"
+    say(far, "NOTIFY", told, SIPFRAG, ["Event: refer", "Subscription-State: terminated;reason=noresource"])
+    notify = one.expect("NOTIFY", call_id=near.call_id)
+    assert notify.raw.endswith(b"\r\n\r\nSIP/2.0 486 Busy Here\r\nReason: Q.850;cause=17\r\n")
+    seen_nowhere(notify, other.address, "secret")
+    one.reply(notify, 200, "OK")
+    other.expect(200, call_id=far.call_id)
+
+    def tag(party):
+        return re.search(r";tag=([^;\s]+)", party).group(1)
+
+    for named, expected in (
+            (f";call-id={near.call_id};to-tag={tag(near.remote)};from-tag={tag(near.local)}",
+             f'dialog;call-id="{far.call_id}";to-tag={tag(far.local)};from-tag={tag(far.remote)}'),
+            (f";call-id=secret@{one.address};to-tag=1;from-tag=2", "dialog")):
+        say(near, "SUBSCRIBE", extra=["Event: dialog" + named, "Expires: 60"])
+        subscribe = other.expect("SUBSCRIBE", call_id=far.call_id)
+        assert subscribe.get("event") == expected
+        seen_nowhere(subscribe, one.address, "secret")
+        other.reply(subscribe, 489, "Bad Event")
+        one.expect(489, call_id=near.call_id)
+    hang_up(near, far)
+
+
 @pytest.mark.case("REFER to a sips URI where the other side has no TLS: 480 with Warning 380", "Other requests", directions="both")
 def test_a_refer_to_sips_without_tls(door, pair, number):
     door()

@@ -118,6 +118,73 @@ TEST_P(OtherInDialog, A_REFER_names_the_place_at_our_host_and_its_NOTIFYs_come_b
   phones.end();
 }
 
+TEST_P(OtherInDialog, A_NOTIFY_tells_of_the_other_side_what_a_message_of_its_own_would) {
+  phones.establish();
+  const std::string fragment = "Content-Type: message/sipfrag;version=2.0\r\n";
+  const std::string state = "Event: refer\r\nSubscription-State: active\r\n";
+  (void)phones.request(callee, "NOTIFY", "SIP/2.0 200 OK\r\nContact: <sip:secret@" + callee.ip + ":5060>\r\n",
+                       state + fragment);
+  const Sent notify = phones.expect(caller, "NOTIFY ");
+  EXPECT_EQ(notify.body(), "SIP/2.0 200 OK\r\n");
+  EXPECT_EQ(notify.text.find("secret"), std::string::npos) << notify.text;
+  phones.answer(caller, notify, "200 OK", "SIP/2.0 200 OK\r\nContact: <sip:secret@" + caller.ip + ">\r\n",
+                fragment);
+  EXPECT_EQ(phones.expect(callee, "SIP/2.0 200").body(), "SIP/2.0 200 OK\r\n");
+  // Nothing of it may cross, or nobody can tell.
+  for (const std::string_view more : {"", "Content-Encoding: gzip\r\n"}) {
+    (void)phones.request(callee, "NOTIFY", "Contact: <sip:secret@" + callee.ip + ">\r\n",
+                         state + fragment + std::string(more));
+    const Sent empty = phones.expect(caller, "NOTIFY ");
+    EXPECT_EQ(empty.body(), "");
+    EXPECT_EQ(empty.header("Content-Type"), "");
+    EXPECT_EQ(empty.header("Content-Encoding"), "");
+    phones.answer(caller, empty, "200 OK");
+    (void)phones.expect(callee, "SIP/2.0 200");
+  }
+  phones.end();
+}
+
+// RFC 4235 3.2.
+TEST_P(OtherInDialog, A_dialog_of_ours_in_an_Event_is_the_other_legs_on_the_other_leg) {
+  const auto tag = [](std::string_view party) { return std::string(party.substr(party.find(";tag=") + 5)); };
+  phones.establish();
+  const std::string his =
+      ";call-id=" + caller.call_id + ";to-tag=" + tag(caller.remote) + ";from-tag=" + tag(caller.local);
+  (void)phones.request(caller, "SUBSCRIBE", {}, "Event: dialog;x=1" + his + "\r\n");
+  const Sent subscribe = phones.expect(callee, "SUBSCRIBE ");
+  EXPECT_EQ(subscribe.header("Event"), "dialog;x=1;call-id=\"" + callee.call_id + "\";to-tag=" +
+                                           tag(callee.local) + ";from-tag=" + tag(callee.remote));
+  phones.answer(callee, subscribe, "200 OK");
+  (void)phones.expect(caller, "SIP/2.0 200");
+  // The notifier says the same of it, and the subscriber reads what he has said.
+  (void)phones.request(callee, "NOTIFY", {},
+                       "Event: " + subscribe.header("Event") + "\r\nSubscription-State: active\r\n");
+  const Sent notify = phones.expect(caller, "NOTIFY ");
+  EXPECT_EQ(notify.header("Event"), "dialog;x=1;call-id=\"" + caller.call_id +
+                                        "\";to-tag=" + tag(caller.remote) + ";from-tag=" + tag(caller.local));
+  phones.answer(caller, notify, "200 OK");
+  (void)phones.expect(callee, "SIP/2.0 200");
+  phones.end();
+}
+
+TEST_P(OtherInDialog, A_dialog_in_an_Event_that_is_not_the_calls_stays_behind) {
+  phones.establish();
+  const std::string ours = caller.remote.substr(caller.remote.find(";tag=") + 5);
+  for (const std::string& named : {";call-id=a@10.9.8.7;to-tag=1;from-tag=2", ";call-id=" + caller.call_id,
+                                   ";call-id=a@10.9.8.7;to-tag=" + ours + ";from-tag=" + caller.tag,
+                                   ";call-id=" + caller.call_id + ";to-tag=" + ours + ";from-tag=another",
+                                   ";to-tag=" + ours + ";from-tag=" + caller.tag}) {
+    SCOPED_TRACE(named);
+    (void)phones.request(caller, "SUBSCRIBE", {},
+                         "Event: dialog" + named + ";include-session-description\r\n");
+    const Sent subscribe = phones.expect(callee, "SUBSCRIBE ");
+    EXPECT_EQ(subscribe.header("Event"), "dialog;include-session-description");
+    phones.answer(callee, subscribe, "200 OK");
+    (void)phones.expect(caller, "SIP/2.0 200");
+  }
+  phones.end();
+}
+
 TEST_P(OtherInDialog, A_481_to_a_NOTIFY_ends_the_subscription_and_not_the_call) {
   phones.establish();
   (void)phones.request(callee, "NOTIFY", {}, "Event: refer\r\nSubscription-State: terminated\r\n");

@@ -88,6 +88,23 @@ TEST_P(Subscriptions, A_NOTIFY_may_overtake_the_answer) {
   bench.expect_nothing_left();
 }
 
+TEST_P(Subscriptions, Tell_in_a_fragment_and_in_an_Event_of_no_place_on_the_other_side) {
+  accepted();
+  (void)phones.request(callee, "NOTIFY", "SIP/2.0 200 OK\r\nContact: <sip:secret@" + callee.ip + ">\r\n",
+                       "Event: dialog;call-id=secret@" + callee.ip +
+                           ";to-tag=a;from-tag=b\r\nSubscription-State: active\r\n"
+                           "Content-Type: message/sipfrag\r\n");
+  const Sent heard = phones.expect(caller, "NOTIFY ");
+  EXPECT_EQ(heard.body(), "SIP/2.0 200 OK\r\n");
+  EXPECT_EQ(heard.header("Event"), "dialog");
+  EXPECT_EQ(heard.text.find("secret"), std::string::npos) << heard.text;
+  EXPECT_EQ(heard.text.find(callee.ip), std::string::npos) << heard.text;
+  phones.answer(caller, heard, "200 OK");
+  (void)phones.expect(callee, "SIP/2.0 200");
+  (void)notify("terminated");
+  bench.expect_nothing_left();
+}
+
 TEST_P(Subscriptions, A_refusal_comes_back_and_nothing_stays) {
   phones.answer(callee, subscribe(), "489 Bad Event", {}, "Allow-Events: presence\r\n");
   EXPECT_EQ(phones.expect(caller, "SIP/2.0 489").header("Allow-Events"), "presence");
