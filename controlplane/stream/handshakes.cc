@@ -36,13 +36,18 @@ Handshakes::~Handshakes() {
 
 void Handshakes::step(std::uint32_t connection, std::shared_ptr<TlsChannel> channel) {
   running_->fetch_add(1);
-  arena_.enqueue([this, running = running_, connection, channel = std::move(channel)] {
+  // TBB destroys a task some time after it has run: what this one holds goes when it has.
+  auto step = std::make_unique<Step>(running_, std::move(channel));
+  arena_.enqueue([this, connection, held = step.get()] {
+    const std::unique_ptr<Step> running(held);
     give_way();
-    done_.push({connection, channel->handshake()});
+    done_.push({connection, running->channel->handshake()});
+    running->channel.reset();
     wake_();
-    running->fetch_sub(1);
-    running->notify_all();
+    running->count->fetch_sub(1);
+    running->count->notify_all();
   });
+  (void)step.release();
 }
 
 std::optional<Handshakes::Outcome> Handshakes::take() {

@@ -36,11 +36,17 @@ class Handshakes {
   [[nodiscard]] bool empty() const { return done_.empty(); }
 
  private:
+  using Count = std::atomic<std::uint32_t>;
+  struct Step {
+    std::shared_ptr<Count> count;
+    std::shared_ptr<TlsChannel> channel;
+  };
+
   tbb::task_arena arena_;
   tbb::concurrent_queue<Outcome> done_;
   std::function<void()> wake_;
   // Shared: the last step tells its end after this object may be gone.
-  std::shared_ptr<std::atomic<std::uint32_t>> running_ = std::make_shared<std::atomic<std::uint32_t>>(0);
+  std::shared_ptr<Count> running_ = std::make_shared<Count>(0);
 };
 
 }  // namespace sallyport::stream
