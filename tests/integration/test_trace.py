@@ -168,6 +168,27 @@ def test_one_call_whole_while_it_is_up_and_afterwards(door, ends, number, wire, 
 
 
 @pytest.mark.timeout(120)
+def test_a_call_that_was_refused_at_the_door_is_looked_at_afterwards(door, ends, number):
+    """It was never a call; the name in its record leads to its messages all the same, which are kept among the failed ones."""
+    door(to_homer)
+
+    def kept():
+        return metrics.total(metrics.scrape(), "trace_messages_total", ring="failed")
+
+    before = kept()
+    call = ends.pub().invite(number, extra=["Require: foo"])
+    assert call.refused().code == 420
+    name = id_of(call.call_id)
+    deadline = time.monotonic() + 10
+    while "ACK" not in (ladder := command("show", "call", name).stdout).splitlines()[-1]:
+        assert time.monotonic() < deadline, ladder
+        time.sleep(0.2)
+    arrows = [line for line in ladder.splitlines() if line.endswith("|")]
+    assert [part for line, part in zip(arrows, ("INVITE (1)", "420 Bad Extension (1 INVITE)", "ACK (1)"), strict=True) if part not in line] == [], ladder
+    assert kept() - before == 3
+
+
+@pytest.mark.timeout(120)
 def test_a_failed_call_is_looked_at_afterwards(door, ends, number, tmp_path):
     """Two targets refuse it; its ladder has both attempts, and the ACK that came after its end."""
     door(to_homer)
