@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A call that somebody looks at: whose its messages are, its dialogs and timers, copies of its media.
 #include "controlplane/b2bua/call_manager.h"
+#include "controlplane/b2bua/target_uri.h"
 
 namespace sallyport::b2bua {
 
@@ -67,7 +68,7 @@ void CallManager::complete(const Call& call, stats::CallDetail& detail) const {
     row.dialog = leg.dialog->state() == sip::DialogState::early ? "early" : "confirmed";
     row.local_cseq = leg.dialog->local_cseq();
     row.remote_cseq = leg.dialog->remote_cseq().value_or(0);
-    row.remote_target = leg.dialog->remote_target();
+    row.remote_target = without_password(leg.dialog->remote_target());
   }
   const auto show = [&](const sip::Timer& timer, std::string_view of, std::string_view name) {
     if (timer.running())

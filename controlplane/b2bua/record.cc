@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "controlplane/b2bua/target_uri.h"
 #include "controlplane/response_map/reason.h"
 
 namespace sallyport::b2bua {
@@ -107,8 +108,8 @@ void CallManager::begin_record(stats::CallRecord& record, config::PeerIndex from
   if (from != config::kNoIndex) record.from_peer = services_.config.peers[from].name;
   record.from_realm = services_.config.realms[invite.path.realm].name;
   record.call_id = invite.call_id();
-  record.callee = invite.request_uri();
-  if (const auto party = invite.from()) record.caller = party->uri;
+  record.callee = without_password(invite.request_uri());
+  if (const auto party = invite.from()) record.caller = without_password(party->uri);
   record.source = invite.path.remote;
   record.started_ns = wall_now();
 }

@@ -88,4 +88,16 @@ std::string request_uri_for(std::string_view received, std::string_view host, bo
   return out;
 }
 
+// Neither a user part nor what stands behind a host has an '@' of its own; what breaks that rule is rather
+// taken for a password than shown as one.
+std::string without_password(std::string_view uri) {
+  std::string out(uri);
+  const std::size_t scheme = out.find(':');
+  const std::size_t host = out.rfind('@');
+  if (scheme == std::string::npos || host == std::string::npos) return out;
+  const std::size_t password = out.find(':', scheme + 1);
+  if (password < host) out.replace(password + 1, host - password - 1, "***");
+  return out;
+}
+
 }  // namespace sallyport::b2bua

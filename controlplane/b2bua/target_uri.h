@@ -22,4 +22,8 @@ namespace sallyport::b2bua {
 // the host, and the number is not ours to change here. A tel URI has become a SIP URI with user=phone before.
 [[nodiscard]] std::string request_uri_for(std::string_view received, std::string_view host, bool sips);
 
+// For who reads records: a password in the user part (RFC 3261 19.1.1) is "***". Of anything else, also of
+// what is no URI, nothing changes.
+[[nodiscard]] std::string without_password(std::string_view uri);
+
 }  // namespace sallyport::b2bua

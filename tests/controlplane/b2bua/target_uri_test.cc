@@ -51,5 +51,19 @@ TEST(CalledAsSip, Leaves_other_URIs_as_they_stand) {
   EXPECT_EQ(called_as_sip("tel:7000;"), "tel:7000;");
 }
 
+TEST(RecordedUri, Has_no_password) {
+  EXPECT_EQ(without_password("sip:alice:s3cret@192.0.2.1:5060;transport=tcp?a=b"),
+            "sip:alice:***@192.0.2.1:5060;transport=tcp?a=b");
+  EXPECT_EQ(without_password("sips:alice:@[2001:db8::1]:5061"), "sips:alice:***@[2001:db8::1]:5061");
+  EXPECT_EQ(without_password("sip:alice:p@ss:word@x"), "sip:alice:***@x") << "an '@' that had to be escaped";
+}
+
+TEST(RecordedUri, Is_as_received_without_one) {
+  for (const char* uri : {"sip:alice@192.0.2.1:5060", "sip:[2001:db8::1]:5060", "tel:+44-20-7946-0018", "",
+                          "sip:x", "no URI", "sip:192.0.2.1:5060;maddr=x"}) {
+    EXPECT_EQ(without_password(uri), uri);
+  }
+}
+
 }  // namespace
 }  // namespace sallyport::b2bua

@@ -174,6 +174,19 @@ TEST_F(Spans, Are_none_of_what_was_not_answered) {
   EXPECT_EQ(bench.records.records[0].duration_ns, std::nullopt);
 }
 
+TEST(RecordedUris, Are_as_received_but_for_a_password) {
+  Bench bench;
+  std::string invite = make_invite({.user = "4930123:s3cret", .max_forwards = 0});
+  const std::size_t from = invite.find("<sip:", invite.find("\r\nFrom: ")) + 5;
+  invite.replace(from, invite.find('@', from) - from, "alice:s3cret");
+  bench.receive("access", kCaller, invite);
+  ASSERT_EQ(bench.records.records.size(), 1u);
+  const stats::CallRecord& record = bench.records.records[0];
+  EXPECT_EQ(record.callee, "sip:4930123:***@198.51.100.1");
+  EXPECT_TRUE(record.caller.view().starts_with("sip:alice:***@")) << record.caller.view();
+  bench.expect_nothing_left();
+}
+
 class Shed : public CallTest {
  protected:
   void attempts(int count, std::string_view realm, std::string_view from) {
