@@ -63,6 +63,37 @@ void blank_body(std::span<char> message, std::string_view body) {
   }
 }
 
+// Where the password begins in what stands before a URI's '@'; npos: there is none.
+std::size_t password_in(std::string_view part) {
+  for (std::size_t colon = part.find(':'); colon != std::string_view::npos;
+       colon = part.find(':', colon + 1)) {
+    const std::string_view before = part.substr(0, colon);
+    const bool is_scheme = (before.size() >= 3 && same_word(before.substr(before.size() - 3), "sip")) ||
+                           (before.size() >= 4 && same_word(before.substr(before.size() - 4), "sips"));
+    if (!is_scheme) continue;
+    const std::size_t second = part.find(':', colon + 1);
+    return second == std::string_view::npos ? second : second + 1;
+  }
+  return std::string_view::npos;
+}
+
+// Those of user parts (RFC 3261 19.1.1), in start line and header fields. A Call-ID may look like a URI.
+void blank_passwords(std::span<char> message, std::string_view header, std::string_view call_id) {
+  std::size_t from = 0;
+  for (std::size_t at = header.find('@'); at != std::string_view::npos; at = header.find('@', from)) {
+    std::size_t start = at;
+    while (start > from && !is_blank(header[start - 1]) && header[start - 1] != '<' &&
+           header[start - 1] != '"')
+      --start;
+    from = at + 1;
+    const std::string_view part = header.substr(start, at - start);
+    const bool is_call_id = !call_id.empty() && header.data() + at >= call_id.data() &&
+                            header.data() + at < call_id.data() + call_id.size();
+    const std::size_t password = is_call_id ? std::string_view::npos : password_in(part);
+    if (password != std::string_view::npos) blank(span_of(message, part.substr(password)));
+  }
+}
+
 // Whether that field's name begins as one does that is read below.
 bool may_be_read(std::string_view field) {
   if (field.empty()) return false;
@@ -90,7 +121,9 @@ Keys read_and_blank(std::span<char> message) {
       blank(span_of(message, credentials_of(trimmed(value))));
     }
   }
-  blank_body(message, lines.body());
+  const std::string_view body = lines.body();
+  blank_passwords(message, {message.data(), message.size() - body.size()}, keys.call_id);
+  blank_body(message, body);
   return keys;
 }
 

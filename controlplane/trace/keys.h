@@ -14,8 +14,9 @@ struct Keys {
 };
 
 // Reads the keys of a SIP message, whole or broken, and blanks in place what nobody may read afterwards: the
-// values of Authorization and Proxy-Authorization (but for a known scheme's name), and the keys in SDP (a=crypto, a=key-mgmt, k=). Each octet
-// becomes '*', so that lengths stay true. The views point into `message`.
+// values of Authorization and Proxy-Authorization (but for a known scheme's name), passwords in SIP URIs (RFC
+// 3261 19.1.1), and the keys in SDP (a=crypto, a=key-mgmt, k=). Each octet becomes '*', so that lengths stay
+// true. The views point into `message`.
 [[nodiscard]] Keys read_and_blank(std::span<char> message);
 
 }  // namespace sallyport::trace

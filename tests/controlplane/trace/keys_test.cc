@@ -59,6 +59,28 @@ TEST(Keys, Secrets_are_blanked_and_lengths_stay) {
   }
 }
 
+TEST(Keys, Passwords_of_URIs_are_blanked) {
+  struct Row {
+    std::string text;
+    std::string kept;
+  };
+  const Row rows[] = {
+      {"INVITE sip:b:s3cret@h SIP/2.0\r\nFrom: \"A\" <SIPS:a:x@h:5061;p=q>;tag=f\r\nTo:sip:b:yz@h\r\n"
+       "Call-ID: sip:1:2@h\r\nContact: <sip:a@h>,<sip:c:w;1@[::1]:5060>\r\n\r\nsip:a:body@h",
+       "INVITE sip:b:******@h SIP/2.0\r\nFrom: \"A\" <SIPS:a:*@h:5061;p=q>;tag=f\r\nTo:sip:b:**@h\r\n"
+       "Call-ID: sip:1:2@h\r\nContact: <sip:a@h>,<sip:c:***@[::1]:5060>\r\n\r\nsip:a:body@h"},
+      {"X\r\nVia: SIP/2.0/UDP h:5060;i=a:b@c\r\nRoute: sip:a@x,sip:b:w@y\r\n",
+       "X\r\nVia: SIP/2.0/UDP h:5060;i=a:b@c\r\nRoute: sip:a@x,sip:b:*@y\r\n"},
+      {"@", "@"},
+      {"sip:a:w@", "sip:a:*@"},
+  };
+  for (const Row& row : rows) {
+    std::string text = row.text;
+    (void)read_and_blank(text);
+    EXPECT_EQ(text, row.kept);
+  }
+}
+
 TEST(Keys, A_secret_is_blanked_behind_a_stray_CR_and_alone_in_its_body) {
   for (const char* text : {"X\r\nVia: v\r\n\rAuthorization: s3cret\r\n\r\n", "X\r\n\r\nk=s3cret",
                            "X\r\n\r\na=crypto:s3cret", "X\r\n\r\na=key-mgmt:s3cret"}) {
