@@ -21,7 +21,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kLadderBytes = 1 << 20;  // of the messages of one call
+constexpr std::size_t kLadderBytes = 1 << 20;  // of the messages of one call, on each shard
 
 json refusal(std::string sentence) {
   return {{"error", std::move(sentence)}};
@@ -324,10 +324,10 @@ json AdminCommands::show_failures() const {
 
 std::vector<trace::Message> AdminCommands::messages_of(const std::string& id) {
   std::vector<trace::Message> messages;
-  const auto read = [id](stats::ShardView& view) { return view.messages_of(id, 0, kLadderBytes); };
-  static_cast<void>(ask_all(sources_, read, [&](unsigned, trace::Slice slice) {
-    messages.insert(messages.end(), std::make_move_iterator(slice.messages.begin()),
-                    std::make_move_iterator(slice.messages.end()));
+  const auto read = [id](stats::ShardView& view) { return view.ends_of_call(id, kLadderBytes); };
+  static_cast<void>(ask_all(sources_, read, [&](unsigned, std::vector<trace::Message> answer) {
+    messages.insert(messages.end(), std::make_move_iterator(answer.begin()),
+                    std::make_move_iterator(answer.end()));
   }));
   std::ranges::sort(messages, {},
                     [](const trace::Message& one) { return std::pair(one.monotonic_ns, one.sequence); });

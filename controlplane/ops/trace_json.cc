@@ -92,8 +92,11 @@ trace::MediaPacket packet_of(const json& value) {
 }
 
 json ladder_json(std::span<const trace::Message> messages) {
+  std::uint64_t left_out = 0;
+  for (const trace::Message& message : messages) left_out += message.left_out;
   return {{"lines", trace::ladder(messages)},
           {"messages", messages.size()},
+          {"left_out", left_out},
           {"gone", trace::gone_before(messages)}};
 }
 

@@ -17,7 +17,7 @@ namespace sallyport::ops {
 [[nodiscard]] trace::Message message_of(const nlohmann::json& value);
 [[nodiscard]] trace::MediaPacket packet_of(const nlohmann::json& value);
 
-// {"lines": [...], "messages": n, "gone": n}
+// {"lines": [...], "messages": n, "left_out": n, "gone": n}
 [[nodiscard]] nlohmann::json ladder_json(std::span<const trace::Message> messages);
 
 }  // namespace sallyport::ops

@@ -96,6 +96,9 @@ class Shard final : private stats::ShardView {
   trace::Slice messages_of(std::string_view call, std::uint64_t behind, std::size_t most_bytes) override {
     return recorder_.of_call(call, behind, most_bytes);
   }
+  std::vector<trace::Message> ends_of_call(std::string_view call, std::size_t most_bytes) override {
+    return recorder_.ends_of_call(call, most_bytes);
+  }
   bool mirror(std::string_view call, Nanoseconds span) override;
 
   unsigned take_events(dp::RecordRing& ring, Nanoseconds now_ns);

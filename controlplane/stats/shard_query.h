@@ -112,6 +112,11 @@ class ShardView {
                                                  std::size_t /*most_bytes*/) {
     return {};
   }
+  // The first few and the newest, where they are more than that.
+  [[nodiscard]] virtual std::vector<trace::Message> ends_of_call(std::string_view call,
+                                                                 std::size_t most_bytes) {
+    return messages_of(call, 0, most_bytes).messages;
+  }
   // Copies of the call's media packets go to the workers' mirror rings for so long; false: no such call.
   virtual bool mirror(std::string_view /*call*/, Nanoseconds /*span*/) { return false; }
 };

@@ -95,7 +95,8 @@ std::string cseq_of(const Message& message) {
 }
 
 std::uint32_t gone_before(std::span<const Message> messages) {
-  return messages.empty() || messages.front().number == 0 ? 0 : messages.front().number - 1;
+  if (messages.empty() || messages.front().number == 0) return 0;
+  return messages.front().number - 1 - messages.front().left_out;
 }
 
 std::vector<std::string> ladder(std::span<const Message> messages) {
@@ -107,6 +108,8 @@ std::vector<std::string> ladder(std::span<const Message> messages) {
   std::array<std::string, 2> ends;  // by column
   const std::string none(kLane, ' ');
   for (const Message& message : messages) {
+    if (message.left_out != 0)
+      lines.push_back(fmt::format("{} messages are left out here, for there are too many", message.left_out));
     const bool at_right = message.side == Side::callee;
     const std::string end = name_of_end(message);
     if (end != ends[at_right ? 1 : 0]) {

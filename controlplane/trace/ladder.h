@@ -19,7 +19,8 @@ namespace sallyport::trace {
 
 // A call's messages, in order, as a ladder of three columns: the caller, Sallyport, the callee. One line a
 // message, with the seconds since the first, and one where the far end of a column changes. Printable ASCII
-// only, whatever the messages hold. Says how many messages before are gone. None: no lines.
+// only, whatever the messages hold. Says how many messages before are gone, and how
+// many are left out and where. None: no lines.
 [[nodiscard]] std::vector<std::string> ladder(std::span<const Message> messages);
 
 }  // namespace sallyport::trace

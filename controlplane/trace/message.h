@@ -20,6 +20,7 @@ enum class Side : std::uint8_t { none, caller, callee };
 struct Message {
   std::uint64_t sequence = 0;  // of all messages of its shard, from 1
   std::uint32_t number = 0;    // of its call's messages, from 1; 0: it is of no call
+  std::uint32_t left_out = 0;  // of its call's messages, before it, where there were too many to show
   Nanoseconds monotonic_ns = 0;
   Nanoseconds wall_ns = 0;
   Direction direction = Direction::received;

@@ -2,6 +2,7 @@
 #include "controlplane/trace/recorder.h"
 
 #include <algorithm>
+#include <span>
 
 namespace sallyport::trace {
 
@@ -13,6 +14,8 @@ constexpr unsigned kMostSteps = 32;
 constexpr std::size_t kMostOfFailed = 200;
 // Of a call that is shown.
 constexpr std::size_t kMostOfCall = 20'000;
+// Of one that is shown by its ends.
+constexpr std::size_t kFirstOfCall = 10;
 
 // Whether two messages of one Call-ID are of one leg. Each may lack our tag; the far end's may not then
 // differ.
@@ -161,7 +164,8 @@ Slice Recorder::recent(std::uint64_t sequence, std::size_t most_bytes) const {
   return slice;
 }
 
-Slice Recorder::of_call(std::string_view call, std::uint64_t sequence, std::size_t most_bytes) const {
+// What both rings have of it behind `sequence`, each message once, oldest first.
+std::vector<Entry> Recorder::entries_of(std::string_view call, std::uint64_t sequence) const {
   std::vector<Entry> entries;
   for (const Ring* ring : {&failed_, &recent_}) {
     for (const std::uint64_t at : positions(*ring, call, sequence, kMostOfCall))
@@ -170,10 +174,14 @@ Slice Recorder::of_call(std::string_view call, std::uint64_t sequence, std::size
   std::ranges::sort(entries, {}, &Entry::sequence);
   const auto twice = std::ranges::unique(entries, {}, &Entry::sequence);
   entries.erase(twice.begin(), twice.end());
+  return entries;
+}
+
+Slice Recorder::of_call(std::string_view call, std::uint64_t sequence, std::size_t most_bytes) const {
   Slice slice;
   slice.next = sequence;
   std::size_t bytes = 0;
-  for (const Entry& entry : entries) {
+  for (const Entry& entry : entries_of(call, sequence)) {
     bytes += entry.octets.size();
     if (bytes > most_bytes && !slice.messages.empty()) {
       slice.is_last = false;
@@ -183,6 +191,26 @@ Slice Recorder::of_call(std::string_view call, std::uint64_t sequence, std::size
     slice.next = entry.sequence;
   }
   return slice;
+}
+
+std::vector<Message> Recorder::ends_of_call(std::string_view call, std::size_t most_bytes) const {
+  const std::vector<Entry> entries = entries_of(call, 0);
+  std::size_t bytes = 0;
+  std::size_t first = 0;  // behind the first ones that are taken
+  for (; first < std::min(entries.size(), kFirstOfCall); ++first) {
+    if (bytes + entries[first].octets.size() > most_bytes / 2) break;
+    bytes += entries[first].octets.size();
+  }
+  std::size_t last = entries.size();  // the oldest of the newest
+  for (; last > first; --last) {
+    bytes += entries[last - 1].octets.size();
+    if (bytes > most_bytes && last != entries.size()) break;
+  }
+  std::vector<Message> messages;
+  for (const Entry& entry : std::span(entries).first(first)) messages.push_back(entry.copy());
+  for (const Entry& entry : std::span(entries).subspan(last)) messages.push_back(entry.copy());
+  if (last != first) messages[first].left_out = static_cast<std::uint32_t>(last - first);
+  return messages;
 }
 
 void Recorder::note_overwritten() {

@@ -82,6 +82,8 @@ class Recorder {
   [[nodiscard]] Slice recent(std::uint64_t sequence, std::size_t most_bytes) const;
   // What both rings have of a call, likewise.
   [[nodiscard]] Slice of_call(std::string_view call, std::uint64_t sequence, std::size_t most_bytes) const;
+  // The first few and the newest of them, which fit into so many octets: at least the newest.
+  [[nodiscard]] std::vector<Message> ends_of_call(std::string_view call, std::size_t most_bytes) const;
   [[nodiscard]] bool keeps() const { return recent_.keeps(); }
   [[nodiscard]] const Counters& counters() const { return counters_; }
 
@@ -92,6 +94,7 @@ class Recorder {
   [[nodiscard]] std::uint32_t last_number(std::string_view call) const;
   [[nodiscard]] std::vector<std::uint64_t> positions(const Ring& ring, std::string_view call,
                                                      std::uint64_t sequence, std::size_t most) const;
+  [[nodiscard]] std::vector<Entry> entries_of(std::string_view call, std::uint64_t sequence) const;
   void keep_failed(const Entry& entry);
   void note_overwritten();
 

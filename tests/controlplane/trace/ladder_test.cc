@@ -54,6 +54,10 @@ TEST(Ladder, Says_what_is_gone) {
   call[0].number = 13;
   EXPECT_EQ(gone_before(call), 12u);
   EXPECT_EQ(ladder(call)[1], "12 messages before are gone: the ring has come round");
+  call[0].left_out = 2;
+  EXPECT_EQ(gone_before(call), 10u);
+  EXPECT_EQ(ladder(call)[2], "2 messages are left out here, for there are too many");
+  call[0].left_out = 0;
   call[0].number = 0;
   EXPECT_EQ(gone_before(call), 0u);
 }

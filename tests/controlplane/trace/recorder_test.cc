@@ -189,6 +189,27 @@ TEST(Recorder, Gives_a_part_at_a_time) {
   EXPECT_EQ(bench.recorder.recent(10, 100).next, 10u);
 }
 
+TEST(Recorder, A_long_call_is_shown_by_its_ends) {
+  Bench bench;
+  bench.begin("a1", "c1", "f1");
+  for (int i = 0; i < 99; ++i) bench.send(text("SIP/2.0 180 Ringing", "c1", "f1", "a1"));
+  const std::size_t one = bench.recorder.of_call("a1", 1, 1).messages.front().octets.size();
+  const auto all = bench.recorder.ends_of_call("a1", 100 * one);
+  ASSERT_EQ(all.size(), 100u);
+  for (const Message& message : all) EXPECT_EQ(message.left_out, 0u);
+  const auto ends = bench.recorder.ends_of_call("a1", 30 * one);
+  ASSERT_EQ(ends.size(), 30u);
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    EXPECT_EQ(ends[i].number, i < 10 ? i + 1 : 71 + i) << i;
+    EXPECT_EQ(ends[i].left_out, i == 10 ? 70u : 0u) << i;
+  }
+  const auto newest = bench.recorder.ends_of_call("a1", 1);
+  ASSERT_EQ(newest.size(), 1u);
+  EXPECT_EQ(newest[0].number, 100u);
+  EXPECT_EQ(newest[0].left_out, 99u);
+  EXPECT_TRUE(bench.recorder.ends_of_call("nobody", 100).empty());
+}
+
 TEST(Recorder, Keeps_nothing_when_it_is_off_and_no_secret_ever) {
   Bench off(0, 0);
   off.begin("a1", "c1", "f1");
