@@ -103,6 +103,7 @@ class RunningDataplane final : public Dataplane {
   [[nodiscard]] std::vector<PortState> ports() const override;
   [[nodiscard]] KernelWayCounts kernel_way() const override;
   [[nodiscard]] std::vector<FlowRow> flows(std::size_t limit) const override;
+  [[nodiscard]] std::vector<FlowRow> flows_at(std::span<const std::uint32_t> slots) const override;
   [[nodiscard]] std::string memory_in_use() const override { return hugepages_ ? "hugepages" : "ordinary"; }
 
  private:
@@ -482,6 +483,16 @@ std::vector<FlowRow> RunningDataplane::flows(std::size_t limit) const {
   for (const auto& seat : seats_) {
     if (rows.size() >= limit) break;
     auto more = seat->worker->flows(limit - rows.size(), kFlowsTimeout);
+    rows.insert(rows.end(), more.begin(), more.end());
+  }
+  return rows;
+}
+
+std::vector<FlowRow> RunningDataplane::flows_at(std::span<const std::uint32_t> slots) const {
+  std::vector<FlowRow> rows;
+  for (const auto& seat : seats_) {
+    if (rows.size() == slots.size()) break;
+    auto more = seat->worker->flows_at(slots, kFlowsTimeout);
     rows.insert(rows.end(), more.begin(), more.end());
   }
   return rows;

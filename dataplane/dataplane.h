@@ -168,6 +168,8 @@ class Dataplane {
   [[nodiscard]] virtual std::vector<PortState> ports() const { return {}; }
   [[nodiscard]] virtual KernelWayCounts kernel_way() const { return {}; }
   [[nodiscard]] virtual std::vector<FlowRow> flows(std::size_t limit) const = 0;
+  // Those of these slots that are active; each slot is one worker's.
+  [[nodiscard]] virtual std::vector<FlowRow> flows_at(std::span<const std::uint32_t> slots) const = 0;
   // Packets and octets that a port's exception path sent for the kernel are in PortCounters.sent_*.
   [[nodiscard]] virtual std::string memory_in_use() const = 0;  // "hugepages" or "ordinary"
 };

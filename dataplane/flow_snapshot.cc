@@ -11,9 +11,23 @@ namespace sallyport::dp {
 
 std::vector<FlowRow> FlowSnapshot::ask(std::size_t limit, Nanoseconds timeout_ns) {
   const std::lock_guard lock(askers_);
-  rows_.clear();
-  rows_.reserve(limit);  // the worker allocates nothing
+  wanted_.clear();
   limit_ = limit;
+  return wait_for_rows(timeout_ns);
+}
+
+std::vector<FlowRow> FlowSnapshot::ask_at(std::span<const std::uint32_t> slots, Nanoseconds timeout_ns) {
+  if (slots.empty()) return {};
+  const std::lock_guard lock(askers_);
+  wanted_.assign(slots.begin(), slots.end());
+  limit_ = slots.size();
+  return wait_for_rows(timeout_ns);
+}
+
+std::vector<FlowRow> FlowSnapshot::wait_for_rows(Nanoseconds timeout_ns) {
+  rows_.clear();
+  rows_.reserve(limit_);  // the worker allocates nothing
+  looked_at_ = 0;
   state_.store(State::asked, std::memory_order_release);
   const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(timeout_ns);
   while (state_.load(std::memory_order_acquire) != State::done) {
@@ -27,16 +41,17 @@ std::vector<FlowRow> FlowSnapshot::ask(std::size_t limit, Nanoseconds timeout_ns
 }
 
 void FlowSnapshot::fill(const FlowKeeper& keeper, FlowTable& flows) {
-  constexpr std::size_t kRowsATurn = 64;
+  constexpr std::size_t kSlotsATurn = 64;
   State asked = State::asked;
   if (!state_.compare_exchange_strong(asked, State::filling, std::memory_order_acquire)) return;
-  const std::vector<std::uint32_t>& slots = keeper.active_slots();
-  const std::size_t end = std::min({rows_.size() + kRowsATurn, slots.size(), limit_});
-  for (std::size_t i = rows_.size(); i < end; ++i) {
-    rows_.push_back({flows.more(flows[slots[i]]).spec, counters_of(flows, slots[i])});
+  const std::vector<std::uint32_t>& slots = wanted_.empty() ? keeper.active_slots() : wanted_;
+  const std::size_t last = std::min(slots.size(), limit_);
+  for (const std::size_t end = std::min(looked_at_ + kSlotsATurn, last); looked_at_ < end; ++looked_at_) {
+    const std::uint32_t slot = slots[looked_at_];
+    if (!keeper.owns(slot) || flows[slot].state != FlowState::active) continue;  // another's are not read
+    rows_.push_back({flows.more(flows[slot]).spec, counters_of(flows, slot)});
   }
-  const bool all = rows_.size() >= std::min(slots.size(), limit_);
-  state_.store(all ? State::done : State::asked, std::memory_order_release);
+  state_.store(looked_at_ >= last ? State::done : State::asked, std::memory_order_release);
 }
 
 }  // namespace sallyport::dp

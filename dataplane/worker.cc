@@ -49,6 +49,9 @@ class Worker::Impl {
   std::vector<FlowRow> flows(std::size_t limit, Nanoseconds timeout_ns) {
     return turn_.snapshot().ask(limit, timeout_ns);
   }
+  std::vector<FlowRow> flows_at(std::span<const std::uint32_t> slots, Nanoseconds timeout_ns) {
+    return turn_.snapshot().ask_at(slots, timeout_ns);
+  }
 
  private:
   void sleep() {
@@ -86,6 +89,9 @@ void Worker::set_idle(Idle idle) {
 }
 std::vector<FlowRow> Worker::flows(std::size_t limit, Nanoseconds timeout_ns) {
   return impl_->flows(limit, timeout_ns);
+}
+std::vector<FlowRow> Worker::flows_at(std::span<const std::uint32_t> slots, Nanoseconds timeout_ns) {
+  return impl_->flows_at(slots, timeout_ns);
 }
 
 }  // namespace sallyport::dp

@@ -39,6 +39,8 @@ class Worker {
   // Ops, any thread: up to `limit` rows of this worker's flows, copied by the worker itself during its next
   // turns. Waits at most `timeout_ns`; what is there by then is returned.
   [[nodiscard]] std::vector<FlowRow> flows(std::size_t limit, Nanoseconds timeout_ns);
+  // The same of those slots that are active here.
+  [[nodiscard]] std::vector<FlowRow> flows_at(std::span<const std::uint32_t> slots, Nanoseconds timeout_ns);
 
  private:
   class Impl;

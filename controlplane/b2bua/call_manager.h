@@ -606,6 +606,8 @@ class CallManager final : public sip::TransactionUser,
   void interim_told(Call& call);
   void start_interim(Call& call);
   void hand_over(stats::CallRecord&& record);
+  [[nodiscard]] stats::CallRow row_of(const Call& call) const;
+  [[nodiscard]] Call* call_named(std::string_view id);  // nullptr: none of this shard
 
   // ---- observed.cc
   // The leg of this shard with that tag of ours; nullptr: there is none.

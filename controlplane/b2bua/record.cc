@@ -230,35 +230,45 @@ void CallManager::hand_over(stats::CallRecord&& record) {
   }
 }
 
+stats::CallRow CallManager::row_of(const Call& call) const {
+  stats::CallRow row;
+  row.id = call.record.id;
+  row.state = state_text(call);
+  row.from_peer = call.record.from_peer;
+  row.to_peer = call.record.to_peer;
+  row.caller = call.record.caller;
+  row.callee = call.record.callee;
+  row.age_ns = now() - call.started_ns;
+  if (call.answered) row.answered_ns = now() - call.answered_ns;
+  row.received = call.record.received;
+  row.sent = call.record.sent;
+  return row;
+}
+
 std::vector<stats::CallRow> CallManager::rows(std::size_t limit) {
   std::vector<stats::CallRow> rows;
-  calls_.for_each([&](Call& call) {
-    if (rows.size() >= limit) return;
-    stats::CallRow& row = rows.emplace_back();
-    row.id = call.record.id;
-    row.state = state_text(call);
-    row.from_peer = call.record.from_peer;
-    row.to_peer = call.record.to_peer;
-    row.caller = call.record.caller;
-    row.callee = call.record.callee;
-    row.age_ns = now() - call.started_ns;
-    if (call.answered) row.answered_ns = now() - call.answered_ns;
-    row.received = call.record.received;
-    row.sent = call.record.sent;
+  calls_.for_each([&](const Call& call) {
+    if (rows.size() < limit) rows.push_back(row_of(call));
   });
   return rows;
 }
 
-std::optional<stats::CallDetail> CallManager::detail(std::string_view id) {
+// The tag of its caller's leg is its name; a leg may have gone before its call.
+Call* CallManager::call_named(std::string_view id) {
+  const Leg* caller = leg_with(id);
+  if (caller != nullptr && caller->call->record.id == id) return caller->call;
   Call* found = nullptr;
   calls_.for_each([&](Call& call) {
     if (call.record.id == id) found = &call;
   });
+  return found;
+}
+
+std::optional<stats::CallDetail> CallManager::detail(std::string_view id) {
+  Call* found = call_named(id);
   if (found == nullptr) return std::nullopt;
   stats::CallDetail detail;
-  for (stats::CallRow& row : rows(calls_.size())) {
-    if (row.id == id) detail.row = std::move(row);
-  }
+  detail.row = row_of(*found);
   for (const Leg* leg : found->legs) {
     stats::LegRow& row = detail.legs.emplace_back();
     row.role = leg->role == LegRole::uas ? "UAS" : "UAC";

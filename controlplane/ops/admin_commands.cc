@@ -337,8 +337,10 @@ std::vector<trace::Message> AdminCommands::messages_of(const std::string& id) {
 // What the workers have counted, to the RTP flow of each stream and leg.
 void AdminCommands::add_counters(json& streams) const {
   if (sources_.dataplane == nullptr) return;
+  std::vector<std::uint32_t> slots;
+  for (const json& stream : streams) slots.push_back(stream.at("slot").get<std::uint32_t>());
   std::map<std::uint32_t, dp::FlowCounters> counters;
-  for (const dp::FlowRow& row : sources_.dataplane->flows(kMaxRowsShown)) {
+  for (const dp::FlowRow& row : sources_.dataplane->flows_at(slots)) {
     counters[row.spec.self.slot] = row.counters;
   }
   for (json& stream : streams) {
@@ -398,7 +400,13 @@ json AdminCommands::show_flows() {
   for (const dp::FlowRow& row : sources_.dataplane->flows(kMaxRowsShown)) {
     rows.push_back(flow_of(row, sources_.labels));
   }
-  return {{"flows", std::move(rows)}};
+  std::uint64_t active = 0;
+  for (std::size_t r = 0; r < sources_.labels.realms.size(); ++r) {
+    active += over_workers(*sources_.dataplane, [r](const dp::WorkerCounters& w) -> const dp::Counter& {
+      return w.realms[r].flows_active;
+    });
+  }
+  return {{"flows", std::move(rows)}, {"total", active}};
 }
 
 json AdminCommands::show_workers() {

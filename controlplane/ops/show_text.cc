@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -61,6 +63,10 @@ std::string silent_shards(const json& answer) {
   return silent.empty() ? "" : "not answering: shard " + cell(silent) + "\n";
 }
 
+std::string shown_of(std::size_t shown, std::size_t total) {
+  return shown < total ? fmt::format("{} of {} are shown\n", shown, total) : "";
+}
+
 std::string call_text(const json& call) {
   std::vector<Row> rows;
   for (const char* name : {"id", "shard", "state", "from", "to", "caller", "callee", "age_seconds",
@@ -113,7 +119,8 @@ std::string show_text(std::string_view what, const json& answer) {
   if (what == "flows") {
     return table_of(answer.at("flows"),
                     {"slot", "realm", "kind", "local", "remote", "latch", "latched", "packets",
-                     "sent_packets", "dropped", "lost", "jitter_ms", "rtt_ms", "pair", "shard"});
+                     "sent_packets", "dropped", "lost", "jitter_ms", "rtt_ms", "pair", "shard"}) +
+           shown_of(answer.at("flows").size(), answer.at("total").get<std::size_t>());
   }
   if (what == "workers") {
     return table_of(answer.at("workers"),

@@ -2,6 +2,7 @@
 // A worker over ring vdevs: media from wire to wire. The rig's end checks the conservation law and the pool.
 #include <gmock/gmock.h>
 
+#include <array>
 #include <thread>
 
 #include "dataplane/latch.h"
@@ -481,6 +482,26 @@ TEST_F(Relaying, shows_its_flows_to_another_thread) {
   ASSERT_THAT(rows, SizeIs(2));
   EXPECT_EQ(rows[0].spec.local.to_text(), kLocalA);
   EXPECT_EQ(rows[0].counters.packets, 1u);
+}
+
+TEST_F(Relaying, shows_the_flows_of_some_slots_and_never_another_workers) {
+  Rig rig({.workers = 2});
+  open(rig);
+  const std::uint32_t slot = rig.flow(0, kLocalA, kLocalC, kUa).self.slot;
+  std::array<std::vector<FlowRow>, 2> rows;
+  std::atomic<bool> done{false};
+  std::thread ops([&] {
+    const std::array<std::uint32_t, 3> slots{slot, slot + 1, 0xffff'fff0u};
+    for (std::size_t i = 0; i < 2; ++i) rows[i] = rig.workers[i]->flows_at(slots, kSecond);
+    EXPECT_THAT(rig.workers[0]->flows_at({}, kSecond), SizeIs(0));
+    done = true;
+  });
+  while (!done) rig.turn();
+  ops.join();
+  ASSERT_EQ(rows[0].size() + rows[1].size(), 1u) << "the RTCP port has none";
+  const FlowRow& row = rows[0].empty() ? rows[1][0] : rows[0][0];
+  EXPECT_EQ(row.spec.self.slot, slot);
+  EXPECT_EQ(row.spec.local.to_text(), kLocalA);
 }
 
 }  // namespace

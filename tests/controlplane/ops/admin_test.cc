@@ -22,6 +22,7 @@ using nlohmann::json;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::HasSubstr;
+using testing::Not;
 
 // ---- shards
 // --------------------------------------------------------------------------------------------------------
@@ -209,6 +210,27 @@ TEST(AdminCommands, show_flows_workers_and_drops_read_the_dataplane) {
   EXPECT_EQ(drops["drops"][1]["reason"], "nic missed");
   for (const char* what : {"flows", "workers", "drops"})
     EXPECT_FALSE(show_text(what, bench.show(what)).empty());
+}
+
+TEST(AdminCommands, show_flows_says_how_many_it_leaves_out) {
+  Bench bench;
+  bench.dataplane.flow_rows.resize(10'001);
+  bench.dataplane.worker(0).realms[0].flows_active.add(6000);
+  bench.dataplane.worker(1).realms[1].flows_active.add(4001);
+  const json flows = bench.show("flows");
+  EXPECT_EQ(flows["flows"].size(), 10'000u);
+  EXPECT_EQ(flows["total"], 10'001);
+  EXPECT_THAT(show_text("flows", flows), HasSubstr("10000 of 10001 are shown"));
+  EXPECT_THAT(show_text("flows", {{"flows", json::array()}, {"total", 0}}), Not(HasSubstr("are shown")));
+}
+
+TEST(AdminCommands, show_call_has_its_own_flows_among_however_many) {
+  Bench bench;
+  bench.dataplane.flow_rows.resize(20'000);
+  for (std::uint32_t i = 0; i < 20'000; ++i) bench.dataplane.flow_rows[i].spec.self.slot = 20'000 - i;
+  bench.dataplane.flow_rows[20'000 - 17].counters.packets = 150;
+  const json answer = bench.ask({{"command", "show"}, {"what", "call"}, {"id", "c1"}});
+  EXPECT_EQ(answer["call"]["streams"][0]["packets"], 150);
 }
 
 TEST(AdminCommands, drain_and_reload_say_what_they_did_or_why_not) {

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,7 +33,16 @@ class FakeDataplane : public dp::Dataplane {
   }
   [[nodiscard]] std::vector<dp::CoreLoad> load() const override { return {{1, 0.25, 120}, {3, 0.5, 140}}; }
   [[nodiscard]] std::vector<dp::NicLoss> nic_losses() const override { return {{"core", "missed", 9}}; }
-  [[nodiscard]] std::vector<dp::FlowRow> flows(std::size_t) const override { return flow_rows; }
+  [[nodiscard]] std::vector<dp::FlowRow> flows(std::size_t limit) const override {
+    return {flow_rows.begin(), flow_rows.begin() + std::min(limit, flow_rows.size())};
+  }
+  [[nodiscard]] std::vector<dp::FlowRow> flows_at(std::span<const std::uint32_t> slots) const override {
+    std::vector<dp::FlowRow> rows;
+    for (const dp::FlowRow& row : flow_rows) {
+      if (std::ranges::find(slots, row.spec.self.slot) != slots.end()) rows.push_back(row);
+    }
+    return rows;
+  }
   [[nodiscard]] std::string memory_in_use() const override { return "ordinary"; }
 
   dp::WorkerCounters& worker(unsigned n) { return *workers_[n]; }
