@@ -90,7 +90,7 @@ def _plot(panel, found, first, folder, index):
     for n, (legend, points) in enumerate(sorted(found)):
         path = folder / f"{index}-{n}.dat"
         path.write_text("".join(f"{at - first} {scale * value}\n" for at, value in points))
-        plots.append(f'"{path}" using 1:2 with lines lw 2 title {_quoted(legend)}')
+        plots.append(f'"{path}" using 1:2 with linespoints lw 2 pt 7 ps 0.3 title {_quoted(legend)}')
     return [*out, "plot " + ", ".join(plots)]
 
 
