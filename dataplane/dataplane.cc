@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <mutex>
 
+#include "dataplane/dpdk_log.h"
 #include "dataplane/eal.h"
 #include "dataplane/exception.h"
 #include "dataplane/flow_table.h"
@@ -29,11 +30,6 @@ namespace {
 constexpr unsigned kHandoffPackets = 2048;
 constexpr Nanoseconds kFlowsTimeout = 100 * kMillisecond;
 constexpr Nanoseconds kLoadSpan = kSecond;
-
-// One line, for the few things that are not faults but have to be known.
-void say(const std::string& notice) {
-  std::fprintf(stderr, "sallyport: dataplane: %s\n", notice.c_str());
-}
 
 struct RingFree {
   void operator()(rte_ring* ring) const { rte_ring_free(ring); }
@@ -129,7 +125,11 @@ class RunningDataplane final : public Dataplane {
   [[nodiscard]] std::expected<void, std::string> launch();
   [[nodiscard]] WorkerContext context_of(unsigned id) const;
 
+  // For the few things that are not faults but have to be known.
+  void say(const std::string& notice) const;
+
   DataplaneOptions options_;
+  DpdkLog dpdk_log_{options_.tell};
   std::vector<MediaRange> media_;
   std::vector<unsigned> cores_at_start_;
   bool hugepages_ = false;
@@ -182,6 +182,14 @@ std::expected<void, std::string> RunningDataplane::bring_up() {
     if (auto done = (this->*step)(); !done) return done;
   }
   return {};
+}
+
+void RunningDataplane::say(const std::string& notice) const {
+  if (options_.tell) {
+    options_.tell("dataplane", notice);
+  } else {
+    std::fprintf(stderr, "sallyport: dataplane: %s\n", notice.c_str());
+  }
 }
 
 std::expected<void, std::string> RunningDataplane::check_cores() const {

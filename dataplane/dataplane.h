@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -50,6 +51,9 @@ struct RealmOptions {
   std::uint32_t sip_police_pps = 0;  // SIP datagrams a second that one source address may send us; 0: no limit
 };
 
+// What is no fault but has to be known, one line. `from`: "dataplane", or "DPDK" with its own words. Any thread.
+using Notices = std::function<void(std::string_view from, std::string_view notice)>;
+
 struct DataplaneOptions {
   std::vector<unsigned> cores;    // one worker each
   Idle idle = Idle::adaptive;
@@ -62,6 +66,7 @@ struct DataplaneOptions {
   std::size_t mirror_bytes = 0;        // each worker's ring of copied media packets; 0: none
   std::string runtime_dir = "/run/sallyport";
   std::vector<std::string> eal_extra;  // passed on to EAL as they are
+  Notices tell;                        // none: standard error
 };
 
 // Of a whole dataplane whose ports have these MTUs (0: the usual 1500), in bytes: packet buffers and EAL's own.

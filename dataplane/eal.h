@@ -19,7 +19,7 @@ namespace sallyport::dp {
 
 struct MemoryChoice {
   bool hugepages = false;
-  std::string notice;  // said once on stderr when `auto` had to fall back
+  std::string notice;  // said once when `auto` had to fall back
 };
 
 // `needs_hugepages`: a device is net_af_xdp.

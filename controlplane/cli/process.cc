@@ -45,6 +45,9 @@ dp::DataplaneOptions dataplane_options(const config::Config& config, const steer
   options.key = key;
   options.mirror_bytes = config.trace.media_bytes;
   options.eal_extra = config.dataplane.eal;
+  options.tell = [](std::string_view from, std::string_view notice) {
+    ops::log_warning(notice, {{"from", std::string(from)}});
+  };
   return options;
 }
 

@@ -134,7 +134,7 @@ int run(const std::string& config_file, std::ostream& error) {
   try {
     auto process = Process::start(std::move(loaded));
     if (!process) {
-      error << "sallyport: " << process.error() << '\n';
+      ops::log_error("did not start", {{"error", process.error()}});
       return 1;
     }
     ops::log_info("ready");
@@ -143,7 +143,7 @@ int run(const std::string& config_file, std::ostream& error) {
     serve(**process, signals, systemd);
     systemd.stopping();
   } catch (const std::exception& failure) {
-    error << "sallyport: " << failure.what() << '\n';
+    ops::log_error("failed", {{"error", failure.what()}});
     return 1;
   }
   ops::log_info("ended");

@@ -103,9 +103,10 @@ TEST(Dataplane, runs_over_null_devices_without_privilege_and_starts_a_second_tim
 }
 
 // The null device hashes, by source and destination only, and takes no rules.
-void two_workers_over_null_devices() {
+void two_workers_over_null_devices(Notices tell = {}) {
   auto options = over("net_null", Memory::ordinary);
   options.cores = {allowed_cores()[0], allowed_cores()[1]};
+  options.tell = std::move(tell);
   auto started = Dataplane::start(options);
   require(started.has_value(), started ? "" : started.error());
   const auto ports = (*started)->ports();
@@ -124,6 +125,16 @@ TEST(Dataplane, several_workers_say_how_their_media_comes_to_them) {
   EXPECT_EXIT(two_workers_over_null_devices(), ::testing::ExitedWithCode(0),
               "port access: no rules that bring media to its worker: the device refuses them .*\n"
               ".*port access: no hash of the destination alone: the device has none");
+}
+
+TEST(Dataplane, what_has_to_be_known_is_told_to_who_asks_for_it) {
+  if (allowed_cores().size() < 2) GTEST_SKIP() << "needs two cores";
+  const Notices tell = [](std::string_view from, std::string_view notice) {
+    std::fprintf(stderr, "TOLD %s, %s\n", std::string(from).c_str(), std::string(notice).c_str());
+  };
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(two_workers_over_null_devices(tell), ::testing::ExitedWithCode(0),
+              "TOLD dataplane, port access: no rules that bring media to its worker");
 }
 
 TEST(Dataplane, faults_are_sentences_that_say_what_to_do) {

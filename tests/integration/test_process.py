@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program as a process: faults of a configuration, devices and memory that are not there, drain and end."""
+import json
 import os
 import pathlib
 import re
@@ -99,6 +100,43 @@ def test_memory_auto_falls_back_to_af_packet_and_says_so(door, ends, number, no_
     near.send("BYE")
     far.hear_bye()
     door.stop()
+
+
+def in_json(config):
+    config.setdefault("log", {}).update(format="json", level="debug")
+
+
+def objects(log):
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert all({"time", "level", "msg"} <= line.keys() for line in lines)
+    return lines
+
+
+def test_with_json_every_line_of_the_log_is_an_object(door, ends, number):
+    door.stop()
+    lab = door(in_json)
+    near, far, *_ = set_up(ends.pub(), ends.carrier(), number)
+    near.send("BYE")
+    far.hear_bye()
+    assert "ready" in [line["msg"] for line in objects(lab.log)]
+    door.stop()
+    assert objects(lab.log)[-1]["msg"] == "ended"
+
+
+def test_with_json_what_the_dataplane_falls_back_from_is_an_object(door, no_hugepages):
+    door.stop()
+    notices = [line["msg"] for line in objects(door(in_json).log) if line.get("from") == "dataplane"]
+    assert any("AF_PACKET" in notice and "hugepages are needed" in notice for notice in notices), notices
+    door.stop()
+
+
+def test_with_json_a_start_that_fails_says_why_in_an_object(lab, tmp_path):
+    def missing(config):
+        in_json(config)
+        config["dataplane"]["ports"]["core"].update(device="net_af_xdp,iface=nowhere9")
+    done = run_binary("run", "--config", write_config(tmp_path, missing))
+    last = objects(done.stdout + done.stderr)[-1]
+    assert done.returncode == 1 and last["level"] == "error" and "nowhere9" in last["error"]
 
 
 def test_memory_hugepages_without_any_is_one_clear_sentence(lab, tmp_path, no_hugepages):
