@@ -4,6 +4,7 @@ and each test leaves the lab's own configuration running again. The last test en
 import collections
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -83,6 +84,10 @@ def with_newcomer(config):
     config["response_maps"]["carrier-in"]["rules"].append({"code": 410, "send": 404})
 
 
+def by_gateway(config, *gateways):
+    config["realms"]["core"]["gateways"] = list(gateways)
+
+
 # ---- under load
 
 RATE, CALLS = 10, 90
@@ -140,12 +145,12 @@ def said_twice(packets):
 
 
 def test_reloads_under_load_lose_and_delay_no_call(live, load):
-    """A route, a peer more and a peer less, a rule of a response map, and a wrong file, while calls come and go: every call is
+    """A route, a peer more and a peer less, a rule of a response map, a gateway that comes and goes, and a wrong file, while calls come and go: every call is
     answered and ends as it would; no message of theirs had to be sent twice; no RTP is missing. Where a call goes is said by
     the configuration that was running when it came."""
     before = reloads()
     time.sleep(2)
-    marks = [(time.time(), live.reload(lambda c: (to_carrier_b(c), with_newcomer(c))), time.time())]
+    marks = [(time.time(), live.reload(lambda c: (to_carrier_b(c), with_newcomer(c), by_gateway(c, CARRIER_B))), time.time())]
     assert "peer newcomer: added" in marks[0][1] and "response map carrier-in: changed" in marks[0][1] and "routes" in marks[0][1]
     time.sleep(2)
     live.write(lambda c: c["peers"]["carrier-b"].update(realm="nowhere"))
@@ -203,15 +208,121 @@ def test_what_needs_a_restart_is_said_and_the_rest_is_taken(live, ends):
         config["dataplane"]["cores"] = [0]
         config["realms"]["core"]["media"]["ports"] = "30000-30999"
         config["controlplane"]["max_calls"] = 7
+        config["realms"]["annex"] = {"port": "core", "vlan": 7, "addresses": ["203.0.113.1/24"], "sip": {"udp": 5060}}
         with_newcomer(config)
     said = live.reload(change)
-    keys = ["dataplane.cores", "controlplane.max_calls", "realms.core.media.ports"]
+    keys = ["dataplane.cores", "controlplane.max_calls", "realms.core.media.ports", "realms.annex"]
     assert f"waits for a restart: {', '.join(keys)}" in said and "peer newcomer: added" in said
     assert show("process")["process"]["waiting"] == keys
-    assert metrics.total(metrics.scrape(), "reload_waiting_keys") == 3
+    assert metrics.total(metrics.scrape(), "reload_waiting_keys") == 4
     assert {row["name"] for row in show("peers")["peers"]} >= {"newcomer"}
+    live.write(lambda c: (change(c), c["peers"]["newcomer"].update(realm="annex")))
+    refused = ask("reload")
+    assert refused.returncode == 1 and "peers.newcomer.realm: 'annex' is a new realm, which needs a restart" in refused.stderr
     live.reload()
     assert show("process")["process"]["waiting"] == [] and metrics.total(metrics.scrape(), "reload_waiting_keys") == 0
+
+
+@pytest.fixture
+def beyond(lab):
+    """An address of the carrier's host that is in none of Sallyport's networks."""
+    address = "203.0.113.200"
+    netns.run(CARRIER, ["ip", "addr", "add", f"{address}/32", "dev", "lo"], check=True)
+    yield address
+    netns.run(CARRIER, ["ip", "addr", "del", f"{address}/32", "dev", "lo"])
+
+
+def test_a_realm_s_gateways_change_under_a_call(live, ends, number, beyond):
+    """The carrier's media is beyond its network: without a gateway it is not reached, and from one to the next nothing is lost."""
+    pub, carrier = ends.pub(), ends.carrier()
+    call = pub.invite(number, ua.sdp(PUB4, 6000))
+    invite = carrier.expect("INVITE")
+    far = carrier.answer(invite, 7000, address=beyond)
+    final, near = call.established()
+    carrier.expect("ACK")
+    one, other = ends.media(PUB, PUB4, 6000), ends.media(CARRIER, beyond, 7000)
+    talk(one, final.media(), other, invite.media(), 0.5)
+    assert len(one.heard) > 10 and not other.heard
+
+    def routes():
+        return netns.run(SBC, ["ip", "route", "show", "table", "all", "dev", "sp-core"], check=True).stdout
+    assert "realm core: changed" in live.reload(lambda c: by_gateway(c, CARRIER_B))
+    assert f"default via {CARRIER_B} " in routes()
+    before = one.sent
+    one.talk(final.media())
+    other.talk(invite.media())
+    time.sleep(0.5)
+    live.reload(lambda c: by_gateway(c, CARRIER_A))
+    time.sleep(0.5)
+    one.quiet()
+    other.quiet()
+    time.sleep(0.3)
+    assert f"default via {CARRIER_A} " in routes() and CARRIER_B not in routes()
+    assert len(other.heard) == one.sent - before > 20
+    live.reload()
+    assert "default" not in routes()
+    near.send("BYE")
+    far.hear_bye()
+
+
+def waits_of_workers(pid, seconds=0.3):
+    """How often the workers' threads have slept in that time."""
+    def count():
+        tasks = [task for task in pathlib.Path(f"/proc/{pid}/task").iterdir() if "worker" in (task / "comm").read_text()]
+        assert tasks
+        return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", (task / "status").read_text(), re.M).group(1)) for task in tasks)
+    before = count()
+    time.sleep(seconds)
+    return count() - before
+
+
+def becomes(truth):
+    deadline = time.monotonic() + 10
+    while not truth():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_the_servers_move_and_the_workers_idle_otherwise_under_a_call(live, ends, number):
+    moved = netns.STATE / "moved.sock"
+    near, far, *_ = set_up(ends.pub(), ends.carrier(), number)
+    becomes(lambda: waits_of_workers(live.lab.pid) > 20)
+
+    def change(config):
+        config["dataplane"]["idle"] = "busy"
+        config["metrics"] = {"listen": "127.0.0.1:9474"}
+        config["status"] = {"listen": "127.0.0.1:9475"}
+        config["admin"] = {"socket": str(moved)}
+
+    def asked(*args):
+        return netns.run(SBC, [BINARY, *args, "--socket", moved], timeout=20)
+    try:
+        said = live.reload(change)
+        assert all(key in said for key in ("dataplane.idle", "metrics.listen", "status.listen", "admin.socket")), said
+        assert "waits for a restart" not in said
+        becomes(lambda: not SOCKET.exists())
+        assert json.loads(asked("show", "calls", "--json").stdout)["total"] == 1
+        assert metrics.total(metrics.scrape(address=("127.0.0.1", 9474)), "calls_active") == 1
+        assert "Sallyport" in netns.inside(SBC, lambda: http_text("127.0.0.1", 9475, "/"))
+        with pytest.raises(OSError):
+            netns.tcp_connect(SBC, *netns.METRICS).close()
+        becomes(lambda: waits_of_workers(live.lab.pid) == 0)
+
+        # A port that is not free: all stays where it is.
+        live.write(lambda c: (change(c), c.update(status={"listen": "127.0.0.1:9474"}, admin={"socket": str(SOCKET)})))
+        wrong = asked("reload")
+        assert wrong.returncode == 1 and "status cannot listen on 127.0.0.1:9474" in wrong.stderr, wrong
+        assert "nothing has changed" in wrong.stderr and not SOCKET.exists()
+        assert "Sallyport" in netns.inside(SBC, lambda: http_text("127.0.0.1", 9475, "/"))
+    finally:
+        live.write()
+        if moved.exists():
+            assert asked("reload").returncode == 0
+    becomes(lambda: not moved.exists())
+    assert show("calls")["total"] == 1
+    becomes(lambda: waits_of_workers(live.lab.pid) > 20)
+    near.send("BYE")
+    far.hear_bye()
 
 
 def test_sighup_reloads_and_the_log_says_so(live):
@@ -320,9 +431,9 @@ def metrics_text():
     return netns.inside(SBC, lambda: http_text(*netns.METRICS))
 
 
-def http_text(host, port):
+def http_text(host, port, path="/metrics"):
     with socket.create_connection((host, port), 5) as link:
-        link.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        link.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
         return b"".join(iter(lambda: link.recv(65536), b"")).decode()
 
 
