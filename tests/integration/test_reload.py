@@ -308,11 +308,16 @@ def test_the_servers_move_and_the_workers_idle_otherwise_under_a_call(live, ends
             netns.tcp_connect(SBC, *netns.METRICS).close()
         becomes(lambda: waits_of_workers(live.lab.pid) == 0)
 
-        # A port that is not free: all stays where it is.
-        live.write(lambda c: (change(c), c.update(status={"listen": "127.0.0.1:9474"}, admin={"socket": str(SOCKET)})))
-        wrong = asked("reload")
-        assert wrong.returncode == 1 and "status cannot listen on 127.0.0.1:9474" in wrong.stderr, wrong
+        # A port that is not free: all stays where it is, also what could have been had.
+        live.write(lambda c: (change(c), c.update(metrics={"listen": "127.0.0.1:9476"}, status={"listen": "127.0.0.1:9477"},
+                                                  admin={"socket": str(SOCKET)})))
+        with netns.inside(SBC, socket.create_server, ("127.0.0.1", 9477)):
+            wrong = asked("reload")
+        assert wrong.returncode == 1 and "status cannot listen on 127.0.0.1:9477" in wrong.stderr, wrong
         assert "nothing has changed" in wrong.stderr and not SOCKET.exists()
+        with pytest.raises(OSError):
+            netns.tcp_connect(SBC, "127.0.0.1", 9476).close()
+        assert metrics.total(metrics.scrape(address=("127.0.0.1", 9474)), "calls_active") == 1
         assert "Sallyport" in netns.inside(SBC, lambda: http_text("127.0.0.1", 9475, "/"))
     finally:
         live.write()
