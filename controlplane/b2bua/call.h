@@ -174,6 +174,7 @@ struct Relay {
   std::string sdp;          // of its offer
   std::string body;
   unsigned max_forwards = 70;
+  bool took_target = false;  // its Contact is the target of the leg that sent it
   bool is_other = false;    // it has nothing to do with the session (other_in_dialog.cc)
   std::string method_text;  // of a method that we do not know
 };

@@ -375,6 +375,9 @@ class CallManager final : public sip::TransactionUser,
   // 420: it requires what we do not carry (RFC 3261 8.2.2.3).
   [[nodiscard]] bool refused_extension(sip::ServerId id, const Leg& leg, const sip::MessageView& request);
   [[nodiscard]] static bool is_reachable(const Leg* leg);
+  // The Contact of a request that is being accepted is its sender's target from now on.
+  static void take_target(Leg& leg, const sip::MessageView& request);
+  void take_target(Leg& leg, Relay& relay);
   void answer_refresh(sip::ServerId id, Leg& leg, const sip::MessageView& update);
   void send_keepalive(Leg& leg);
   void start_keepalive(Leg& leg);

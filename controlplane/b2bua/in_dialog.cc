@@ -111,9 +111,7 @@ void CallManager::relay_request(sip::ServerId id, Leg& leg, const sip::MessageVi
   const Leg* asked = call.other(leg);
   const std::uint16_t status = asked == nullptr ? 0 : glare(leg, *asked, method, has_offer);
   if (status != 0) return refuse_glare(id, status);
-  if (!leg.dialog->refresh_target(request)) return respond(id, 400, {}, "Bad Contact header field");
-  const bool nat = leg.dialog->nat_source() || sip::nat_evident(request);
-  if (request.has(HeaderId::contact) && nat) leg.dialog->set_nat_source(request.path.remote);
+  if (!sip::Dialog::may_refresh_target(request)) return respond(id, 400, {}, "Bad Contact header field");
   // What refreshes this dialog alone is this dialog's business (RFC 3311 5, RFC 4028).
   if (method == Method::update && !has_offer) return answer_refresh(id, leg, request);
   Leg& other = *call.other(leg);
@@ -150,8 +148,23 @@ void CallManager::relay_request(sip::ServerId id, Leg& leg, const sip::MessageVi
   call.relays.push_back(std::move(relay));
 }
 
+// RFC 6141 4.10: with a 2xx or a reliable provisional response to it, so not where it is refused.
+void CallManager::take_target(Leg& leg, const sip::MessageView& request) {
+  sip::Dialog* dialog = dialog_with(leg, request.from_tag());
+  if (dialog == nullptr || !dialog->refresh_target(request)) return;
+  const bool nat = dialog->nat_source() || sip::nat_evident(request);
+  if (request.has(HeaderId::contact) && nat) dialog->set_nat_source(request.path.remote);
+}
+
+void CallManager::take_target(Leg& leg, Relay& relay) {
+  const sip::StoredMessage* request = transactions_->request_of(relay.server);
+  if (request == nullptr || std::exchange(relay.took_target, true)) return;
+  take_target(leg, request->view());
+}
+
 // UPDATE without SDP.
 void CallManager::answer_refresh(sip::ServerId id, Leg& leg, const sip::MessageView& update) {
+  take_target(leg, update);
   std::string lines;
   sip::HeaderWriter out(lines);
   write_contact(leg, out);

@@ -85,6 +85,8 @@ void CallManager::cross_provisional(const InviteCrossing& crossing, const sip::M
       !dialog_with(answerer, response.to_tag())->remote_target().empty()) {
     if (!is_next_reliable(*dialog, rseq)) return;
     owed = OwedPrack{rseq, response.cseq(), std::string(response.to_tag())};
+    // RFC 6141 4.11, before our PRACK
+    if (!crossing.is_first) (void)dialog_with(answerer, response.to_tag())->refresh_target(response);
   }
   if (response.status() == 199 && crossing.is_first)
     return on_early_dialog_terminated(crossing, response, owed);
@@ -128,6 +130,7 @@ void CallManager::forward_provisional(const InviteCrossing& crossing, const resp
   const bool reliable = asker.supports_100rel && (owed || asker.requires_100rel);
   std::string headers = response_headers(asker, response, sdp.body);
   if (reliable) {
+    if (Relay* relay = find_relay(*asker.call, crossing.client); relay != nullptr) take_target(asker, *relay);
     send_reliably(asker, crossing.server, crossing.server_cseq,
                   {.status = verdict.code,
                    .phrase = std::string(verdict.phrase),

@@ -200,6 +200,7 @@ void CallManager::relay_succeeded(Leg& leg, Relay& relay, const sip::MessageView
     send_ack(leg, relay.client, relay.client_cseq, response.to_tag(), {});
   }
   session_answered(leg, response);
+  if (relay.method != Method::prack) take_target(back, relay);
   std::string lines = response_headers(back, response, *text);
   if (relay.method == Method::invite || relay.method == Method::update) {
     sip::HeaderWriter out(lines);

@@ -235,7 +235,6 @@ void CallManager::on_in_subscription(sip::ServerId id, const sip::Arrival& arriv
     sip::HeaderWriter(lines).line(HeaderId::unsupported, tags);
     return (void)refuse(id, here.peer, LocalError::bad_extension, lines);
   }
-  (void)here.dialog->refresh_target(request);
   if (one->relays.size() >= kMostWaiting || !relay_in_subscription(*one, side, id, request))
     refuse(id, here.peer, LocalError::capacity);
 }
@@ -318,6 +317,9 @@ void CallManager::on_subscription_response(sip::ClientId id, std::uint64_t token
   const SubscriptionRelay relay = *it;
   one->relays.erase(it);
   if (status < 300) {
+    // Of a request that is refused the Contact is no target (RFC 6665 4.4.1, RFC 3261 12.2.2).
+    if (const auto* request = transactions_->request_of(relay.server))
+      (void)one->at(relay.from).dialog->refresh_target(request->view());
     answer_across(*one, relay.server, relay.from, response);
     if (relay.from == Side::near) run_subscription(*one, expires_of(response));
   } else {

@@ -167,6 +167,10 @@ std::expected<void, DialogFault> Dialog::refresh_target(const MessageView& messa
   return {};
 }
 
+bool Dialog::may_refresh_target(const MessageView& message) {
+  return !message.has(HeaderId::contact) || target_of(message).has_value();
+}
+
 // A first route without lr is a strict router of RFC 2543: it takes the Request-URI, and the target goes
 // last.
 bool Dialog::strict_first() const {

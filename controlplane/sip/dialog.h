@@ -62,6 +62,8 @@ class Dialog {
   [[nodiscard]] std::expected<void, DialogFault> accept_request(const MessageView& request);
   // Target refresh (12.2): takes the Contact of a re-INVITE, UPDATE (request or 2xx). No Contact: unchanged.
   [[nodiscard]] std::expected<void, DialogFault> refresh_target(const MessageView& message);
+  // Whether it would: of a request that is not accepted yet (RFC 6141 4.10).
+  [[nodiscard]] static bool may_refresh_target(const MessageView& message);
 
   // The next request's CSeq number, taken.
   [[nodiscard]] std::uint32_t next_cseq() { return ++local_cseq_; }

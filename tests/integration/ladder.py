@@ -162,12 +162,20 @@ def routes(messages):
     return faults
 
 
+def _taken(request, before):
+    """Its Contact counts: it began the dialog, or has had a 2xx or a reliable provisional response (RFC 6141 4.10)."""
+    return not request.tag("to") or any(
+        ours(m) and (branch(m), m.cseq) == (branch(request), request.cseq) and (m.code // 100 == 2 or (100 < m.code < 200 and m.get("rseq")))
+        for m in before)
+
+
 def _route_set(before, tag):
     """What the peer's own messages with this tag of its say."""
     theirs = [m for m in before if not ours(m) and m.tag("from" if m.is_request else "to") == tag]
     first = next((m for m in theirs if m.all("record-route") and m.cseq[1] == "INVITE"), None)
     route = [] if first is None else _values(first, "record-route")
-    targets = [uri(m.get("contact")) for m in theirs if m.get("contact") and m.cseq[1] in _REFRESH and m.code < 300]
+    targets = [uri(m.get("contact")) for m in theirs if m.get("contact") and m.cseq[1] in _REFRESH and m.code < 300
+               and not (m.is_request and not _taken(m, before))]
     return (route if first is None or first.is_request else route[::-1]), targets[-1] if targets else ""
 
 

@@ -112,6 +112,25 @@ def test_the_target_is_the_newest_contact_of_the_peer(cseq):
     assert ladder.routes(moved(10, cseq)), "it came after the BYE"
 
 
+@pytest.mark.parametrize("cseq", ["10 INVITE", "10 UPDATE"])
+def test_a_refused_request_moves_no_target(cseq):
+    def refused(uri):
+        found = moved(8, cseq, uri)
+        found[9] = message("SIP/2.0 488 Not Acceptable Here", "<", cseq, "m", ("t2", "ours"))
+        return found
+    assert ladder.routes(refused(f"sip:c@{HOST}")) == [] and ladder.routes(refused("sip:c@192.0.2.77"))
+
+
+def test_a_reliable_18x_of_ours_takes_the_contact_of_what_it_answers():
+    def answered(rseq, uri):
+        found = moved(8, "10 INVITE", uri)
+        back, more = ("t2", "ours"), ("RSeq: 7",) if rseq else ()
+        found[9:10] = [message("SIP/2.0 183 Session Progress", "<", "10 INVITE", "m", back, more),
+                       message("SIP/2.0 500 Server Internal Error", "<", "10 INVITE", "m", back)]
+        return found
+    assert ladder.routes(answered(True, "sip:c@192.0.2.77")) == [] and ladder.routes(answered(False, f"sip:c@{HOST}")) == []
+
+
 def test_the_contact_of_a_2xx_refreshes_the_target_too():
     def answered(contact):
         found = good()

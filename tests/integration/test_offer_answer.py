@@ -247,6 +247,31 @@ def test_a_new_contact_is_the_target_from_then_on(phones, asker, method):
     phones.judge(UP + near, UP_FAR + far)
 
 
+@pytest.mark.case("target refresh by a re-INVITE or UPDATE that is refused: none, what follows goes to the old Contact", "Offer/answer")
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_a_refused_contact_is_no_target(phones, asker, method):
+    other = phones.other(asker)
+    phones.up(KNOWS, KNOWS)
+    before, place = asker.contact(), asker.place
+    asker.place = f"{asker.secret}d"
+    asker.request(method, asker.sdp(audio(asker.rtp.port)), KNOWS)
+    other.reply(other.expect(method), "488 Not Acceptable Here")
+    if method == "INVITE":
+        other.expect("ACK")
+        asker.ack(final=asker.expect("488"))
+    else:
+        asker.expect("488/UPDATE")
+    asker.place = place
+    other.request("BYE")
+    other.expect("200/BYE")
+    bye = asker.expect("BYE")
+    assert bye.uri == before
+    asker.reply(bye, "200 OK")
+    refused = (" >INVITE <100 <488 >ACK", " <INVITE >488 <ACK") if method == "INVITE" else (" >UPDATE <488/UPDATE", " <UPDATE >488/UPDATE")
+    near, far = (refused[0] + END_FAR, refused[1] + END)[::1 if asker is phones.caller else -1]
+    phones.judge(UP + near, UP_FAR + far)
+
+
 @pytest.mark.case("hold and resume: sendonly", "Offer/answer")
 def test_hold_sendonly(phones, asker):
     hold(phones, asker, "sendonly", "recvonly")

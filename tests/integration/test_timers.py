@@ -328,3 +328,44 @@ def a_422_of_the_callee(phones):
 @pytest.mark.case("422 of the callee: the INVITE once more with its Min-SE, the caller hears nothing of it", "Session timers")
 def test_a_422_of_the_callee(slow):
     slow.judge(">INVITE <100 <200 >ACK" + END, "<INVITE >422 <ACK <INVITE >200 <ACK" + END_FAR)
+
+
+def put_back(phones, asker):
+    """The other side's 200 has not the answer that is due: it is told of the old session, and only says that it tries."""
+    phones.up()
+    other = phones.other(asker)
+    asker.request("INVITE", asker.sdp())
+    asker.expect("100")
+    other.reply(other.expect("INVITE"), "200 OK")
+    other.expect("ACK")
+    asker.ack(final=asker.expect("488"))
+    again = other.expect("INVITE")
+    other.reply(again, "180 Ringing")
+    asker.reply(asker.expect("BYE", 20), "200 OK")
+    other.reply(other.expect("CANCEL"), "200 OK")
+    other.reply(other.expect("BYE"), "200 OK")
+    other.reply(again, "487 Request Terminated")
+    other.expect("ACK")
+
+
+PUT_BACK = " >INVITE <100 <488 >ACK <BYE >200/BYE", " <INVITE >200 <ACK <INVITE >180 {<CANCEL <BYE >200/CANCEL >200/BYE} >487 <ACK"
+
+
+@script
+def a_callee_is_put_back_in_vain(phones):
+    put_back(phones, phones.caller)
+
+
+@pytest.mark.case("a callee who is put back and says no more than 180: CANCEL after 64*T1, both end", "Races")
+def test_a_callee_is_put_back_in_vain(slow):
+    slow.judge(UP + PUT_BACK[0], UP_FAR + PUT_BACK[1])
+
+
+@script
+def a_caller_is_put_back_in_vain(phones):
+    put_back(phones, phones.callee)
+
+
+@pytest.mark.case("a caller who is put back and says no more than 180: CANCEL after 64*T1, both end", "Races")
+def test_a_caller_is_put_back_in_vain(slow):
+    slow.judge(UP + PUT_BACK[1], UP_FAR + PUT_BACK[0])

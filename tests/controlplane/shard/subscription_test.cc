@@ -111,6 +111,24 @@ TEST_P(Subscriptions, A_refusal_comes_back_and_nothing_stays) {
   bench.expect_nothing_left();
 }
 
+TEST_P(Subscriptions, A_refused_refresh_moves_no_target) {
+  const std::string moved = caller.realm == "access" ? "198.51.100.30" : "192.0.2.30";
+  accepted();
+  caller.contact_ip = moved;
+  for (const std::string_view status : {"403 Forbidden", "200 OK"}) {
+    (void)phones.request(caller, "SUBSCRIBE", {}, "Event: message-summary\r\nExpires: 600\r\n");
+    phones.answer(callee, phones.expect(callee, "SUBSCRIBE "), status, {}, "Expires: 600\r\n");
+    (void)phones.expect(caller, "SIP/2.0 " + std::string(status.substr(0, 3)));
+    (void)phones.request(callee, "NOTIFY", {}, "Event: message-summary\r\nSubscription-State: active\r\n");
+    Phone there = caller;
+    if (status == "200 OK") there.ip = moved;
+    const Sent notify = phones.expect(there, "NOTIFY ");
+    EXPECT_TRUE(notify.is("NOTIFY sip:" + there.ip + ":5060 ")) << notify.text;
+    phones.answer(caller, notify, "200 OK");
+    (void)phones.expect(callee, "SIP/2.0 200");
+  }
+}
+
 TEST_P(Subscriptions, One_whose_time_runs_out_is_forgotten) {
   accepted("60");
   (void)notify("active;expires=60");
