@@ -116,6 +116,7 @@ struct Leg {
   std::vector<Fork> forks;       // UAC: the other early dialogs
   bool supports_100rel = false;  // said in the last INVITE from this leg, as is the next
   bool requires_100rel = false;
+  bool knows_100rel = false;  // a message from this leg has listed it
   bool supports_199 = false;
   OfferedExtensions extensions;        // UAC
   bool allows_update = false;          // the last Allow from this leg lists UPDATE
@@ -166,17 +167,18 @@ struct Relay {
   std::uint32_t client_cseq = 0;                  // ours, of `client`
   bool has_offer = false;                         // the request carried an offer
   bool answered = false;                          // a re-INVITE: 2xx has gone on, the ACK is awaited
-  bool ack_waits = false;   // the other leg's ACK waits for this one's: it brings the answer
-  std::string to_tag;       // of the dialog that it went on in
-  unsigned too_small = 0;   // 422s that it has met
-  sip::StoredMessage held;  // a 2xx that waits for the PRACK of the leg that asked
-  std::string lines;        // of the request, behind what its dialog and its credentials say
-  std::string sdp;          // of its offer
+  bool ack_waits = false;       // the other leg's ACK waits for this one's: it brings the answer
+  std::string to_tag;           // of the dialog that it went on in
+  unsigned too_small = 0;       // 422s that it has met
+  bool without_100rel = false;  // a 420 has named it
+  sip::StoredMessage held;      // a 2xx that waits for the PRACK of the leg that asked
+  std::string lines;            // of the request, behind what its dialog and its credentials say
+  std::string sdp;              // of its offer
   std::string body;
   unsigned max_forwards = 70;
   bool took_target = false;  // its Contact is the target of the leg that sent it
-  bool is_other = false;    // it has nothing to do with the session (other_in_dialog.cc)
-  std::string method_text;  // of a method that we do not know
+  bool is_other = false;     // it has nothing to do with the session (other_in_dialog.cc)
+  std::string method_text;   // of a method that we do not know
 };
 
 // A REFER that went on to the other leg: the `id` of its notifications is its CSeq number, which is another

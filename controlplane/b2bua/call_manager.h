@@ -159,6 +159,8 @@ class CallManager final : public sip::TransactionUser,
   [[nodiscard]] static bool write_extensions(const Leg& leg, sip::HeaderWriter& out);
   // A 420 or 421 to our INVITE: true when it is worth another try.
   [[nodiscard]] static bool changes_extensions(Leg& leg, const sip::MessageView& response);
+  // A 420 to our re-INVITE that names 100rel alone: true when it is worth another try.
+  [[nodiscard]] static bool refuses_100rel(Leg& leg, Relay& relay, const sip::MessageView& response);
 
   [[nodiscard]] std::string invite_headers(Call& call, Leg& leg, std::string_view uri, bool with_sdp);
   void write_contact(const Leg& leg, sip::HeaderWriter& out) const;

@@ -2,6 +2,7 @@
 // The extensions that our INVITE to a target offers are ours and not the caller's, since each leg is served
 // by itself. So is what the target says against them: 420 and 421 are met with another INVITE on that leg.
 #include <array>
+#include <utility>
 
 #include "controlplane/b2bua/call_manager.h"
 
@@ -66,6 +67,13 @@ bool CallManager::changes_extensions(Leg& leg, const sip::MessageView& response)
   leg.extensions.changed = true;
   (refused ? leg.extensions.without : leg.extensions.required) = tags;
   return true;
+}
+
+bool CallManager::refuses_100rel(Leg& leg, Relay& relay, const sip::MessageView& response) {
+  const bool refused = response.status() == 420 && relay.method == sip::Method::invite;
+  if (!refused || offered_in(response, HeaderId::unsupported) != k100rel) return false;
+  leg.knows_100rel = false;
+  return !std::exchange(relay.without_100rel, true);
 }
 
 }  // namespace sallyport::b2bua

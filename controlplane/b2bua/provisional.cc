@@ -66,6 +66,8 @@ void CallManager::note_100rel(Leg& leg, const sip::MessageView& invite) {
 
 void CallManager::note_capabilities(Leg& leg, const sip::MessageView& message) {
   if (message.has(HeaderId::allow)) leg.allows_update = message.lists(HeaderId::allow, "UPDATE");
+  leg.knows_100rel |=
+      message.lists(HeaderId::supported, "100rel") || message.lists(HeaderId::require, "100rel");
   note_recv_info(leg, message);
 }
 

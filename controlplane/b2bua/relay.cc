@@ -71,9 +71,11 @@ bool CallManager::start_relay(Leg& to, Relay& relay, const sip::MessageView& req
   write_contact(to, out);
   write_capabilities(out, to.peer);
   // An offer in a reliable 18x can only be taken where the asking side can answer it in a PRACK.
-  const bool reliable = relay.method == Method::invite && (relay.has_offer || from.supports_100rel);
+  const bool reliable =
+      relay.method == Method::invite && !relay.without_100rel && (relay.has_offer || from.supports_100rel);
   out.line(HeaderId::supported, reliable ? kSupported : "timer");
-  if (relay.method == Method::invite && from.requires_100rel) out.line(HeaderId::require, "100rel");
+  // What `from` requires is ours to do (reliable.cc) where `to` does not know it.
+  if (reliable && from.requires_100rel && to.knows_100rel) out.line(HeaderId::require, "100rel");
   ask_session(to, out);
   out.line(HeaderId::user_agent, kProduct);
   pass_to(from, to, request, out);
@@ -140,6 +142,10 @@ void CallManager::on_relay_response(Leg& leg, sip::ClientId id, const sip::Messa
   if (relay->is_other) return on_other_response(leg, *relay, response);
   if (status < 300) return relay_succeeded(leg, *relay, response);
   if (status == 422 && relay->too_small++ < kMostTooSmall && raise_session(leg, response)) {
+    const sip::StoredMessage* request = transactions_->request_of(relay->server);
+    if (request != nullptr && start_relay(leg, *relay, request->view())) return;
+  }
+  if (refuses_100rel(leg, *relay, response)) {
     const sip::StoredMessage* request = transactions_->request_of(relay->server);
     if (request != nullptr && start_relay(leg, *relay, request->view())) return;
   }

@@ -77,11 +77,13 @@ void CallManager::ask_restored(Leg& leg) {
   restore.pending = *client;
 }
 
-// A 1xx has stopped timer B (RFC 3261 17.1.1.2), and what we tell him needs nobody's word: he has as long again.
+// A 1xx has stopped timer B (RFC 3261 17.1.1.2), and what we tell him needs nobody's word: he has as long
+// again.
 void CallManager::bound_restoring(Leg& leg, sip::ClientId id) {
   Restore& restore = restoring(leg);
   if (restore.state != RestoreState::asking || id != restore.pending || !restore.is_invite) return;
-  if (!restore.due.running()) services_.wheel.start(restore.due, 64 * services_.config.controlplane.sip.t1_ns);
+  if (!restore.due.running())
+    services_.wheel.start(restore.due, 64 * services_.config.controlplane.sip.t1_ns);
 }
 
 void CallManager::on_restore_response(Leg& leg, sip::ClientId id, const sip::MessageView& response) {

@@ -2,7 +2,7 @@
 """Reliable provisional responses (RFC 3262) and 199 (RFC 6228) from the wire, from end to end and on one leg only."""
 import ladder
 import pytest
-from phones import END, END_FAR, RELIABLE, audio
+from phones import END, END_FAR, RELIABLE, UP, UP_FAR, audio
 
 K100REL = ("Supported: 100rel",)
 
@@ -74,6 +74,37 @@ def test_on_the_caller_s_leg_only(phones):
     phones.talk()
     phones.end()
     phones.judge(">INVITE <100 <180 >PRACK <200/PRACK <200 >ACK" + END, "<INVITE >180 >200 <ACK" + END_FAR)
+
+
+@pytest.mark.case("on the asker's leg only: a re-INVITE requires them, the other side has never listed them, or says 420", "Reliable provisionals")
+@pytest.mark.parametrize("refused", [False, True], ids=["never listed", "420"])
+def test_on_the_asker_s_leg_only(phones, asker, refused):
+    other = phones.other(asker)
+    phones.up(*(RELIABLE, RELIABLE) if refused else ())
+    asker.request("INVITE", asker.sdp(), ("Require: 100rel",))
+    number = asker.cseq
+    asker.expect("100")
+    invite = other.expect("INVITE")
+    if refused:
+        assert invite.get("require") == "100rel"
+        other.reply(invite, "420 Bad Extension", more=("Unsupported: 100rel",))
+        other.expect("ACK")
+        invite = other.expect("INVITE")
+    assert not invite.get("require")
+    other.reply(invite, "183 Session Progress", other.sdp())
+    progress = asker.expect("183")
+    assert progress.get("require") == "100rel"
+    asker.request("PRACK", "", (f"RAck: {progress.get('rseq')} {number} INVITE",))
+    asker.expect("200/PRACK")
+    other.reply(invite, "200 OK", other.sdp())
+    asker.expect("200")
+    asker.ack(number)
+    other.expect("ACK")
+    phones.talk()
+    phones.end()
+    mine, theirs = " >INVITE <100 <183 >PRACK <200/PRACK <200 >ACK", " <INVITE >420 <ACK" * refused + " <INVITE >183 >200 <ACK"
+    near, far = (mine, theirs)[::1 if asker is phones.caller else -1]
+    phones.judge(UP + near + END, UP_FAR + far + END_FAR)
 
 
 @pytest.mark.case("repeated until PRACK, doubling from T1", "Reliable provisionals")

@@ -66,6 +66,70 @@ TEST_P(Extensions, A_second_refusal_goes_on_to_the_caller_with_its_tags) {
   bench.expect_nothing_left();
 }
 
+// ---- of a re-INVITE, from either side
+
+class LaterExtensions : public EitherSide {
+ protected:
+  Sent require(std::string_view body) {
+    phones.request(asker, "INVITE", body, "Require: 100rel\r\n");
+    phones.expect(asker, "SIP/2.0 100");
+    return phones.expect(other, "INVITE ");
+  }
+  // The other side answers with a plain 183; the asker has a reliable one, with the answer.
+  void goes_on(const Sent& invite) {
+    phones.answer(other, invite, "183 Session Progress", other.sdp());
+    const Sent progress = phones.expect(asker, "SIP/2.0 183");
+    EXPECT_EQ(progress.header("Require"), "100rel");
+    const std::string number = std::to_string(asker.cseq);
+    phones.request(asker, "PRACK", {}, "RAck: " + progress.header("RSeq") + " " + number + " INVITE\r\n");
+    phones.expect(asker, "SIP/2.0 200");
+    EXPECT_FALSE(phones.heard(other, "PRACK "));
+    phones.answer(other, invite, "200 OK", other.sdp());
+    phones.expect(asker, "SIP/2.0 200");
+    phones.ack(asker, asker.cseq - 1);
+    phones.end();
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Calls, LaterExtensions, ::testing::ValuesIn(kAllSides), sides_name);
+
+TEST_P(LaterExtensions, A_side_that_never_listed_100rel_is_not_asked_for_it) {
+  phones.establish();
+  const Sent invite = require(asker.sdp());
+  EXPECT_EQ(invite.header("Require"), "");
+  EXPECT_EQ(invite.header("Supported"), "100rel, timer, replaces");
+  goes_on(invite);
+}
+
+TEST_P(LaterExtensions, A_side_that_has_listed_it_is) {
+  phones.establish("Supported: 100rel\r\n", "Supported: 100rel\r\n");
+  EXPECT_EQ(require(asker.sdp()).header("Require"), "100rel");
+}
+
+TEST_P(LaterExtensions, A_420_that_names_it_is_met_without_and_the_asker_is_served_by_us) {
+  phones.establish("Supported: 100rel\r\n", "Supported: 100rel\r\n");
+  const Sent first = require(asker.sdp());
+  phones.answer(other, first, "420 Bad Extension", {}, "Unsupported: 100rel\r\n");
+  phones.expect(other, "ACK ");
+  EXPECT_FALSE(phones.heard(asker, "SIP/2.0 420"));
+  const Sent again = phones.expect(other, "INVITE ");
+  EXPECT_EQ(again.header("Require"), "");
+  EXPECT_EQ(again.header("Supported"), "timer");
+  EXPECT_EQ(again.body(), first.body());
+  goes_on(again);
+}
+
+TEST_P(LaterExtensions, A_second_420_goes_on) {
+  phones.establish();
+  for (int tries = 0; tries < 2; ++tries) {
+    const Sent invite = tries == 0 ? require(asker.sdp()) : phones.expect(other, "INVITE ");
+    phones.answer(other, invite, "420 Bad Extension", {}, "Unsupported: 100rel\r\n");
+    phones.expect(other, "ACK ");
+  }
+  EXPECT_EQ(phones.expect(asker, "SIP/2.0 420").header("Unsupported"), "100rel");
+  phones.ack(asker, asker.cseq);
+  phones.end();
+}
+
 TEST_P(Extensions, What_is_none_of_ours_is_not_tried_again) {
   phones.call(caller.sdp());
   refuse("421 Extension Required", "Require: timer, precondition\r\n");
