@@ -372,8 +372,9 @@ TEST_F(CallTest, A_late_2xx_of_a_target_that_was_given_up_leaves_open_offers_to_
     for (const Sent& sent : bench.take()) {
       if (sent.is("INVITE ") && sent.remote == *Endpoint::parse(kCarrierB)) second = sent;
     }
-    bench.receive("core", kCarrierB,
-                  make_response(second, "200 OK", "bt", "<sip:x@192.0.2.11>", sdp("192.0.2.11", 6000), knows));
+    bench.receive(
+        "core", kCarrierB,
+        make_response(second, "200 OK", "bt", "<sip:x@192.0.2.11>", sdp("192.0.2.11", 6000), knows));
     ok = bench.take_one("SIP/2.0 200");
     bench.take_one("ACK ");
     bench.receive("access", kCaller, make_in_dialog("ACK", invite, ok, 1, "z9hG4bKa" + name));
