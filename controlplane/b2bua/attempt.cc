@@ -84,7 +84,8 @@ CallManager::Attempt CallManager::try_target(Call& call, const Candidate& candid
                .remote = remote,
                .realm = peer.realm,
                .transport = transport,
-               .peer = peer_to_prove(transport, target.peer)};
+               .peer = peer_to_prove(transport, target.peer),
+               .host = host_to_prove(there)};
   leg->sips = called_by_sips || is_sips(candidate.redirect ? candidate.redirect->uri : there.uri);
   leg->next_host = next_host(there, leg->sips);
   leg->call_id = mint(steer::TokenKind::call_id, leg->handle);

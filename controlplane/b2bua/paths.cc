@@ -40,6 +40,7 @@ sip::Path CallManager::path_within(const sip::Dialog& dialog, const sip::Path& k
   if (changes || !same_host) {
     path.connection = 0;
     path.peer = sip::kPeerByAddress;
+    path.host = sip::kAnyHost;
   }
   return path;
 }

@@ -18,7 +18,8 @@ void CallManager::probe(Nanoseconds now_ns) {
         .remote = target.endpoint,
         .realm = peer.realm,
         .transport = transport,
-        .peer = peer_to_prove(transport, due->peer)};
+        .peer = peer_to_prove(transport, due->peer),
+        .host = host_to_prove(target)};
     const bool sips = is_sips(target.uri);
     const std::string host = path.local.to_text();
     // No leg has this generation: the tag is only there to be unique.

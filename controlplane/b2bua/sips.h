@@ -31,4 +31,9 @@ namespace sallyport::b2bua {
   return transport == sip::Transport::tls ? peer : sip::kPeerByAddress;
 }
 
+// Path::host of what goes to that target, or to where a redirect led.
+[[nodiscard]] inline sip::HostKey host_to_prove(const config::Target& there) {
+  return there.transport == config::Transport::tls ? sip::host_key(there.host) : sip::kAnyHost;
+}
+
 }  // namespace sallyport::b2bua

@@ -75,7 +75,8 @@ LocalError CallManager::aim(Standalone& one, routing::TargetId target, bool call
               .remote = there->endpoint,
               .realm = peer.realm,
               .transport = transport,
-              .peer = peer_to_prove(transport, target.peer)};
+              .peer = peer_to_prove(transport, target.peer),
+              .host = host_to_prove(*there)};
   one.authenticator = {};
   return local ? LocalError::none : LocalError::transport_failure;
 }

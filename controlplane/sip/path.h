@@ -30,6 +30,19 @@ enum class Transport : std::uint8_t { udp, tcp, tls };
 // Path::peer where nothing but the source address says who it is.
 inline constexpr std::uint16_t kPeerByAddress = 0xffff;
 
+// As whom the far end of a TLS connection of ours is called: a host name of the configuration by a hash of it
+// (a path is plain data, and indices change with a reload), or one of these.
+using HostKey = std::uint32_t;
+inline constexpr HostKey kAnyHost = 0;      // the peer, by whichever name
+inline constexpr HostKey kAddressHost = 1;  // what is called is written as an address
+// `host`: in lower case; empty: an address. FNV-1a, never one of the two above for a name.
+[[nodiscard]] constexpr HostKey host_key(std::string_view host) {
+  if (host.empty()) return kAddressHost;
+  HostKey key = 2166136261;
+  for (const char c : host) key = (key ^ static_cast<unsigned char>(c)) * 16777619;
+  return key > kAddressHost ? key : key + 2;
+}
+
 // Where a message came from, or goes: the realm that it passes, our endpoint and theirs.
 struct Path {
   Endpoint local;
@@ -38,6 +51,7 @@ struct Path {
   Transport transport = Transport::udp;
   std::uint32_t connection = 0;  // of a stream transport: its handle; 0: none, or whichever leads there
   std::uint16_t peer = kPeerByAddress;  // whom the connection's certificate has named (config::PeerIndex)
+  HostKey host = kAnyHost;              // over TLS: by which name a connection of ours calls that peer
 
   friend bool operator==(const Path&, const Path&) = default;
 };

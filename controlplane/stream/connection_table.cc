@@ -21,7 +21,7 @@ void decrement(Map& map, const Key& key) {
 
 std::size_t ConnectionTable::WayHash::operator()(const Way& way) const {
   const std::size_t transport = static_cast<std::size_t>(way.transport);
-  return (EndpointHash{}(way.remote) * 31 + IpAddressHash{}(way.local)) * 31 + transport;
+  return (EndpointHash{}(way.remote) * 31 + IpAddressHash{}(way.local)) * 31 + transport + way.host;
 }
 
 Connection& ConnectionTable::add(std::unique_ptr<Connection> connection) {
@@ -32,11 +32,16 @@ Connection& ConnectionTable::add(std::unique_ptr<Connection> connection) {
   added.path.connection = last_id_;
   connections_.emplace(last_id_, std::move(connection));
   add_alias(added, added.path.remote);
+  if (added.path.host != sip::kAnyHost) enter_way(added, added.path.remote, added.path.host);
   return added;
 }
 
 void ConnectionTable::add_alias(Connection& connection, const Endpoint& remote) {
-  const Way way{connection.path.local.address, remote, connection.path.transport};
+  enter_way(connection, remote, sip::kAnyHost);
+}
+
+void ConnectionTable::enter_way(const Connection& connection, const Endpoint& remote, sip::HostKey host) {
+  const Way way{connection.path.local.address, remote, connection.path.transport, host};
   ways_[way] = connection.id();
   names_[connection.id()].push_back(way);
 }
@@ -78,8 +83,8 @@ Connection* ConnectionTable::find(std::uint32_t id) {
   return found == connections_.end() ? nullptr : found->second.get();
 }
 
-Connection* ConnectionTable::find_way(const sip::Path& path) {
-  const auto found = ways_.find(way_of(path));
+Connection* ConnectionTable::find_way(const sip::Path& path, sip::HostKey host) {
+  const auto found = ways_.find({path.local.address, path.remote, path.transport, host});
   Connection* const connection = found == ways_.end() ? nullptr : find(found->second);
   return connection != nullptr && connection->takes_messages() ? connection : nullptr;
 }

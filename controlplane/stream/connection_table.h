@@ -24,8 +24,8 @@ class ConnectionTable {
 
   [[nodiscard]] Connection* find(std::uint32_t id);
   // The newest that leads from `path.local`'s address to `path.remote` by `path.transport` and takes
-  // messages.
-  [[nodiscard]] Connection* find_way(const sip::Path& path);
+  // messages: of those that were opened to `host`; with kAnyHost, of all.
+  [[nodiscard]] Connection* find_way(const sip::Path& path, sip::HostKey host);
 
   [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(connections_.size()); }
   [[nodiscard]] std::uint32_t of_source(const IpAddress& source) const;
@@ -40,14 +40,13 @@ class ConnectionTable {
     IpAddress local;
     Endpoint remote;
     sip::Transport transport = sip::Transport::tcp;
+    sip::HostKey host = sip::kAnyHost;
     friend bool operator==(const Way&, const Way&) = default;
   };
   struct WayHash {
     std::size_t operator()(const Way& way) const;
   };
-  [[nodiscard]] static Way way_of(const sip::Path& path) {
-    return {path.local.address, path.remote, path.transport};
-  }
+  void enter_way(const Connection& connection, const Endpoint& remote, sip::HostKey host);
 
   std::unordered_map<std::uint32_t, std::unique_ptr<Connection>> connections_;
   std::unordered_map<Way, std::uint32_t, WayHash> ways_;

@@ -41,9 +41,9 @@ struct Unreachable {
 enum class Command : std::uint16_t { none, send };
 
 // One message; its octets stand behind the struct, up to the record's end. It leaves on path.connection if
-// that is open; else on any connection to path.remote, else on one that is opened from path.local's address.
-// So a response's path.remote is where RFC 3261 18.2.2 wants the new connection: the source address, with the
-// sent-by port.
+// that is open; else on any connection to path.remote (over TLS: to path.host there), else on one that is
+// opened from path.local's address. So a response's path.remote is where RFC 3261 18.2.2 wants the new
+// connection: the source address, with the sent-by port.
 struct Send {
   sip::Path path;
   std::uint32_t bytes = 0;

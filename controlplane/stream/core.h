@@ -85,6 +85,8 @@ class StreamTransport::Core {
   [[nodiscard]] std::optional<TlsFailure> judge_server(Connection& connection);
   [[nodiscard]] std::optional<Close> judge_client(Connection& connection);
   [[nodiscard]] config::PeerIndex peer_of(const sip::Path& path) const;
+  // Whether a connection that leads there may carry what is meant for `path`'s peer and host.
+  [[nodiscard]] bool leads_to(const Connection& connection, const sip::Path& path) const;
 
   // ---- receive.cc
   void read(Connection& connection);
@@ -101,6 +103,7 @@ class StreamTransport::Core {
   void take_commands();
   void send(Outgoing message);
   [[nodiscard]] Connection* connection_for(const sip::Path& path);
+  [[nodiscard]] Connection* known_connection(const sip::Path& path);
   [[nodiscard]] Connection* open_connection(const sip::Path& path);
   void connected(Connection& connection);
   void flush(Connection& connection);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // TLS comes up on a connection: who is at the far end.
 #include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "controlplane/stream/certificate.h"
 #include "controlplane/stream/core.h"
@@ -10,20 +13,49 @@ namespace sallyport::stream {
 
 namespace {
 
-// SNI takes names only (RFC 6066 3).
-std::string asked_name(const config::Peer& peer) {
-  if (!peer.tls.name.empty()) return peer.tls.name;
-  const auto named = std::ranges::find_if(peer.targets, [](const auto& one) { return !one.host.empty(); });
-  return named == peer.targets.end() ? std::string{} : named->host;
+// The names that a connection to the peer as that host may be for, the one to ask for first (RFC 5922 7.3:
+// by the domain that was meant, never by what DNS has made of it). A name that only its redirects may lead to
+// is not covered by the peer's own `tls.name`. Empty: none, or an address.
+std::vector<std::string_view> meant_names(const config::Peer& peer, sip::HostKey host) {
+  std::vector<std::string_view> own, allowed;
+  for (const config::Target& one : peer.targets) {
+    if (!one.host.empty()) own.emplace_back(one.host);
+  }
+  if (host == sip::kAnyHost && peer.tls.name.empty()) return own;
+  own.insert(own.end(), peer.match_names.begin(), peer.match_names.end());
+  const auto other = [&](std::string_view name) { return sip::host_key(name) != host; };
+  std::erase_if(own, other);
+  for (const std::string& name : peer.redirects.allow_names) {
+    if (own.empty() && !other(name)) allowed.emplace_back(name);
+  }
+  const bool is_peer = !own.empty() || host == sip::kAnyHost || host == sip::kAddressHost;
+  if (is_peer && !peer.tls.name.empty()) return {peer.tls.name};
+  return own.empty() ? allowed : own;
 }
 
-// RFC 5922 7.3: by the domain that was meant, never by what DNS has made of it.
-bool is_whom_we_mean(X509* certificate, const config::Peer& peer, const IpAddress& address) {
-  if (!peer.tls.name.empty()) return is_for(certificate, peer.tls.name);
-  const auto names_it = [&](const config::Target& one) {
-    return !one.host.empty() && is_for(certificate, one.host);
+// A certificate's address counts only where an address was called (RFC 3261 26.3.2.1, RFC 6125 6.4.4). A
+// connection to whichever host is to an address where that is how the peer is written, or where nothing is.
+bool is_called_by_address(const config::Peer& peer, sip::HostKey host, const IpAddress& address) {
+  if (!peer.tls.name.empty() || host > sip::kAddressHost) return false;
+  if (host == sip::kAddressHost) return true;
+  const auto is_there = [&](const config::Target& one) {
+    return one.host.empty() && one.endpoint.address == address;
   };
-  return std::ranges::any_of(peer.targets, names_it) || is_for(certificate, address);
+  const auto named = [](const config::Target& one) { return !one.host.empty(); };
+  return std::ranges::any_of(peer.targets, is_there) || std::ranges::none_of(peer.targets, named);
+}
+
+bool is_whom_we_mean(X509* certificate, const config::Peer& peer, sip::HostKey host,
+                     const IpAddress& address) {
+  const auto names_it = [&](std::string_view name) { return is_for(certificate, name); };
+  return std::ranges::any_of(meant_names(peer, host), names_it) ||
+         (is_called_by_address(peer, host, address) && is_for(certificate, address));
+}
+
+// SNI takes names only (RFC 6066 3).
+std::string asked_name(const config::Peer& peer, sip::HostKey host) {
+  const auto names = meant_names(peer, host);
+  return names.empty() ? std::string{} : std::string(names.front());
 }
 
 }  // namespace
@@ -41,6 +73,21 @@ config::PeerIndex StreamTransport::Core::peer_of(const sip::Path& path) const {
   return peer_at(path.realm, path.remote.address);
 }
 
+// A connection of somebody else, by its certificate, leads to the right address and the wrong house; and one
+// that was opened to another name is that name's. One that the far end has opened, and that its certificate
+// has shown to be this peer's (RFC 5923 8.2), has to be for the name that is called, where it is a name.
+bool StreamTransport::Core::leads_to(const Connection& connection, const sip::Path& path) const {
+  if (path.peer != sip::kPeerByAddress && path.peer != connection.peer) return false;
+  if (path.host <= sip::kAddressHost) return path.host == sip::kAnyHost || connection.path.host <= path.host;
+  if (connection.path.host != sip::kAnyHost) return connection.path.host == path.host;
+  if (connection.peer == config::kNoIndex || !connection.tls) return false;
+  const config::Peer& peer = config().peers[connection.peer];
+  if (peer.tls.verify == config::TlsVerify::no) return true;
+  X509* const certificate = connection.channel ? connection.tls->verified_certificate() : nullptr;
+  return certificate != nullptr &&
+         is_whom_we_mean(certificate, peer, path.host, connection.path.remote.address);
+}
+
 void StreamTransport::Core::fail_handshake(Connection& connection, TlsFailure why) {
   counters_.handshake_failures[static_cast<std::size_t>(why)].add();
   close(connection, Close::handshake_failed);
@@ -53,7 +100,8 @@ void StreamTransport::Core::begin_handshake(Connection& connection) {
     const config::PeerIndex peer = connection.peer;
     if (peer != config::kNoIndex)
       connection.tls =
-          TlsChannel::connecting(contexts, peer, connection.fd, asked_name(config().peers[peer]));
+          TlsChannel::connecting(contexts, peer, connection.fd,
+                                 asked_name(config().peers[peer], connection.path.host));
   } else {
     connection.tls = TlsChannel::accepting(contexts, connection.path.realm, connection.fd);
   }
@@ -102,13 +150,14 @@ void StreamTransport::Core::established(Connection& connection) {
 }
 
 // RFC 5922 7.3: the certificate of the server that we went to has to be for the domain that we meant; of one
-// that is known by its address alone, for that address. (Whether it is good was the handshake's to say.)
+// that is called by its address, for that address. (Whether it is good was the handshake's to say.)
 std::optional<TlsFailure> StreamTransport::Core::judge_server(Connection& connection) {
   const config::PeerIndex peer = connection.peer;
   if (config().peers[peer].tls.verify == config::TlsVerify::no) return std::nullopt;
   X509* const certificate = connection.tls->verified_certificate();
   if (certificate == nullptr) return TlsFailure::untrusted;
-  if (!is_whom_we_mean(certificate, config().peers[peer], connection.path.remote.address))
+  const sip::Path& path = connection.path;
+  if (!is_whom_we_mean(certificate, config().peers[peer], path.host, path.remote.address))
     return TlsFailure::name;
   connection.path.peer = peer;
   return std::nullopt;

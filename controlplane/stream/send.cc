@@ -43,13 +43,20 @@ Connection* StreamTransport::Core::connection_for(const sip::Path& path) {
     Connection* const named = table_.find(path.connection);
     if (named != nullptr && !named->ended && named->path.transport == path.transport) return named;
   }
-  // A connection of somebody else, by its certificate, leads to the right address and the wrong house.
-  Connection* const known = table_.find_way(path);
-  if (known != nullptr && (path.peer == sip::kPeerByAddress || path.peer == known->peer)) {
+  if (Connection* const known = known_connection(path)) {
     counters_.reused.add();
     return known;
   }
   return open_connection(path);
+}
+
+// One that was opened to that host, or else one that leads there by whatever name.
+Connection* StreamTransport::Core::known_connection(const sip::Path& path) {
+  for (const sip::HostKey host : {path.host, sip::kAnyHost}) {
+    Connection* const known = table_.find_way(path, host);
+    if (known != nullptr && leads_to(*known, path)) return known;
+  }
+  return nullptr;
 }
 
 Connection* StreamTransport::Core::open_connection(const sip::Path& path) {

@@ -220,6 +220,26 @@ TEST_F(Sips, A_probe_of_a_sips_target_goes_by_TLS_to_whom_it_is_for) {
   EXPECT_EQ(probe->header("Contact"), "<sips:192.0.2.1:5061>");
 }
 
+TEST_F(Sips, A_target_is_called_as_it_is_written_a_name_or_an_address) {
+  EXPECT_EQ(place_by_tls(tls_invite("sip")).path.host, sip::kAddressHost);
+  Bench other(replaced(with_tls("sips:a.example"), "    match: [\"192.0.2.10\"]\n", ""));
+  const auto learn = [&](std::string_view at) {
+    other.shard().learn(std::make_shared<const routing::ResolvedNames>(
+        routing::ResolvedNames{{kA, 0, routing::NameState::resolved,
+                                {{.endpoint = *Endpoint::parse(at), .transport = config::Transport::tls}}}}));
+    other.turn();
+  };
+  learn("192.0.2.10:5061");
+  other.receive("access", "198.51.100.20:40000", tls_invite("sip"), Bench::Stream{});
+  (void)other.take_one("SIP/2.0 100");
+  const Sent invited = other.take_one("INVITE ");
+  EXPECT_EQ(invited.path.host, sip::host_key("a.example"));
+  EXPECT_EQ(invited.path.peer, kA);
+  other.receive("core", kFarA, make_response(invited, "486 Busy Here", "t"), {.connection = 7, .peer = kA});
+  EXPECT_EQ(other.take_one("ACK ").path.host, sip::host_key("a.example"));
+  other.take();
+}
+
 TEST_F(Sips, A_message_outside_of_a_call_is_held_to_the_same) {
   const std::string text = replaced(tls_invite("sips", {.body = ""}), "INVITE", "MESSAGE");
   bench.receive("access", "198.51.100.20:40000", text, Bench::Stream{});

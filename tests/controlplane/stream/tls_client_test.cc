@@ -142,6 +142,128 @@ TEST_F(TlsClient, Takes_any_server_where_the_peer_says_so) {
   EXPECT_EQ(end.reading(*rig), our_request(rig->options.key, 2));
 }
 
+// ---- names of targets, without `tls.name`
+
+class NamedTargets : public TlsClient {
+ protected:
+  static void give_targets(config::Config& config) {
+    config::Peer& peer = config.peers[kPeer];
+    peer.tls.name.clear();
+    peer.targets = {{.transport = config::Transport::tls, .host = "a.example"},
+                    {.transport = config::Transport::tls, .host = "b.example"},
+                    {.endpoint = {kCarrier, 5061}, .transport = config::Transport::tls}};
+    peer.redirects.allow_names = {"elsewhere.example"};
+  }
+  [[nodiscard]] static sip::Path path_as(const Rig& rig, const Endpoint& remote, std::string_view host) {
+    sip::Path path = path_to(rig, remote);
+    path.peer = kPeer;
+    path.host = sip::host_key(host);
+    return path;
+  }
+  // A request to that host at an address that shows a certificate for `names`: what is asked for by SNI, with
+  // "wrong" behind it where nothing was sent.
+  std::string called(std::string_view host, const char* names, const Change& change = {}) {
+    const auto rig = start([&](config::Config& config) {
+      give_targets(config);
+      if (change) change(config);
+    });
+    Waiting there(kCarrier);
+    rig->send(path_as(*rig, there.at(), host), our_request(rig->options.key, 21));
+    TlsEnd end = TlsEnd::server(there.accept(*rig).release(), as({"x", names}));
+    (void)end.shake(*rig);
+    const auto wrong = [&] { return failures(*rig, TlsFailure::name) != 0; };
+    EXPECT_TRUE(rig->until([&] { return wrong() || rig->counters().handshakes.get() != 0; }));
+    if (wrong()) {
+      EXPECT_EQ(rig->hear().kind, Event::unreachable);
+      EXPECT_EQ(end.take(), "") << "nothing of ours for a wrong one";
+      return end.asked() + " wrong";
+    }
+    EXPECT_EQ(end.reading(*rig), our_request(rig->options.key, 21));
+    return end.asked();
+  }
+};
+
+TEST_F(NamedTargets, Each_is_asked_for_by_its_own_name_and_has_to_prove_that_one) {
+  EXPECT_EQ(called("a.example", "DNS:a.example"), "a.example");
+  EXPECT_EQ(called("b.example", "DNS:b.example"), "b.example");
+  EXPECT_EQ(called("b.example", "DNS:a.example"), "b.example wrong");
+  EXPECT_EQ(called("a.example", "DNS:b.example, DNS:c.example"), "a.example wrong");
+}
+
+TEST_F(NamedTargets, A_certificate_for_an_address_is_good_only_where_an_address_is_called) {
+  EXPECT_EQ(called("a.example", "IP:127.0.0.3"), "a.example wrong");
+  EXPECT_EQ(called("", "IP:127.0.0.3"), "");
+  EXPECT_EQ(called("", "IP:127.0.0.4"), " wrong");
+  EXPECT_EQ(called("", "DNS:a.example"), " wrong");
+}
+
+TEST_F(NamedTargets, A_name_that_a_redirect_led_to_is_held_against_that_name) {
+  EXPECT_EQ(called("elsewhere.example", "DNS:elsewhere.example"), "elsewhere.example");
+  EXPECT_EQ(called("elsewhere.example", "DNS:a.example"), "elsewhere.example wrong");
+  const auto named = [](config::Config& config) { config.peers[kPeer].tls.name = "carrier.example"; };
+  EXPECT_EQ(called("elsewhere.example", "DNS:elsewhere.example", named), "elsewhere.example");
+  EXPECT_EQ(called("elsewhere.example", "DNS:carrier.example", named), "elsewhere.example wrong");
+  EXPECT_EQ(called("b.example", "DNS:carrier.example", named), "carrier.example");
+}
+
+TEST_F(NamedTargets, A_name_that_the_configuration_no_longer_has_is_nobody_s) {
+  EXPECT_EQ(called("gone.example", "DNS:gone.example"), " wrong");
+}
+
+TEST_F(NamedTargets, Where_no_name_is_meant_any_of_the_peer_s_will_do) {
+  const auto rig = start(give_targets);
+  Waiting there(kCarrier);
+  TlsEnd end = reach(*rig, there, as({"x", "DNS:b.example"}));
+  ASSERT_TRUE(end.shake(*rig));
+  EXPECT_EQ(end.reading(*rig), our_request(rig->options.key, 1));
+  const auto unnamed = start([](config::Config& config) {
+    give_targets(config);
+    config.peers[kPeer].targets.pop_back();
+  });
+  expect_unreachable(*unnamed, there, as({"x", "IP:127.0.0.3"}), TlsFailure::name);
+}
+
+TEST_F(NamedTargets, Two_names_at_one_address_have_a_connection_each_and_each_is_used_again) {
+  const auto rig = start(give_targets);
+  Waiting there(kCarrier);
+  const TlsManner both = as({"x", "DNS:a.example, DNS:b.example"});
+  const auto open = [&](std::string_view host, std::uint32_t slot) {
+    rig->send(path_as(*rig, there.at(), host), our_request(rig->options.key, slot));
+    TlsEnd end = TlsEnd::server(there.accept(*rig).release(), both);
+    EXPECT_TRUE(end.shake(*rig));
+    EXPECT_EQ(end.asked(), host);
+    EXPECT_EQ(end.reading(*rig), our_request(rig->options.key, slot));
+    return end;
+  };
+  TlsEnd a = open("a.example", 1), b = open("b.example", 2);
+  rig->send(path_as(*rig, there.at(), "a.example"), our_request(rig->options.key, 3));
+  EXPECT_EQ(a.reading(*rig), our_request(rig->options.key, 3));
+  rig->send(path_as(*rig, there.at(), "b.example"), our_request(rig->options.key, 4));
+  EXPECT_EQ(b.reading(*rig), our_request(rig->options.key, 4));
+  sip::Path any = path_to(*rig, there.at());
+  any.peer = kPeer;
+  rig->send(any, our_request(rig->options.key, 5));
+  EXPECT_EQ(b.reading(*rig), our_request(rig->options.key, 5)) << "the newest";
+  EXPECT_FALSE(there.has_one());
+}
+
+// RFC 5923 8.2.
+TEST_F(NamedTargets, The_connection_of_a_client_serves_the_name_that_its_certificate_has) {
+  const auto rig = start([](config::Config& config) {
+    give_targets(config);
+    config.peers[kPeer].match_names = {"a.example"};
+  });
+  TlsEnd client = TlsEnd::client(*rig, kCarrier, as({"x", "DNS:a.example"}));
+  ASSERT_TRUE(client.shake(*rig));
+  client.send(options_request("x", ";alias"));
+  (void)rig->hear();
+  rig->send(path_as(*rig, {kCarrier, 5060}, "a.example"), our_request(rig->options.key, 1));
+  EXPECT_EQ(client.reading(*rig), our_request(rig->options.key, 1));
+  rig->send(path_as(*rig, {kCarrier, 5060}, "b.example"), our_request(rig->options.key, 2));
+  EXPECT_EQ(rig->hear().kind, Event::unreachable) << "nobody listens there";
+  EXPECT_EQ(client.take(), "");
+}
+
 // The shard says whom it means where the address does not.
 TEST_F(TlsClient, Goes_by_the_peer_that_the_path_names) {
   const auto rig = start([](config::Config& config) { config.peers[kPeer].match.clear(); });
