@@ -40,6 +40,7 @@ void CallManager::on_message(JoinMessage& message) {
         if constexpr (std::is_same_v<Kind, GiveBack>) on_give_back(one);
         if constexpr (std::is_same_v<Kind, Release>) on_release(one);
         if constexpr (std::is_same_v<Kind, Forwarded>) on_forwarded(one);
+        if constexpr (std::is_same_v<Kind, routing::TargetNews>) services_.health.hear(one);
       },
       message);
   sweep();

@@ -14,6 +14,8 @@
 //        │ or: it does not agree             │
 //        │ ── give_back (the leg) ─────────▶ │  the old call goes on as it was
 //
+// The same way takes what a shard has learnt of a target to the others.
+//
 // What belongs to a transaction stays with its transaction: a server transaction is never moved (decision 2).
 #pragma once
 
@@ -28,6 +30,7 @@
 #include "controlplane/b2bua/session_timer.h"
 #include "controlplane/config/config.h"
 #include "controlplane/media/offer_answer.h"
+#include "controlplane/routing/peer_health.h"
 #include "controlplane/sip/dialog.h"
 #include "controlplane/sip/digest.h"
 #include "controlplane/sip/path.h"
@@ -88,7 +91,8 @@ struct Forwarded {
   std::string octets;
 };
 
-using JoinMessage = std::variant<Borrow, Lent, Refused, Keep, GiveBack, Release, Forwarded>;
+using JoinMessage =
+    std::variant<Borrow, Lent, Refused, Keep, GiveBack, Release, Forwarded, routing::TargetNews>;
 
 // The way to the other shards. Nothing is lost, and what one shard sends to another arrives in order.
 class OtherShards {

@@ -358,7 +358,7 @@ json AdminCommands::show_peers() {
   std::vector<stats::PeerRow> merged;
   std::map<std::string, std::size_t> place;
   const auto read = [](stats::ShardView& view) { return view.peers(); };
-  // A peer is usable where any shard finds it so; the targets are as the first shard sees them.
+  // Shards tell each other of targets, so the first one's word on them is everybody's.
   const auto silent = ask_all(sources_, read, [&](unsigned, std::vector<stats::PeerRow> answer) {
     for (stats::PeerRow& row : answer) {
       const auto [at, is_new] = place.try_emplace(row.name, merged.size());

@@ -2,6 +2,7 @@
 #include "controlplane/routing/peer_health.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <utility>
 
@@ -61,26 +62,54 @@ Nanoseconds PeerHealth::rests_until(TargetId id, Nanoseconds now_ns) const {
   return state(id, now_ns) == TargetState::resting ? at(id)->rest_until_ns : 0;
 }
 
-void PeerHealth::answered(TargetId id) {
-  Target* target = at(id);
+bool PeerHealth::note(Target& target, TargetNews::Sign sign, Nanoseconds until_ns) {
+  using Sign = TargetNews::Sign;
+  if (sign == Sign::probe_lost) {
+    target.probes_lost = std::min(target.probes_lost + 1, kProbesLost);
+    return true;
+  }
+  if (sign == Sign::silent && until_ns <= target.rest_until_ns) return false;
+  const bool is_rest = sign != Sign::answered;
+  const bool asked = sign == Sign::asked_to_wait;
+  const unsigned lost = target.probes_lost;
+  if (sign != Sign::silent) target.probes_lost = 0;  // it lives: it said so
+  bool is_news = target.probes_lost != lost;
+  if (is_rest || !target.rest_was_asked) {
+    is_news = is_news || (is_rest && asked != target.rest_was_asked) ||
+              std::abs(until_ns - target.told_until_ns) >= kNewsworthy;
+    target.rest_until_ns = until_ns;
+    target.rest_was_asked = asked;
+    if (is_news) target.told_until_ns = until_ns;
+  }
+  return is_news;
+}
+
+void PeerHealth::see(TargetId id, TargetNews::Sign sign, Nanoseconds until_ns, bool always_tell) {
+  Target* const target = at(id);
   if (target == nullptr) return;
-  target->probes_lost = 0;
-  if (!target->rest_was_asked) target->rest_until_ns = 0;
+  const bool is_news = note(*target, sign, until_ns);
+  if (tell_ && (is_news || always_tell))
+    tell_({id.peer, target->place.endpoint, target->place.transport, sign, until_ns});
+}
+
+void PeerHealth::hear(const TargetNews& news) {
+  if (news.peer >= peers_.size()) return;  // it came with a reload that is yet to come here
+  for (Target& target : peers_[news.peer].targets) {
+    if (target.place.endpoint == news.endpoint && target.place.transport == news.transport)
+      (void)note(target, news.sign, news.until_ns);
+  }
+}
+
+void PeerHealth::answered(TargetId id) {
+  see(id, TargetNews::Sign::answered, 0);
 }
 
 void PeerHealth::failed(TargetId id, Nanoseconds now_ns) {
-  Target* target = at(id);
-  if (target == nullptr || now_ns + kRest <= target->rest_until_ns) return;
-  target->rest_until_ns = now_ns + kRest;
-  target->rest_was_asked = false;
+  see(id, TargetNews::Sign::silent, now_ns + kRest);
 }
 
 void PeerHealth::retry_after(TargetId id, Nanoseconds span_ns, Nanoseconds now_ns) {
-  Target* target = at(id);
-  if (target == nullptr) return;
-  target->probes_lost = 0;  // it lives: it said so
-  target->rest_until_ns = now_ns + std::clamp<Nanoseconds>(span_ns, 0, kLongestRest);
-  target->rest_was_asked = true;
+  see(id, TargetNews::Sign::asked_to_wait, now_ns + std::clamp<Nanoseconds>(span_ns, 0, kLongestRest));
 }
 
 std::optional<TargetId> PeerHealth::take_due_probe(Nanoseconds now_ns) {
@@ -108,11 +137,7 @@ Nanoseconds PeerHealth::next_probe_ns() const {
 }
 
 void PeerHealth::probe_result(TargetId id, bool alive) {
-  if (alive) {
-    answered(id);
-  } else if (Target* target = at(id); target != nullptr && target->probes_lost < kProbesLost) {
-    ++target->probes_lost;
-  }
+  see(id, alive ? TargetNews::Sign::answered : TargetNews::Sign::probe_lost, 0, true);
 }
 
 }  // namespace sallyport::routing

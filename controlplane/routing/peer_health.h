@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. Each target of each peer is in one of three states, by what this shard saw of it:
+// Theory of operation. Each target of each peer is in one of three states, by what was seen of it:
 //
 //            no answer, unreachable, 503 with Retry-After
 //      up ───────────────────────────────────────────────▶ resting (until an instant)
@@ -7,8 +7,9 @@
 //       │
 //       └─ probe answered ──▶ up    down ◀── kProbesLost probes in a row lost (only where `probe` is set)
 //
-// A peer is usable while one of its targets is. Shards share nothing: each has an instance and learns for
-// itself.
+// A peer is usable while one of its targets is. Shards share nothing: each has an instance, tells the others
+// what it has seen that they may not know (TargetNews), and hears what they have. So all agree, but for what
+// is under way.
 //
 // A target of the configuration that is an address is one target here. One that is a name is as many as the
 // name leads to, each with health of its own, and learn() replaces them: what stays at the same place by the
@@ -17,7 +18,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "controlplane/config/config.h"
@@ -41,17 +44,36 @@ struct TargetId {
 
 enum class TargetState : std::uint8_t { up, resting, down };
 
+// What was seen of a place of a peer's. Numbers of targets are each shard's own, places are the same to all;
+// and a peer keeps its index through reloads.
+struct TargetNews {
+  enum class Sign : std::uint8_t { answered, silent, asked_to_wait, probe_lost };
+  config::PeerIndex peer = 0;
+  Endpoint endpoint;
+  config::Transport transport = config::Transport::udp;
+  Sign sign = Sign::answered;
+  Nanoseconds until_ns = 0;  // of `silent` and `asked_to_wait`: the end of the rest
+};
+
 class PeerHealth {
  public:
   static constexpr unsigned kProbesLost = 2;
   // After a timeout or an ICMP error, without a probe that says better.
   static constexpr Nanoseconds kRest = 30 * kSecond;
+  // A rest that ends so little apart from what others know is no news to them.
+  static constexpr Nanoseconds kNewsworthy = kSecond;
   // A Retry-After beyond this counts as this.
   static constexpr Nanoseconds kLongestRest = 3600 * kSecond;
 
   // `config` must outlive it. `first_probe_ns`: when probing starts; the targets' first probes are spread
   // over their intervals.
   PeerHealth(const config::Config& config, Nanoseconds first_probe_ns);
+
+  // Whom to tell what has changed by answered(), failed(), retry_after() and probe_result().
+  using Tell = std::function<void(const TargetNews&)>;
+  void tell(Tell tell) { tell_ = std::move(tell); }
+  // What another shard has seen. Of a place that is not known here, nothing is learnt.
+  void hear(const TargetNews& news);
 
   [[nodiscard]] TargetState state(TargetId id, Nanoseconds now_ns) const;
   [[nodiscard]] bool usable(TargetId id, Nanoseconds now_ns) const {
@@ -74,7 +96,7 @@ class PeerHealth {
   [[nodiscard]] std::optional<TargetId> take_due_probe(Nanoseconds now_ns);
   [[nodiscard]] Nanoseconds next_probe_ns() const;
   // Any final response to a probe but a 503 says that the target lives (RFC 3261 11.2); 503 and silence do
-  // not.
+  // not. One shard probes for all.
   void probe_result(TargetId id, bool alive);
 
   // The places to call as they are now.
@@ -108,6 +130,7 @@ class PeerHealth {
     Standing standing;
     config::Target place;
     Nanoseconds rest_until_ns = 0;
+    Nanoseconds told_until_ns = 0;  // the same, as others were told it last
     Nanoseconds next_probe_ns = 0;
     unsigned probes_lost = 0;
     bool rest_was_asked = false;  // by Retry-After
@@ -119,6 +142,10 @@ class PeerHealth {
     std::vector<std::vector<ResolvedPlace>> allowed;  // by name of `redirects.allow`; empty: nothing is known
     std::uint16_t next_number = kFirstResolved;
   };
+  // True when others may not know it.
+  static bool note(Target& target, TargetNews::Sign sign, Nanoseconds until_ns);
+  // `always_tell`: news that have crossed ours may have said otherwise, and nothing here would show it.
+  void see(TargetId id, TargetNews::Sign sign, Nanoseconds until_ns, bool always_tell = false);
   [[nodiscard]] Target* at(TargetId id);
   [[nodiscard]] const Target* at(TargetId id) const;
   [[nodiscard]] std::uint16_t fresh_number(Peer& peer) const;
@@ -128,6 +155,7 @@ class PeerHealth {
 
   const config::Config& config_;
   std::vector<Peer> peers_;
+  Tell tell_;  // empty: nobody
 };
 
 }  // namespace sallyport::routing

@@ -48,6 +48,12 @@ void ExchangeLink::send(std::uint8_t shard, std::unique_ptr<b2bua::JoinMessage> 
   if (!backlog_[shard].empty() || !push(shard, message)) backlog_[shard].push_back(std::move(message));
 }
 
+void ExchangeLink::send_to_others(const b2bua::JoinMessage& message) {
+  for (unsigned to = 0; to < backlog_.size(); ++to) {
+    if (to != shard_) send(static_cast<std::uint8_t>(to), std::make_unique<b2bua::JoinMessage>(message));
+  }
+}
+
 void ExchangeLink::flush() {
   for (unsigned to = 0; to < backlog_.size(); ++to) {
     auto& waiting = backlog_[to];

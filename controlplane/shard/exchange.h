@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Theory of operation. How shards speak to each other: a ring from each to each, of fixed-size records that
 // hand over a message on the heap (b2bua/join_message.h), so that small rings carry messages of any size. One
-// that a full ring does not take waits with its sender, in order. Calls that join across shards are rare: the
-// rings are small, and looked at once a turn.
+// that a full ring does not take waits with its sender, in order. Calls that join across shards are rare, and
+// so is news of a target: the rings are small, and looked at once a turn.
 #pragma once
 
 #include <deque>
@@ -43,6 +43,7 @@ class ExchangeLink final : public b2bua::OtherShards {
   ExchangeLink(Exchange* exchange, unsigned shard);
 
   void send(std::uint8_t shard, std::unique_ptr<b2bua::JoinMessage> message) override;
+  void send_to_others(const b2bua::JoinMessage& message);
   // The next message for this shard; null: none.
   [[nodiscard]] std::unique_ptr<b2bua::JoinMessage> take();
   // Once a turn: offers again what waits.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "controlplane/stream/contract.h"
@@ -98,6 +99,7 @@ Shard::Shard(const Common& common, const Lines& lines, unsigned index, unsigned 
       index_copy_(std::make_unique<sip::MessageIndex>()) {
   manager_.set_transactions(transactions_);
   recorder_.set_subjects(manager_);
+  health_.tell([this](const routing::TargetNews& news) { exchange_.send_to_others(news); });
 }
 
 Shard::~Shard() = default;
@@ -144,6 +146,11 @@ void Shard::apply_rules(Nanoseconds now_ns) {
   transactions_.set_timers(timers.t1_ns, timers.t2_ns, timers.t4_ns);
   if (index_ == 0) tell_workers();
   next.taken.set_value();
+}
+
+// One shard probes, and tells the others.
+Nanoseconds Shard::next_probe_ns() const {
+  return index_ == 0 ? health_.next_probe_ns() : std::numeric_limits<Nanoseconds>::max();
 }
 
 // Every worker hears it of one shard.
@@ -197,7 +204,7 @@ unsigned Shard::turn(Nanoseconds now_ns) {
   admission_.overload().observe(lag, fill, now_ns);
   done += take_messages();
   mailbox_.run(*this);
-  if (applied_ == Phase::running && health_.next_probe_ns() <= now_ns) manager_.probe(now_ns);
+  if (applied_ == Phase::running && next_probe_ns() <= now_ns) manager_.probe(now_ns);
   transactions_.settle();
   calls_.store(manager_.calls(), std::memory_order_release);
   return done;
@@ -311,7 +318,7 @@ bool Shard::has_work() {
 
 void Shard::sleep() {
   const Nanoseconds now_ns = monotonic_now_ns();
-  Nanoseconds until = std::min(wheel_.next_deadline_ns(), health_.next_probe_ns());
+  Nanoseconds until = std::min(wheel_.next_deadline_ns(), next_probe_ns());
   const bool backlog = link_.has_backlog() || exchange_.has_backlog();
   until = std::min(until, now_ns + (link_.has_held() ? kWorkersWord
                                     : backlog        ? kMillisecond

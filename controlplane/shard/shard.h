@@ -116,6 +116,7 @@ class Shard final : private stats::ShardView {
   void apply_names(Nanoseconds now_ns);
   void end_mirror(Nanoseconds now_ns);
   void tell_workers();
+  [[nodiscard]] Nanoseconds next_probe_ns() const;
   [[nodiscard]] bool has_work();
   void sleep();
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The peers as this shard sees them.
+// The peers, as this shard has seen them and heard of them.
 #include "controlplane/shard/shard.h"
 
 namespace sallyport::shard {

@@ -5,7 +5,7 @@ import re
 import ladder
 import pytest
 from digests import proof
-from phones import END, END_FAR, UP, UP_FAR, audio
+from phones import END, END_FAR, UP, UP_FAR, ask, audio
 from sides import BOTH, beside, each_peer, one_way_routes
 
 REFUSED = ">INVITE <100 <{} >ACK"
@@ -358,6 +358,33 @@ def test_retry_after(phones):
     second.expect("ACK")
     phones.caller.ack(final=phones.caller.expect("486"))
     assert not first.heard("INVITE")
+
+
+def two_shards(config):
+    two_targets(config)
+    config["controlplane"]["shards"] = 2
+
+
+@pytest.mark.config(change=two_shards)
+@pytest.mark.case("503 with Retry-After that one shard was told: the calls of both go elsewhere for so long", "Failover")
+def test_retry_after_is_known_to_all_shards(phones):
+    caller, (first, second) = phones.caller, move(phones)
+    own_id = caller.call_id
+    caller.call(phones.number)
+    first.reply(first.expect("INVITE"), "503 Service Unavailable", more=("Retry-After: 60",))
+    first.expect("ACK")
+    first.call_id = ""  # of whichever call
+    for n in range(9):  # each has a shard by its Call-ID, the first of them the one that was told
+        if n:
+            second.call_id, second.invite = "", None
+            caller.call_id = f"{own_id}n{n}"
+            caller.call(phones.number)
+        second.reply(second.expect("INVITE"), "486 Busy Here")
+        second.expect("ACK")
+        caller.ack(final=caller.expect("486"))
+    assert not first.heard("INVITE")
+    shown = [target for row in ask(command="show", what="peers")["peers"] for target in row["targets"]]
+    assert re.search(rf"{re.escape(first.address)}:5060 out of use for \d+s", "\n".join(shown)), shown
 
 
 def at_the_second(phones, number, timeout=4):

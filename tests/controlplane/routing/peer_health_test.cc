@@ -105,6 +105,75 @@ TEST_F(PeerHealthTest, A_shard_that_stood_still_sends_one_probe_not_many) {
   EXPECT_GT(health_.next_probe_ns(), late);
 }
 
+// ---- what shards tell each other
+
+class TwoHealths : public PeerHealthTest {
+ protected:
+  TwoHealths() {
+    tell(health_, other_);
+    tell(other_, health_);
+  }
+  PeerHealth other_{config_, kStart};
+  unsigned told_ = 0;
+
+ private:
+  void tell(PeerHealth& from, PeerHealth& to) {
+    from.tell([this, &to](const TargetNews& news) {
+      ++told_;
+      to.hear(news);
+    });
+  }
+};
+
+TEST_F(TwoHealths, What_one_has_seen_the_other_knows) {
+  health_.retry_after(b0_, 90 * kSecond, kStart);
+  EXPECT_EQ(other_.rests_until(b0_, kStart), kStart + 90 * kSecond);
+  other_.answered(b0_);
+  EXPECT_EQ(health_.state(b0_, kStart), TargetState::resting) << "it was asked for";
+  other_.failed(a0_, kStart);
+  EXPECT_EQ(health_.state(a0_, kStart), TargetState::resting);
+  EXPECT_EQ(health_.state(a1_, kStart), TargetState::up);
+  health_.answered(a0_);
+  EXPECT_TRUE(other_.usable(a0_, kStart));
+}
+
+TEST_F(TwoHealths, Probes_of_one_are_the_other_s_too) {
+  health_.probe_result(a0_, false);
+  EXPECT_TRUE(other_.usable(a0_, kStart));
+  health_.probe_result(a0_, false);
+  EXPECT_EQ(other_.state(a0_, kStart), TargetState::down);
+  other_.answered(a0_);
+  EXPECT_TRUE(health_.usable(a0_, kStart)) << "a call was answered";
+  health_.probe_result(a0_, true);
+  EXPECT_EQ(told_, 4u) << "an answered probe is told though nothing changes: the other may know worse";
+}
+
+TEST_F(TwoHealths, What_changes_nothing_is_not_told) {
+  health_.answered(b0_);
+  EXPECT_EQ(told_, 0u);
+  for (int n = 0; n < 100; ++n) health_.failed(b0_, kStart + n * kMillisecond);
+  EXPECT_EQ(told_, 1u);
+  for (int n = 0; n < 100; ++n) health_.retry_after(b0_, 90 * kSecond, kStart + n * kMillisecond);
+  EXPECT_EQ(told_, 2u);
+  health_.retry_after(b0_, 5 * kSecond, kStart + kSecond);
+  EXPECT_EQ(told_, 3u);
+  EXPECT_EQ(other_.rests_until(b0_, kStart), kStart + 6 * kSecond);
+}
+
+TEST_F(TwoHealths, A_rest_that_grows_by_little_and_little_does_not_grow_apart) {
+  for (int n = 0; n < 100; ++n) health_.failed(b0_, kStart + n * 100 * kMillisecond);
+  EXPECT_EQ(told_, 10u);
+  EXPECT_GT(other_.rests_until(b0_, kStart), health_.rests_until(b0_, kStart) - PeerHealth::kNewsworthy);
+}
+
+TEST_F(TwoHealths, News_of_what_is_not_known_changes_nothing) {
+  TargetNews news{.peer = 99, .sign = TargetNews::Sign::silent, .until_ns = kStart + kSecond};
+  health_.hear(news);
+  news.peer = b0_.peer;
+  health_.hear(news);
+  EXPECT_TRUE(health_.usable(b0_, kStart));
+}
+
 TEST(PeerHealth, Without_probes_none_is_ever_due) {
   const auto config = configured("{b: {realm: out, targets: [sip:192.0.2.10]}}");
   PeerHealth health(config, 0);

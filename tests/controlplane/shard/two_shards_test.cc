@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two shards behind one steering function: each call lives on one of them, whatever belongs to it finds it
 // there, and their ports never meet.
+#include <algorithm>
 #include <set>
+#include <utility>
 
 #include "tests/controlplane/shard/call_fixture.h"
 
@@ -89,6 +91,91 @@ TEST_F(TwoShards, A_CANCEL_a_retransmission_and_a_merged_copy_meet_their_INVITE)
     bench.take();
   }
   bench.expect_nothing_left();
+}
+
+// ---- what one has seen of a target the other knows
+
+class TwoShardsTargets : public TwoShards {
+ protected:
+  int calls_ = 0;
+  // A new call: which shard has it, and what is sent.
+  std::pair<std::size_t, Sent> called() {
+    const std::string id = "h" + std::to_string(calls_++);
+    const std::uint64_t before = bench.shard(0).manager().calls();
+    bench.receive("access", kCaller, make_invite({.call_id = id, .branch = "z9hG4bK" + id}));
+    Sent sent = bench.take_one("INVITE ");
+    return {bench.shard(0).manager().calls() > before ? 0 : 1, std::move(sent)};
+  }
+  void refuse(const Sent& sent, std::string_view status, std::string_view more = {}) {
+    bench.receive("core", sent.remote.to_text(), make_response(sent, status, "t", {}, {}, more));
+  }
+  static std::string shown(Bench& of, std::size_t shard) {
+    std::string text;
+    EXPECT_TRUE(of.shard(shard).post([&](stats::ShardView& view) {
+      for (const stats::PeerRow& row : view.peers()) {
+        if (row.name == "carrier-a") text = row.targets.at(0);
+      }
+    }));
+    of.turn();
+    return text;
+  }
+};
+
+TEST_F(TwoShardsTargets, Retry_After_that_one_was_told_holds_for_both) {
+  refuse(called().second, "503 Service Unavailable", "Retry-After: 20\r\n");
+  refuse(bench.take_one("INVITE "), "486 Busy Here");
+  bench.take();
+  EXPECT_EQ(shown(bench, 0), "192.0.2.10:5060 out of use for 20s");
+  EXPECT_EQ(shown(bench, 1), shown(bench, 0));
+  std::set<std::size_t> shards;
+  for (int n = 0; n < 16; ++n) {
+    const auto [shard, sent] = called();
+    shards.insert(shard);
+    EXPECT_EQ(sent.remote, *Endpoint::parse(kCarrierB)) << n;
+    refuse(sent, "486 Busy Here");
+    bench.take();
+  }
+  EXPECT_EQ(shards.size(), 2u);
+  bench.advance(21 * kSecond);
+  bench.take();
+  const Sent later = called().second;
+  EXPECT_EQ(later.remote, *Endpoint::parse(kCarrierA));
+  refuse(later, "486 Busy Here");
+  bench.expect_nothing_left();
+}
+
+TEST_F(TwoShardsTargets, A_target_that_one_could_not_reach_rests_for_both_until_it_answers_one_of_them) {
+  bench.report_unreachable(called().second);
+  bench.report_unreachable(bench.take_one("INVITE "));
+  bench.take();
+  for (const std::size_t shard : {0u, 1u}) EXPECT_EQ(shown(bench, shard), "192.0.2.10:5060 out of use for 30s");
+  const Sent again = called().second;
+  EXPECT_EQ(again.remote, *Endpoint::parse(kCarrierA)) << "all rest, so all are tried";
+  refuse(again, "486 Busy Here");
+  for (const std::size_t shard : {0u, 1u}) EXPECT_EQ(shown(bench, shard), "192.0.2.10:5060 up");
+  bench.take();
+  bench.expect_nothing_left();
+}
+
+TEST_F(TwoShardsTargets, One_probes_and_both_know_what_came_of_it) {
+  std::string yaml = two_shards();
+  const std::string target = "targets: [\"sip:192.0.2.10:5060\"]\n";
+  yaml.insert(yaml.find(target) + target.size(), "    probe: 30s\n");
+  Bench probing(yaml);
+  probing.turn();
+  const Sent probe = probing.take_one("OPTIONS ");
+  probing.receive("core", kCarrierA, make_response(probe, "200 OK", "t"));
+  probing.advance(29 * kSecond);
+  EXPECT_EQ(count(probing.take(), "OPTIONS "), 0) << "one probe, not one of each";
+  probing.advance(70 * kSecond);
+  for (const std::size_t shard : {0u, 1u}) EXPECT_EQ(shown(probing, shard), "192.0.2.10:5060 down");
+  probing.take();
+  probing.advance(22 * kSecond);
+  const std::vector<Sent> sent = probing.take();
+  const auto last = std::ranges::find_if(sent, [](const Sent& one) { return one.is("OPTIONS "); });
+  ASSERT_NE(last, sent.end());
+  probing.receive("core", kCarrierA, make_response(*last, "200 OK", "t"));
+  for (const std::size_t shard : {0u, 1u}) EXPECT_EQ(shown(probing, shard), "192.0.2.10:5060 up");
 }
 
 TEST_F(TwoShards, One_that_is_full_of_its_share_does_not_borrow) {
