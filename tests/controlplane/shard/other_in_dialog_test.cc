@@ -170,10 +170,11 @@ TEST_P(OtherInDialog, A_dialog_of_ours_in_an_Event_is_the_other_legs_on_the_othe
 TEST_P(OtherInDialog, A_dialog_in_an_Event_that_is_not_the_calls_stays_behind) {
   phones.establish();
   const std::string ours = caller.remote.substr(caller.remote.find(";tag=") + 5);
-  for (const std::string& named : {";call-id=a@10.9.8.7;to-tag=1;from-tag=2", ";call-id=" + caller.call_id,
-                                   ";call-id=a@10.9.8.7;to-tag=" + ours + ";from-tag=" + caller.tag,
-                                   ";call-id=" + caller.call_id + ";to-tag=" + ours + ";from-tag=another",
-                                   ";to-tag=" + ours + ";from-tag=" + caller.tag}) {
+  for (const std::string& named :
+       {std::string(";call-id=a@10.9.8.7;to-tag=1;from-tag=2"), ";call-id=" + caller.call_id,
+        ";call-id=a@10.9.8.7;to-tag=" + ours + ";from-tag=" + caller.tag,
+        ";call-id=" + caller.call_id + ";to-tag=" + ours + ";from-tag=another",
+        ";to-tag=" + ours + ";from-tag=" + caller.tag}) {
     SCOPED_TRACE(named);
     (void)phones.request(caller, "SUBSCRIBE", {},
                          "Event: dialog" + named + ";include-session-description\r\n");
