@@ -403,7 +403,10 @@ class CallManager final : public sip::TransactionUser,
 
   // ---- refer.cc
   [[nodiscard]] bool refused_refer(sip::ServerId id, const Leg& leg, const sip::MessageView& refer);
-  void write_referral(const Leg& from, const Leg& to, const sip::MessageView& refer,
+  [[nodiscard]] bool refused_refer(sip::ServerId id, config::PeerIndex from, const sip::MessageView& refer);
+  // False: to a sips URI, and whoever is there could not call us by one.
+  [[nodiscard]] bool may_be_referred(const sip::MessageView& refer, const sip::Path& to) const;
+  void write_referral(const sip::MessageView& refer, const routing::NumberPath& path, const sip::Path& to,
                       sip::HeaderWriter& out) const;
   // The same dialog in words that say nothing of the side that it is on, where it is one of ours.
   [[nodiscard]] DialogId hidden_dialog(const DialogId& id) const;
@@ -520,6 +523,8 @@ class CallManager final : public sip::TransactionUser,
                                        std::string_view headers, std::string_view phrase);
   // `peer`: who is told of what he may ask for.
   void write_capabilities(sip::HeaderWriter& out, config::PeerIndex peer) const;
+  // Of a REFER outside of any dialog that is not passed on.
+  static sip::HeaderWriter& write_outside_allow(sip::HeaderWriter& out);
   void write_allow(sip::HeaderWriter& out, config::PeerIndex peer) const;
   // Warning, Reason and Retry-After of a verdict. The Warning names us as the leg on `path` knows us.
   // `reason`: the peer's, where it is kept.
@@ -558,6 +563,7 @@ class CallManager final : public sip::TransactionUser,
   // ---- subscription.cc
   void on_subscribe(sip::ServerId id, const sip::MessageView& request, config::PeerIndex from);
   void next_subscribe(Subscription& one, response_map::Input failure);
+  [[nodiscard]] std::string event_within(const Subscription& one, Side from, std::string_view event);
   [[nodiscard]] bool send_subscribe(Subscription& one, const sip::MessageView& request);
   void on_subscribe_response(Subscription& one, const sip::MessageView& response);
   void refuse_subscribe(Subscription& one, response_map::Input failure, const FailureFields& said);

@@ -100,7 +100,7 @@ bool CallManager::start_other(const Leg& from, Leg& to, Relay& relay, const sip:
   sip::HeaderWriter out(relay.lines);
   if (has_contact(relay.method)) write_contact(to, out);
   out.line(HeaderId::user_agent, kProduct);
-  if (relay.method == Method::refer) write_referral(from, to, request, out);
+  if (relay.method == Method::refer) write_referral(request, numbers(from, to), to.path, out);
   if (request.has(HeaderId::event)) write_event(from, to, request, out);
   pass_to(from, to, request, out);
   const std::string host = to.path.local.address.to_uri_text();

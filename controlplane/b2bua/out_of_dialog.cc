@@ -13,7 +13,7 @@ using sip::HeaderId;
 using sip::Method;
 
 namespace {
-// REFER is served inside a call's dialogs alone, and not to every peer.
+// REFER is not served to every peer, and outside of a dialog only where it is passed on.
 constexpr std::string_view kOutsideToo =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, NOTIFY, SUBSCRIBE, PUBLISH";
 }  // namespace
@@ -84,6 +84,10 @@ response_map::Verdict CallManager::refuse_counted(stats::PairStatistics& counter
   return verdict;
 }
 
+sip::HeaderWriter& CallManager::write_outside_allow(sip::HeaderWriter& out) {
+  return out.line(HeaderId::allow, kOutsideToo);
+}
+
 void CallManager::write_allow(sip::HeaderWriter& out, config::PeerIndex peer) const {
   const bool refers =
       peer == config::kNoIndex || services_.config.peers[peer].refer != config::ReferMode::refuse;
@@ -102,13 +106,6 @@ void CallManager::on_out_of_dialog(sip::ServerId id, const sip::MessageView& req
   switch (request.method()) {
     case Method::options:
       break;
-    case Method::refer:
-      if (const std::string tags = unsupported_tags(request); !tags.empty()) {
-        out.line(HeaderId::unsupported, tags);
-        return (void)refuse(id, from, LocalError::bad_extension, lines);
-      }
-      out.line(HeaderId::allow, kOutsideToo).line(HeaderId::accept, "application/sdp");
-      return (void)refuse(id, from, LocalError::method_not_allowed, lines);
     case Method::bye:
     case Method::update:
     case Method::info:
@@ -116,6 +113,7 @@ void CallManager::on_out_of_dialog(sip::ServerId id, const sip::MessageView& req
     case Method::notify:
       return respond(id, 481);
     case Method::subscribe:
+    case Method::refer:
       return on_subscribe(id, request, from);
     case Method::message:
     case Method::publish:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// REFER inside a call (RFC 3515), as it goes on to the other leg: the place that it names becomes a number at
-// our own host, so that whoever is referred calls us again, and the dialog that it is to replace (RFC 3891)
-// is named in words of ours.
+// REFER (RFC 3515), as it goes on to the other leg, or outside of a call by the route (subscription.cc): the
+// place that it names becomes a number at our own host, so that whoever is referred calls us again, and the
+// dialog that it is to replace (RFC 3891) is named in words of ours.
 #include "controlplane/b2bua/call_manager.h"
 #include "controlplane/b2bua/identity.h"
 #include "controlplane/b2bua/sips.h"
@@ -12,38 +12,71 @@ namespace sallyport::b2bua {
 using response_map::LocalError;
 using sip::HeaderId;
 
+namespace {
+
+// Why a REFER is carried out for nobody: by a local error, or by a code of ours.
+struct ReferFault {
+  LocalError local = LocalError::none;
+  std::uint16_t code = 0;
+  std::string_view phrase;
+};
+
+std::optional<ReferFault> refer_fault(const sip::MessageView& refer) {
+  unsigned count = 0;
+  sip::for_each_value(refer, HeaderId::refer_to, [&](std::string_view) { ++count; });
+  const auto to = sip::parse_name_addr(refer.header(HeaderId::refer_to));
+  const auto uri = to ? sip::parse_uri(to->uri) : std::unexpected(sip::Fault::request_uri);
+  if (count != 1 || !uri)  // RFC 3515 2.4.2: exactly one
+    return ReferFault{.code = 400, .phrase = "Missing or bad Refer-To header field"};
+  const auto method = sip::find_param(uri->parameters, "method");
+  const auto replaces = uri_header(uri->headers, "Replaces");
+  if (uri->scheme == sip::Scheme::other)
+    return ReferFault{.local = LocalError::unsupported_scheme, .phrase = {}};
+  if (method && method->value != "INVITE")
+    return ReferFault{.code = 403, .phrase = "Only Calls Are Referred"};
+  if (replaces && !parse_replaces(*replaces))
+    return ReferFault{.code = 400, .phrase = "Bad Replaces in Refer-To"};
+  return std::nullopt;
+}
+
+}  // namespace
+
 bool CallManager::refused_refer(sip::ServerId id, const Leg& leg, const sip::MessageView& refer) {
-  if (services_.config.peers[leg.peer].refer == config::ReferMode::refuse) {
+  const config::ReferMode mode = services_.config.peers[leg.peer].refer;
+  if (mode == config::ReferMode::refuse) {
     std::string lines;
     sip::HeaderWriter out(lines);
     write_capabilities(out, leg.peer);
     refuse(id, leg, LocalError::method_not_allowed, lines);
     return true;
   }
-  unsigned count = 0;
-  sip::for_each_value(refer, HeaderId::refer_to, [&](std::string_view) { ++count; });
-  const auto to = sip::parse_name_addr(refer.header(HeaderId::refer_to));
-  const auto uri = to ? sip::parse_uri(to->uri) : std::unexpected(sip::Fault::request_uri);
-  if (count != 1 || !uri) {
-    respond(id, 400, {}, "Missing or bad Refer-To header field");  // RFC 3515 2.4.2: exactly one
+  if (const auto fault = refer_fault(refer)) {
+    fault->code != 0 ? respond(id, fault->code, {}, fault->phrase) : (void)refuse(id, leg, fault->local);
     return true;
   }
-  const auto method = sip::find_param(uri->parameters, "method");
-  const auto replaces = uri_header(uri->headers, "Replaces");
-  if (uri->scheme == sip::Scheme::other) {
-    refuse(id, leg, LocalError::unsupported_scheme);
-  } else if (method && method->value != "INVITE") {
-    respond(id, 403, {}, "Only Calls Are Referred");
-  } else if (replaces && !parse_replaces(*replaces)) {
-    respond(id, 400, {}, "Bad Replaces in Refer-To");
-  } else if (uri->scheme == sip::Scheme::sips &&
-             services_.config.peers[leg.peer].refer == config::ReferMode::pass &&
-             services_.config.realms[leg.call->other(leg)->path.realm].sip_tls == 0) {
-    refuse(id, leg, LocalError::sips_not_allowed);  // whoever is referred could not call us so
-  } else {
-    return false;
-  }
+  const bool passes = mode == config::ReferMode::pass;
+  if (!passes || may_be_referred(refer, leg.call->other(leg)->path)) return false;
+  refuse(id, leg, LocalError::sips_not_allowed);
   return true;
+}
+
+// Outside of a dialog there is no call to follow it in: it goes on, or is not allowed.
+bool CallManager::refused_refer(sip::ServerId id, config::PeerIndex from, const sip::MessageView& refer) {
+  if (services_.config.peers[from].refer != config::ReferMode::pass) {
+    std::string lines;
+    sip::HeaderWriter out(lines);
+    write_outside_allow(out).line(HeaderId::accept, "application/sdp");
+    refuse(id, from, LocalError::method_not_allowed, lines);
+    return true;
+  }
+  const auto fault = refer_fault(refer);
+  if (!fault) return false;
+  fault->code != 0 ? respond(id, fault->code, {}, fault->phrase) : (void)refuse(id, from, fault->local);
+  return true;
+}
+
+bool CallManager::may_be_referred(const sip::MessageView& refer, const sip::Path& to) const {
+  return services_.config.realms[to.realm].sip_tls != 0 || !is_sips_place(refer.header(HeaderId::refer_to));
 }
 
 DialogId CallManager::hidden_dialog(const DialogId& id) const {
@@ -55,17 +88,15 @@ DialogId CallManager::hidden_dialog(const DialogId& id) const {
   return {services_.codec.mint(*ours), id.to_tag, id.to_tag, id.early_only};
 }
 
-void CallManager::write_referral(const Leg& from, const Leg& to, const sip::MessageView& refer,
-                                 sip::HeaderWriter& out) const {
+void CallManager::write_referral(const sip::MessageView& refer, const routing::NumberPath& path,
+                                 const sip::Path& to, sip::HeaderWriter& out) const {
   const std::string_view field = refer.header(HeaderId::refer_to);
-  const std::string host = to.path.local.to_text();
-  const routing::NumberPath path = numbers(from, to);
-  const std::uint16_t tls_port = services_.config.realms[to.path.realm].sip_tls;
+  const std::string host = to.local.to_text();
+  const std::uint16_t tls_port = services_.config.realms[to.realm].sip_tls;
   std::string place =
-      path.value(routing::Party::called, own_place(field, to.path, tls_port, is_sips_place(field)));
+      path.value(routing::Party::called, own_place(field, to, tls_port, is_sips_place(field)));
   const auto uri = sip::parse_uri(sip::parse_name_addr(field)->uri);
-  if (uri->scheme == sip::Scheme::sip)
-    place.insert(place.rfind('>'), sip::transport_param(to.path.transport));
+  if (uri->scheme == sip::Scheme::sip) place.insert(place.rfind('>'), sip::transport_param(to.transport));
   if (const auto replaces = uri_header(uri->headers, "Replaces")) {
     const DialogId id = hidden_dialog(*parse_replaces(*replaces));
     place.insert(place.rfind('>'), "?" + make_uri_header("Replaces", replaces_value(id)));

@@ -66,7 +66,9 @@ void CallManager::end_subscription(std::uint64_t cookie) {
 
 void CallManager::on_subscribe(sip::ServerId id, const sip::MessageView& request, config::PeerIndex from) {
   if (refused_standalone(id, request, from)) return;
-  if (!request.has(HeaderId::event)) return respond(id, 489);  // RFC 6665 4.2.1.1
+  const bool refers = request.method() == Method::refer;
+  if (refers && refused_refer(id, from, request)) return;
+  if (!refers && !request.has(HeaderId::event)) return respond(id, 489);  // RFC 6665 4.2.1.1
   sip::Slab<Subscription>::Handle handle;
   Subscription* one = subscriptions_.make(handle);
   if (one == nullptr) return (void)refuse(id, from, LocalError::capacity);
@@ -75,6 +77,7 @@ void CallManager::on_subscribe(sip::ServerId id, const sip::MessageView& request
   one->begin.server = id;
   one->begin.from = from;
   one->began_ns = now();
+  if (refers) one->refer_cseq = request.cseq();
   for (const Side side : {Side::near, Side::far}) {
     one->at(side).tag =
         mint(steer::TokenKind::tag, {subscription_slot(handle.slot, side), handle.generation});
@@ -104,8 +107,11 @@ void CallManager::next_subscribe(Subscription& one, response_map::Input failure)
   Standalone& begin = one.begin;
   const sip::StoredMessage* request = transactions_->request_of(begin.server);
   while (request != nullptr && begin.next_candidate < begin.candidates.size()) {
-    const LocalError error =
+    LocalError error =
         aim(begin, begin.candidates[begin.next_candidate++], is_sips(request->view().request_uri()));
+    const bool refers = one.refer_cseq.has_value();
+    if (error == LocalError::none && refers && !may_be_referred(request->view(), begin.path))
+      error = LocalError::sips_not_allowed;
     if (error == LocalError::none && send_subscribe(one, request->view())) return;
     failure = {};
     failure.local = error == LocalError::none ? LocalError::capacity : error;
@@ -131,16 +137,20 @@ bool CallManager::send_subscribe(Subscription& one, const sip::MessageView& requ
   out.line(HeaderId::from, far.from);
   out.line(HeaderId::to, {"<", uri, ">"});
   out.line(HeaderId::call_id, far.call_id);
-  out.line(HeaderId::cseq, {std::to_string(++begin.cseq), " SUBSCRIBE"});
+  out.line(HeaderId::cseq, {std::to_string(++begin.cseq), " ", request.method_text()});
   out.line(HeaderId::max_forwards, std::uint64_t{hops_left(request)});
   write_own_contact(far.path, far.sips, out);
-  out.line(HeaderId::event, event_across(request.header(HeaderId::event), begin.from, far.peer));
+  if (one.refer_cseq.has_value()) {
+    write_referral(request, numbers, far.path, out);
+  } else {
+    out.line(HeaderId::event, event_across(request.header(HeaderId::event), begin.from, far.peer));
+  }
   out.line(HeaderId::user_agent, kProduct);
   write_credentials(begin, request, uri, out);
   pass_headers(request, crossing, out);
   const std::string body = pass_content(request, crossing.from, crossing.to, host, out);
   const sip::RequestDraft draft{
-      .method = Method::subscribe, .request_uri = uri, .headers = lines, .body = body};
+      .method = request.method(), .request_uri = uri, .headers = lines, .body = body};
   const auto client = start_request(draft, far.peer, far.path, subscription_token(one, Side::far));
   if (client) one.client = *client;
   return client.has_value();
@@ -172,6 +182,8 @@ void CallManager::on_subscribe_response(Subscription& one, const sip::MessageVie
   one.at(Side::near).dialog->confirm();
   answer_across(one, begin.server, Side::near, response);
   run_subscription(one, expires_of(response));
+  one.over |=
+      one.refer_cseq.has_value() && sip::iequals(sip::trim(response.header(HeaderId::refer_sub)), "false");
   settle_subscription(one);
 }
 
@@ -246,6 +258,21 @@ void CallManager::write_credentials(SubscriptionSide& side, const sip::MessageVi
                                side.dialog->request_uri(), request.body());
 }
 
+// The `id` of a REFER's notifications is its CSeq number, which is another one on the other side (RFC 3515
+// 2.4.6).
+std::string CallManager::event_within(const Subscription& one, Side from, std::string_view event) {
+  const auto id = sip::find_param(event.substr(std::min(event.find(';'), event.size())), "id");
+  const bool near = from == Side::near;
+  const bool of_refer = sip::iequals(sip::trim(event.substr(0, event.find(';'))), "refer");
+  if (of_refer && id && one.refer_cseq) {
+    const std::uint32_t here = near ? *one.refer_cseq : one.begin.cseq;
+    const std::uint32_t there = near ? one.begin.cseq : *one.refer_cseq;
+    if (id->value == std::to_string(here)) return "refer;id=" + std::to_string(there);
+  }
+  return event_across(event, one.sides[static_cast<std::size_t>(from)].peer,
+                      one.sides[static_cast<std::size_t>(across(from))].peer);
+}
+
 bool CallManager::relay_in_subscription(Subscription& one, Side from, sip::ServerId id,
                                         const sip::MessageView& request) {
   SubscriptionSide& there = one.at(across(from));
@@ -259,7 +286,7 @@ bool CallManager::relay_in_subscription(Subscription& one, Side from, sip::Serve
   there.dialog->write_headers(out, request.method(), there.dialog->next_cseq(), hops_left(request));
   write_own_contact(there.path, there.sips, out);
   if (request.has(HeaderId::event))
-    out.line(HeaderId::event, event_across(request.header(HeaderId::event), here.peer, there.peer));
+    out.line(HeaderId::event, event_within(one, from, request.header(HeaderId::event)));
   out.line(HeaderId::user_agent, kProduct);
   write_credentials(there, request, out);
   pass_headers(request, {headers_[here.peer], headers_[there.peer], host, numbers}, out);

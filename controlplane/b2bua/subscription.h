@@ -6,6 +6,8 @@
 //     subscriber ── SUBSCRIBE ──▶ near │ far ── SUBSCRIBE ──▶ notifier        at first by the route, then
 //                ◀── NOTIFY ────      │     ◀── NOTIFY ────                   inside the dialogs
 //
+// A REFER outside of any call (RFC 3515) begins one as well, without a SUBSCRIBE, unless its answer says that
+// there is none (RFC 4488).
 // It ends with a NOTIFY that says so, with a refusal, with silence, or when its time has run out.
 #pragma once
 
@@ -46,12 +48,13 @@ struct SubscriptionRelay {
 };
 
 struct Subscription {
-  Standalone begin;      // the SUBSCRIBE that began it, while it looks for its target
+  Standalone begin;      // the SUBSCRIBE or REFER that began it, while it looks for its target
   sip::ClientId client;  // of that
   std::array<SubscriptionSide, 2> sides;
   std::vector<SubscriptionRelay> relays;
   sip::Timer expiry;
   Nanoseconds began_ns = 0;
+  std::optional<std::uint32_t> refer_cseq;  // of the REFER that began it, as its sender counts
   bool over = false;
 
   [[nodiscard]] SubscriptionSide& at(Side side) { return sides[static_cast<std::size_t>(side)]; }

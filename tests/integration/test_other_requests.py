@@ -126,6 +126,30 @@ def test_a_refer_that_is_passed_on(door, pair, number):
     hang_up(near, far)
 
 
+@pytest.mark.case("REFER outside of any call, its NOTIFYs, its end", "Other requests", directions="both")
+def test_a_refer_outside_of_any_call(door, pair, number):
+    door()
+    one, other = pair
+    call_id = outside(one, "REFER", number, extra=[one.contact(), "Refer-To: <sip:0555@10.9.8.7>"])
+    refer = other.expect("REFER")
+    ours = CORE4 if other.ns == CARRIER else ACCESS4
+    assert refer.get("refer-to") == f"<sip:0555@{ours}:5060>" and refer.get("event") is None
+    seen_nowhere(refer, one.address, call_id, "10.9.8.7")
+    tag = other.reply(refer, 202, "Accepted", extra=[other.contact()])
+    seen_nowhere(one.expect(202, call_id=call_id), other.address)
+    target = re.search(r"<([^>]+)>", refer.get("contact")).group(1)
+    notifier = ua.Dialog(other, refer.call_id, f"{refer.get('to')};tag={tag}", refer.get("from"), target, 10, refer)
+    for state, told in (("active;expires=60", "SIP/2.0 100 Trying\r\n"), ("terminated;reason=noresource", "SIP/2.0 200 OK\r\n")):
+        say(notifier, "NOTIFY", told, SIPFRAG, ["Event: refer", f"Subscription-State: {state}"])
+        notify = one.expect("NOTIFY", call_id=call_id)
+        assert notify.get("subscription-state") == state and notify.raw.endswith(told.encode())
+        seen_nowhere(notify, other.address)
+        one.reply(notify, 200, "OK")
+        other.expect(200, call_id=refer.call_id)
+    say(notifier, "NOTIFY", extra=["Event: refer", "Subscription-State: active"])
+    other.expect(481, call_id=refer.call_id)
+
+
 @pytest.mark.case("NOTIFY: of a message/sipfrag no address crosses; a dialog in Event is the other leg's", "Other requests", directions="both")
 def test_what_a_notification_names(door, pair, number):
     door()

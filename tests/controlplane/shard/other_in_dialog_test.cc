@@ -337,7 +337,14 @@ TEST_P(ByPolicy, No_Allow_that_such_a_peer_hears_lists_REFER) {
   }
 }
 
-TEST_P(OtherInDialog, Outside_of_a_dialog_REFER_is_refused_and_not_allowed) {
+class Following : public OtherInDialog {
+ protected:
+  Following() : OtherInDialog(with_peers("    refer: follow\n")) {}
+};
+INSTANTIATE_TEST_SUITE_P(Ways, Following, ::testing::Bool(), direction_name);
+
+// There is no call there to follow it in.
+TEST_P(Following, Outside_of_a_dialog_REFER_is_refused_and_not_allowed) {
   phones.establish();
   Phone outside = without_dialog(caller);
   (void)phones.request(outside, "REFER", {}, "Refer-To: <sip:1@x>\r\n");

@@ -7,23 +7,30 @@ namespace {
 
 class Subscriptions : public BothWays {
  protected:
-  // `caller` subscribes; up to the SUBSCRIBE at `callee`.
-  Sent subscribe(std::string_view expires = "600") {
+  // A request of `caller` outside of any dialog.
+  void ask(std::string_view method, std::string_view more) {
     const std::string ours = caller.realm == "access" ? "198.51.100.1" : "192.0.2.1";
     caller.call_id = "sub@" + caller.ip;
     caller.local = "<sip:me@" + caller.ip + ">;tag=" + caller.tag;
     caller.remote = "<sip:4930123@" + ours + ">";
     caller.target = "sip:4930123@" + ours;
-    (void)phones.request(caller, "SUBSCRIBE", {},
-                         "Event: message-summary\r\nAccept: application/simple-message-summary\r\nExpires: " +
-                             std::string(expires) + "\r\n");
-    const Sent sent = phones.expect(callee, "SUBSCRIBE ");
+    (void)phones.request(caller, method, {}, more);
+  }
+  // The same, up to where `callee` has it.
+  Sent begin(std::string_view method, std::string_view more) {
+    ask(method, more);
+    const Sent sent = phones.expect(callee, std::string(method) + " ");
     callee.incoming = sent;
     callee.call_id = sent.header("Call-ID");
     callee.local = sent.header("To") + ";tag=" + callee.tag;
     callee.remote = sent.header("From");
     callee.cseq = 100;
     return sent;
+  }
+  Sent subscribe(std::string_view expires = "600") {
+    return begin("SUBSCRIBE",
+                 "Event: message-summary\r\nAccept: application/simple-message-summary\r\nExpires: " +
+                     std::string(expires) + "\r\n");
   }
   void accepted(std::string_view expires = "600") {
     phones.answer(callee, subscribe(expires), "200 OK", {}, "Expires: " + std::string(expires) + "\r\n");
@@ -170,6 +177,65 @@ TEST_P(Subscriptions, What_does_not_belong_there_is_refused) {
   (void)phones.request(other, "NOTIFY", {}, "Event: message-summary\r\nSubscription-State: active\r\n");
   (void)phones.expect(other, "SIP/2.0 481");
   (void)notify("terminated");
+  bench.expect_nothing_left();
+}
+
+// RFC 3515 2.4.4: it makes the dialog that it is told of in.
+TEST_P(Subscriptions, A_REFER_goes_where_a_call_would_and_its_NOTIFYs_come_back_by_its_own_number) {
+  caller.cseq = 40;
+  const Sent refer =
+      begin("REFER", "Refer-To: <sip:4930555@10.9.8.7:5070>\r\nReferred-By: <sip:boss@10.9.8.7>\r\n");
+  const std::string ours = callee.realm == "access" ? "198.51.100.1" : "192.0.2.1";
+  EXPECT_TRUE(refer.is("REFER sip:4930123@" + callee.ip + " SIP/2.0"));
+  EXPECT_EQ(refer.header("CSeq"), "1 REFER");
+  EXPECT_EQ(refer.header("Refer-To"), "<sip:4930555@" + ours + ":5060>");
+  EXPECT_EQ(refer.header("Referred-By"), "<sip:boss@" + ours + ":5060>");
+  EXPECT_EQ(refer.header("Event"), "");
+  EXPECT_EQ(refer.text.find(caller.ip), std::string::npos) << refer.text;
+  phones.answer(callee, refer, "202 Accepted");
+  const Sent accepted = phones.expect(caller, "SIP/2.0 202");
+  EXPECT_NE(accepted.header("Contact"), "");
+  EXPECT_EQ(accepted.text.find(callee.ip), std::string::npos) << accepted.text;
+  const auto tell = [&](std::string_view event, std::string_view state) {
+    (void)phones.request(callee, "NOTIFY", "SIP/2.0 100 Trying\r\n",
+                         "Event: " + std::string(event) + "\r\nSubscription-State: " + std::string(state) +
+                             "\r\nContent-Type: message/sipfrag\r\n");
+    const Sent heard = phones.expect(caller, "NOTIFY ");
+    EXPECT_EQ(heard.body(), "SIP/2.0 100 Trying\r\n");
+    phones.answer(caller, heard, "200 OK");
+    (void)phones.expect(callee, "SIP/2.0 200");
+    return heard.header("Event");
+  };
+  EXPECT_EQ(tell("refer;id=1", "active;expires=60"), "refer;id=41");
+  EXPECT_EQ(tell("refer", "active;expires=60"), "refer");
+  (void)phones.request(caller, "SUBSCRIBE", {}, "Event: refer;id=41\r\nExpires: 0\r\n");
+  const Sent end = phones.expect(callee, "SUBSCRIBE ");
+  EXPECT_EQ(end.header("Event"), "refer;id=1");
+  phones.answer(callee, end, "200 OK", {}, "Expires: 0\r\n");
+  (void)phones.expect(caller, "SIP/2.0 200");
+  EXPECT_EQ(tell("refer;id=1", "terminated;reason=timeout"), "refer;id=41");
+  EXPECT_EQ(bench.shard().manager().subscriptions(), 0u);
+  bench.expect_nothing_left();
+}
+
+// RFC 4488.
+TEST_P(Subscriptions, A_REFER_that_is_not_told_of_leaves_none) {
+  const Sent refer = begin("REFER", "Refer-To: <sip:1@x>\r\nRefer-Sub: false\r\n");
+  EXPECT_EQ(refer.header("Refer-Sub"), "false");
+  phones.answer(callee, refer, "202 Accepted", {}, "Refer-Sub: false\r\n");
+  EXPECT_EQ(phones.expect(caller, "SIP/2.0 202").header("Refer-Sub"), "false");
+  EXPECT_EQ(bench.shard().manager().subscriptions(), 0u);
+  bench.expect_nothing_left();
+}
+
+TEST_P(Subscriptions, A_REFER_that_cannot_be_or_is_refused_leaves_none) {
+  ask("REFER", {});
+  (void)phones.expect(caller, "SIP/2.0 400");
+  ask("REFER", "Refer-To: <sips:1@x>\r\n");  // no realm has TLS here
+  EXPECT_TRUE(phones.expect(caller, "SIP/2.0 480").header("Warning").starts_with("380 "));
+  EXPECT_FALSE(phones.heard(callee, "REFER "));
+  phones.answer(callee, begin("REFER", "Refer-To: <sip:1@x>\r\n"), "603 Decline");
+  (void)phones.expect(caller, "SIP/2.0 603");
   bench.expect_nothing_left();
 }
 
