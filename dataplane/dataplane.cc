@@ -232,6 +232,7 @@ std::expected<void, std::string> RunningDataplane::start_memory() {
     if (device.kind == DeviceKind::pci) eal.pci.push_back(device.name);
   }
   if (auto started = start_eal(eal); !started) return started;
+  dpdk_log_.take_libraries();
   hugepages_ = rte_eal_has_hugepages() != 0;
   if (!register_packet_fields())
     return std::unexpected("DPDK has no room for our notes in its packets: end other users of mbuf fields");

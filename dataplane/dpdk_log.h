@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdarg>
 #include <cstdio>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "dataplane/dataplane.h"
 
@@ -20,14 +23,24 @@ class DpdkLog {
   DpdkLog(const DpdkLog&) = delete;
   DpdkLog& operator=(const DpdkLog&) = delete;
 
+  // What AF_XDP's driver brings along (libbpf, libxdp) writes to standard error by itself: from now on here. After
+  // EAL has loaded its drivers.
+  void take_libraries();
+
   // Whole lines are told, the rest is kept until its end comes.
   void take(std::string_view text);
 
  private:
+  // libbpf_print_fn_t and libbpf_set_print() of bpf/libbpf.h; libxdp's are the same.
+  using Print = int(int level, const char* format, va_list arguments);
+  using SetPrint = Print*(Print*);
+  static int print(int level, const char* format, va_list arguments);
+
   Notices tell_;
   std::mutex mutex_;
   std::string begun_;  // under mutex_
   std::FILE* stream_ = nullptr;
+  std::vector<std::pair<SetPrint*, Print*>> libraries_;  // how their printing is set, and what it was
 };
 
 }  // namespace sallyport::dp

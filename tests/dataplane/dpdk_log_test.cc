@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/dpdk_log.h"
 
+#include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <rte_log.h>
 
@@ -23,6 +24,18 @@ TEST(DpdkLog, is_told_in_whole_lines_for_as_long_as_somebody_listens) {
   }
   rte_log(RTE_LOG_ERR, RTE_LOGTYPE_USER1, "four\n");
   EXPECT_EQ(told.size(), 3u);
+}
+
+TEST(DpdkLog, is_told_what_a_library_of_the_drivers_prints_once_it_is_loaded) {
+  void* const library = dlopen("libbpf.so.1", RTLD_NOW);
+  if (library == nullptr) GTEST_SKIP() << "the driver of AF_XDP is not installed";
+  auto* const open = reinterpret_cast<void* (*)(const char*)>(dlsym(library, "bpf_object__open"));
+  ASSERT_NE(open, nullptr);
+  std::vector<std::string> told;
+  DpdkLog log([&told](std::string_view, std::string_view notice) { told.emplace_back(notice); });
+  log.take_libraries();
+  EXPECT_EQ(open("/nowhere/at/all"), nullptr);
+  EXPECT_THAT(told, testing::Contains(testing::StartsWith("libbpf: ")));
 }
 
 }  // namespace
