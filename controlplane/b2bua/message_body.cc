@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "controlplane/b2bua/header_policy.h"
 #include "controlplane/sip/multipart.h"
 
 namespace sallyport::b2bua {
@@ -14,6 +15,36 @@ namespace {
 
 std::optional<sip::BodyPart> find(const sip::MessageView& message) {
   return sip::find_session_description(message.header(HeaderId::content_type), message.body());
+}
+
+// What there is beside a session description: ISUP of an 18x whose answer has long been settled.
+std::string write_others(const sip::MessageView& message, sip::HeaderWriter& out) {
+  const std::string_view type = message.header(HeaderId::content_type);
+  const bool is_multipart = sip::is_multipart(type);
+  const auto part = find(message);
+  if (!part && crosses_whole(message)) {
+    if (is_multipart) out.line(HeaderId::mime_version, "1.0");  // RFC 3261 20.24
+    pass_content_headers(message, out);
+    return std::string(message.body());
+  }
+  if (!part || !is_multipart) return {};
+  std::string rest = sip::without_part(type, message.body(), *part);
+  if (!rest.empty()) write_body_type(message, out);
+  return rest;
+}
+
+// `sdp` and the body of a message that brought none, as the parts of one.
+std::string write_both(const sip::MessageView& message, std::string_view sdp, sip::HeaderWriter& out) {
+  std::string boundary = "sallyport";
+  while (message.body().find("--" + boundary) != std::string_view::npos) boundary += 'x';
+  out.line(HeaderId::mime_version, "1.0");
+  out.line(HeaderId::content_type, {"multipart/mixed;boundary=", boundary});
+  std::string lines;
+  sip::HeaderWriter part(lines);
+  pass_content_headers(message, part);
+  std::string body = "--" + boundary + "\r\nContent-Type: application/sdp\r\n\r\n";
+  body.append(sdp).append("\r\n--").append(boundary).append("\r\n").append(lines).append("\r\n");
+  return body.append(message.body()).append("\r\n--").append(boundary).append("--\r\n");
 }
 
 }  // namespace
@@ -53,7 +84,8 @@ void write_body_type(const sip::MessageView& message, sip::HeaderWriter& out) {
 }
 
 std::string write_session(const sip::MessageView& message, std::string sdp, sip::HeaderWriter& out) {
-  if (sdp.empty()) return sdp;
+  if (sdp.empty()) return write_others(message, out);
+  if (crosses_whole(message)) return write_both(message, sdp, out);
   if (body_kind(message) == Body::sdp) {
     write_body_type(message, out);
     return with_session_description(message, std::move(sdp));

@@ -24,8 +24,9 @@ enum class Body { none, sdp, other };
 
 // The body of `message` with `sdp` in the place of its session description, and the Content-Type of that.
 [[nodiscard]] std::string with_session_description(const sip::MessageView& message, std::string sdp);
-// Both: the Content-Type line, and the body. `message` brought the description, or brings none and `sdp`
-// stands alone.
+// Both: the lines of the content, and the body: `sdp` and the other parts of `message`, which need not have
+// brought a description. Without `sdp` the others cross alone; what of it is no session crosses as in
+// crosses_whole().
 [[nodiscard]] std::string write_session(const sip::MessageView& message, std::string sdp,
                                         sip::HeaderWriter& out);
 // The same for a description that came in `brought`; nullptr: it is ours, and stands alone.

@@ -73,7 +73,7 @@ void CallManager::on_prack(sip::ServerId id, Leg& leg, const sip::MessageView& p
     reliable->queue.erase(reliable->queue.begin());
     reliable->resend.stop();
     reliable->expire.stop();
-    if (!done.body.empty() && !done.offers) leg.offer_pending = false;
+    if (done.described && !done.offers) leg.offer_pending = false;
     acknowledge_far_end(id, leg, done, prack);
     if (leg.is_over() || leg.call->over) return;
     if (!reliable->queue.empty() && reliable_event(leg, ReliableEvent::send) == ReliableAction::transmit) {

@@ -130,6 +130,7 @@ void CallManager::forward_provisional(const InviteCrossing& crossing, const resp
     return notify_transferor(*asker.call, verdict.code, verdict.phrase);
   }
   const bool reliable = asker.supports_100rel && (owed || asker.requires_100rel);
+  const bool described = !sdp.body.empty();
   std::string headers = response_headers(asker, response, sdp.body);
   if (reliable) {
     if (Relay* relay = find_relay(*asker.call, crossing.client); relay != nullptr) take_target(asker, *relay);
@@ -138,6 +139,7 @@ void CallManager::forward_provisional(const InviteCrossing& crossing, const resp
                    .phrase = std::string(verdict.phrase),
                    .headers = std::move(headers),
                    .body = std::move(sdp.body),
+                   .described = described,
                    .offers = sdp.offers,
                    .owed = std::move(owed)});
   } else {

@@ -145,7 +145,7 @@ void CallManager::reliable_final(Leg& leg, sip::ServerId invite) {
 bool CallManager::holds_success(const Leg& leg, sip::ServerId invite) const {
   if (!leg.reliable || leg.reliable->invite != invite) return false;
   const auto& queue = leg.reliable->queue;
-  return std::ranges::any_of(queue, [](const ReliableResponse& response) { return !response.body.empty(); });
+  return std::ranges::any_of(queue, [](const ReliableResponse& response) { return response.described; });
 }
 
 // Its answer is out, or has been acknowledged.
@@ -153,7 +153,7 @@ bool CallManager::is_answered_reliably(const Leg& leg) const {
   if (!leg.offer_pending) return true;
   if (!leg.reliable) return false;
   return std::ranges::any_of(leg.reliable->queue, [](const ReliableResponse& response) {
-    return !response.body.empty() && !response.offers;
+    return response.described && !response.offers;
   });
 }
 

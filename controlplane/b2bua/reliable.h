@@ -86,7 +86,8 @@ struct ReliableResponse {
   std::string phrase;
   std::string headers;
   std::string body;
-  bool offers = false;  // the body is the far end's offer: the PRACK brings the answer
+  bool described = false;  // the body has a session description
+  bool offers = false;     // that is the far end's offer: the PRACK brings the answer
   std::optional<OwedPrack> owed;
 };
 

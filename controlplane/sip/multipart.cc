@@ -201,4 +201,26 @@ std::string replace_content(std::string_view body, const BodyPart& part, std::st
   return out.append(body.substr(start + part.content.size()));
 }
 
+std::string without_part(std::string_view content_type, std::string_view body, const BodyPart& part) {
+  const auto parts = parse_multipart(content_type, body);
+  if (!parts) return {};
+  const auto position = [&](const char* at) { return static_cast<std::size_t>(at - body.data()); };
+  const auto end_of = [&](const BodyPart& one) { return position(one.content.data()) + one.content.size(); };
+  const std::size_t wanted = position(part.headers.data());
+  for (std::size_t i = 0; i < parts->size(); ++i) {
+    const BodyPart& one = (*parts)[i];
+    if (wanted >= end_of(one)) continue;
+    if (wanted != position(one.headers.data())) {
+      const std::string inner = without_part(part_header(one, "Content-Type"), one.content, part);
+      if (!inner.empty()) return replace_content(body, one, inner);
+    }
+    if (parts->size() == 1) return {};
+    const bool is_last = i + 1 == parts->size();
+    const std::size_t begin = is_last ? end_of((*parts)[i - 1]) : position(one.headers.data());
+    const std::size_t end = is_last ? end_of(one) : position((*parts)[i + 1].headers.data());
+    return std::string(body.substr(0, begin)).append(body.substr(end));
+  }
+  return std::string(body);
+}
+
 }  // namespace sallyport::sip

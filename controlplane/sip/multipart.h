@@ -2,7 +2,8 @@
 // Theory of operation. A body that carries a session description beside something else (ISUP of RFC 3204,
 // PIDF-LO of RFC 6442, recording metadata of RFC 7866) crosses whole: the SDP part is found, and its content
 // alone is replaced; every other octet stays, and so does the boundary. Only where the part says a
-// Content-Length of its own (some do) that number follows.
+// Content-Length of its own (some do) that number follows. Where the other side is told of no description the
+// part goes, with the delimiter that ends it.
 //
 // Which part is it (RFC 5621): the application/sdp whose Content-Disposition is session or absent; also
 // inside a nested multipart, to a depth of three. It must be the only application/sdp of the body: a second
@@ -54,5 +55,10 @@ inline constexpr std::size_t kMaxBodyParts = 32;
 // `body` with the content of that part replaced.
 [[nodiscard]] std::string replace_content(std::string_view body, const BodyPart& part,
                                           std::string_view content);
+
+// A multipart `body` of that Content-Type without that part of it, and without what holds nothing else; empty
+// when nothing is left.
+[[nodiscard]] std::string without_part(std::string_view content_type, std::string_view body,
+                                       const BodyPart& part);
 
 }  // namespace sallyport::sip

@@ -385,6 +385,52 @@ def test_multipart_elsewhere(phones, asker):
     phones.judge(">INVITE <100 <183 >PRACK <200/PRACK <200 >ACK" + near + END, "<INVITE >183 <PRACK >200/PRACK >200 <ACK" + far + END_FAR)
 
 
+@pytest.mark.config(change=untrusted_peers)
+@pytest.mark.case("other parts where the answer is settled already, in 18x, 200 and a re-INVITE's 200; ISUP alone: they cross",
+                  "Header policy")
+def test_parts_without_a_description(phones, asker):
+    caller, callee, other, make = phones.caller, phones.callee, phones.other(asker), Multipart()
+    isup, pidf, recording = PARTS
+
+    def rest(message, around):
+        before, after = around
+        assert message.get("content-type").replace(" ", "") == "multipart/mixed;boundary=b" and message.get("mime-version") == "1.0"
+        assert message.body == before.removesuffix("--b\r\nContent-Type: application/sdp\r\n\r\n") + after.removeprefix("\r\n")
+
+    def early(phone, request, answerer):
+        """A reliable 18x with the answer."""
+        answerer.reply(request, "183 Session Progress", answerer.sdp(), ("Require: 100rel", "RSeq: 7", *RELIABLE))
+        progress = phone.expect("183")
+        phone.request("PRACK", "", (f"RAck: {progress.get('rseq')} {progress.cseq[0]} INVITE",))
+        phone.expect("200/PRACK")
+        answerer.reply(answerer.expect("PRACK"), "200 OK")
+
+    phones.ring(None, RELIABLE)
+    early(caller, callee.invite, callee)
+    callee.reply(callee.invite, "180 Ringing", ISUP, (f"Content-Type: {isup}",))
+    alone = caller.expect("180")
+    assert alone.body == ISUP and alone.get("content-type") == isup
+    body, *around = make.around(callee.sdp(), recording, isup)
+    rest(phones.answer(body, MULTIPART), around)
+    phones.talk()
+    asker.request("INVITE", asker.sdp(), RELIABLE)
+    number = asker.cseq
+    asker.expect("100")
+    again = other.expect("INVITE")
+    early(asker, again, other)
+    body, *around = make.around(other.sdp(), isup)
+    other.reply(again, "200 OK", body, MULTIPART)
+    rest(asker.expect("200"), around)
+    asker.ack(number)
+    other.expect("ACK")
+    phones.talk()
+    phones.end()
+    near, far = (" >INVITE <100 <183 >PRACK <200/PRACK <200 >ACK",
+                 " <INVITE >183 <PRACK >200/PRACK >200 <ACK")[::1 if asker is caller else -1]
+    phones.judge(">INVITE <100 <183 >PRACK <200/PRACK <180 <200 >ACK" + near + END,
+                 "<INVITE >183 <PRACK >200/PRACK >180 >200 <ACK" + far + END_FAR)
+
+
 # ---- Warning and Reason
 
 @pytest.mark.config(change=untrusted_peers)

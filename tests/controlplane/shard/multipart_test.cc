@@ -56,6 +56,57 @@ TEST_P(MultipartBodies, An_answer_in_ACK_keeps_its_other_parts) {
   phones.end();
 }
 
+// ---- where the description is none for the other side, or is missing, the other parts cross
+
+constexpr std::string_view kIsupAlone = "--b\r\nContent-Type: application/isup\r\n\r\n\x01\x02\r\n--b--\r\n";
+constexpr std::string_view kIsupType = "Content-Type: application/isup\r\n";
+
+TEST_P(MultipartBodies, A_200_whose_answer_was_settled_reliably_keeps_them) {
+  (void)phones.call(caller.sdp(), "Supported: 100rel\r\n");
+  const Sent early = progress(callee.sdp());
+  (void)phones.request(caller, "PRACK", {}, "RAck: " + early.header("RSeq") + " 1 INVITE\r\n");
+  phones.answer(callee, phones.expect(callee, "PRACK "), "200 OK");
+  phones.answer(callee, callee.incoming, "180 Ringing", with_isup(callee.sdp()), kMultipartType);
+  EXPECT_EQ(phones.expect(caller, "SIP/2.0 180").body(), kIsupAlone);
+  (void)phones.expect(caller, "SIP/2.0 200");
+  phones.answer(callee, callee.incoming, "200 OK", with_isup(callee.sdp()), kMultipartType);
+  const Sent ok = phones.expect(caller, "SIP/2.0 200");
+  EXPECT_EQ(ok.header("Content-Type"), "multipart/mixed;boundary=b");
+  EXPECT_EQ(ok.header("MIME-Version"), "1.0");
+  EXPECT_EQ(ok.body(), kIsupAlone);
+  (void)phones.expect(callee, "ACK ");
+  phones.ack(caller, 1);
+  phones.end();
+}
+
+TEST_P(MultipartBodies, A_reliable_18x_of_ISUP_alone_crosses_and_is_no_answer) {
+  (void)phones.call(caller.sdp(), "Supported: 100rel\r\n");
+  phones.answer(callee, callee.incoming, "183 Session Progress", "\x01\x02",
+                "Require: 100rel\r\nRSeq: 1\r\n" + std::string(kIsupType));
+  const Sent early = phones.expect(caller, "SIP/2.0 183");
+  EXPECT_EQ(early.header("Content-Type"), "application/isup");
+  EXPECT_EQ(early.body(), "\x01\x02");
+  phones.answer(callee, callee.incoming, "200 OK", callee.sdp());
+  EXPECT_NE(phones.expect(caller, "SIP/2.0 200").body().find("m=audio"), std::string::npos);
+  (void)phones.expect(callee, "ACK ");
+  phones.ack(caller, 1);
+  phones.end();
+}
+
+TEST_P(MultipartBodies, A_200_of_ISUP_alone_stands_beside_the_answer_that_is_told_again) {
+  (void)phones.call(caller.sdp());
+  phones.answer(callee, callee.incoming, "183 Session Progress", callee.sdp());
+  const std::string told = phones.expect(caller, "SIP/2.0 183").body();
+  phones.answer(callee, callee.incoming, "200 OK", "\x01\x02", kIsupType);
+  const Sent ok = phones.expect(caller, "SIP/2.0 200");
+  EXPECT_EQ(ok.header("Content-Type"), "multipart/mixed;boundary=sallyport");
+  EXPECT_EQ(ok.body(), "--sallyport\r\nContent-Type: application/sdp\r\n\r\n" + told + "\r\n--sallyport\r\n" +
+                           std::string(kIsupType) + "\r\n\x01\x02\r\n--sallyport--\r\n");
+  (void)phones.expect(callee, "ACK ");
+  phones.ack(caller, 1);
+  phones.end();
+}
+
 INSTANTIATE_TEST_SUITE_P(BothWays, MultipartBodies, ::testing::Bool(), direction_name);
 
 }  // namespace

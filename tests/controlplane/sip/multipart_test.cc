@@ -39,6 +39,29 @@ TEST(Multipart, Replaces_the_description_and_keeps_every_other_octet) {
   EXPECT_EQ(replace_content(body, *part, kSdp), body);
 }
 
+TEST(Multipart, Without_the_description_every_other_octet_stays) {
+  const std::string one = "--b\r\nContent-Type: text/a\r\n\r\na\r\n";
+  const std::string two = "--b\r\nContent-Type: text/c\r\n\r\nc\r\n";
+  const std::string description = "--b\r\nContent-Type: application/sdp\r\n\r\n" + kSdp + "\r\n";
+  const std::string end = "--b--\r\nepilogue";
+  const auto without = [](const std::string& body) {
+    constexpr std::string_view kType = "multipart/mixed;boundary=b";
+    return without_part(kType, body, find_session_description(kType, body).value());
+  };
+  EXPECT_EQ(without(description + one + two + end), one + two + end);
+  EXPECT_EQ(without(one + description + two + end), one + two + end);
+  EXPECT_EQ(without(one + two + description + end), one + two + end);
+  EXPECT_EQ(without(description + end), "") << "nothing is left";
+  const auto nested = [](const std::string& content) {
+    return "--b\r\nContent-Type: multipart/related;boundary=n\r\nContent-Length: " +
+           std::to_string(content.size()) + "\r\n\r\n" + content + "\r\n";
+  };
+  const std::string inner = "--n\r\nContent-Type: text/d\r\n\r\nd\r\n--n--";
+  const std::string inner_sdp = "--n\r\nContent-Type: application/sdp\r\n\r\n" + kSdp + "\r\n";
+  EXPECT_EQ(without(one + nested(inner_sdp + inner) + end), one + nested(inner) + end);
+  EXPECT_EQ(without(one + nested(inner_sdp + "--n--") + end), one + end) << "nor an empty one";
+}
+
 TEST(Multipart, A_length_of_the_part_follows_its_content) {
   const std::string before = "Content-Length: 44\r\nContent-Type: application/sdp\r\n";
   const std::string after = "Content-Length: 3\r\nContent-Type: application/sdp\r\n";
