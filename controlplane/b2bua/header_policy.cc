@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "controlplane/b2bua/identity.h"
+#include "controlplane/b2bua/message_body.h"
 #include "controlplane/stats/call_record.h"
 #include "dataplane/base/address_scan.h"
 #include "dataplane/sip/params.h"
@@ -275,6 +276,10 @@ FailureFields failure_fields(const sip::MessageView& response, const HeaderPolic
         }
       });
   for (const HeaderPolicy::Set& set : to.set()) write_set(response, from, set, listed);
+  if (response.method() == sip::Method::invite && response.body().size() <= kMostFailureBytes) {
+    sip::HeaderWriter content(fields.content);
+    fields.body = write_session(response, {}, content);
+  }
   return fields;
 }
 

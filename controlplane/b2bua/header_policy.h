@@ -100,9 +100,15 @@ void pass_content_headers(const sip::MessageView& message, sip::HeaderWriter& ou
 // the challenge of a 401 or 407, Unsupported of a 420 and so on; the table stands in header_policy.cc.
 struct FailureFields {
   std::uint16_t code = 0;  // of the response that they are from
+  // That response is the one that was received, and its code is sent on.
+  [[nodiscard]] bool stand(std::uint16_t received, std::uint16_t sent) const {
+    return code != 0 && code == received && code == sent;
+  }
   std::string lines;
   std::string
       reason;  // values of Reason that are kept as they are; empty: only the cause goes on, by the map
+  std::string content;  // of an INVITE's: the lines of what crosses of its body, and that
+  std::string body;
   std::string listed;  // by `pass` and `set` of the one who is told: whatever code he hears
 };
 [[nodiscard]] FailureFields failure_fields(const sip::MessageView& response, const HeaderPolicy& from,

@@ -44,7 +44,7 @@ std::string CallManager::verdict_headers(const response_map::Verdict& verdict, c
 std::string CallManager::failure_headers(const response_map::Verdict& verdict, const sip::Path& path,
                                          const FailureFields& said, config::PeerIndex to, Asked asked) const {
   const bool is_about_it = said.code != 0 && said.code == verdict.received;
-  const bool same = is_about_it && said.code == verdict.code;
+  const bool same = said.stand(verdict.received, verdict.code);
   std::string lines =
       verdict_headers(verdict, path, same ? std::string_view(said.reason) : std::string_view{});
   if (same) lines += said.lines;

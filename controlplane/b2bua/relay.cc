@@ -241,9 +241,14 @@ void CallManager::relay_refused(Leg& leg, const Relay& relay, const response_map
   // RFC 4320 4.1 forbids 408 to a non-INVITE; the transaction still needs its end.
   const bool sendable = relay.method == Method::invite || verdict.code != 408;
   const Leg& back = *call.other(leg);
-  respond(relay.server, sendable ? verdict.code : 504,
-          failure_headers(verdict, back.path, said, back.peer, Asked::session),
-          sendable ? verdict.phrase : "");
+  const bool whole = said.stand(verdict.received, verdict.code);
+  const std::string lines = failure_headers(verdict, back.path, said, back.peer, Asked::session) +
+                            (whole ? said.content : std::string{});
+  (void)transactions_->respond(relay.server,
+                               {.status = sendable ? verdict.code : std::uint16_t{504},
+                                .phrase = sendable ? verdict.phrase : std::string_view{},
+                                .headers = lines,
+                                .body = whole ? std::string_view(said.body) : std::string_view{}});
   count_mapped(pair(call), verdict);
   if (verdict.ends == response_map::Ends::dialog || verdict.ends == response_map::Ends::usage) {
     hang_up(call, stats::EndedBy::sallyport, why);

@@ -311,9 +311,14 @@ void CallManager::refuse_caller(Call& call, const response_map::Verdict& verdict
   } else {
     (void)step(a, LegEvent::failure);
   }
+  std::string body;
+  if (call.refused_with->stand(verdict.received, verdict.code)) {
+    headers += call.refused_with->content;
+    body = call.refused_with->body;
+  }
   (void)transactions_->respond(
       a.invite_server,
-      {.status = verdict.code, .phrase = verdict.phrase, .to_tag = a.tag, .headers = headers});
+      {.status = verdict.code, .phrase = verdict.phrase, .to_tag = a.tag, .headers = headers, .body = body});
   a.last_code = verdict.code;
   stats::CallRecord& record = call.record;
   if (verdict.received != 0 && !record.attempts.empty()) {

@@ -107,6 +107,29 @@ TEST_P(MultipartBodies, A_200_of_ISUP_alone_stands_beside_the_answer_that_is_tol
   phones.end();
 }
 
+TEST_P(MultipartBodies, A_failure_keeps_what_is_no_description) {
+  (void)phones.call(caller.sdp());
+  phones.answer(callee, callee.incoming, "404 Not Found", with_isup(callee.sdp()), kMultipartType);
+  const Sent failure = phones.expect(caller, "SIP/2.0 404");
+  EXPECT_EQ(failure.header("Content-Type"), "multipart/mixed;boundary=b");
+  EXPECT_EQ(failure.body(), kIsupAlone);
+  phones.bench.expect_nothing_left();
+}
+
+TEST_P(MultipartBodies, A_failure_of_a_re_INVITE_does_too_and_a_description_alone_stays) {
+  phones.establish();
+  for (const bool isup : {true, false}) {
+    (void)phones.request(caller, "INVITE", caller.sdp());
+    phones.answer(callee, phones.expect(callee, "INVITE "), "488 Not Acceptable Here",
+                  isup ? "\x01\x02" : callee.sdp(), isup ? kIsupType : "");
+    const Sent failure = phones.expect(caller, "SIP/2.0 488");
+    EXPECT_EQ(failure.header("Content-Type"), isup ? "application/isup" : "");
+    EXPECT_EQ(failure.body(), isup ? "\x01\x02" : "");
+    phones.ack(caller, caller.cseq);
+  }
+  phones.end();
+}
+
 INSTANTIATE_TEST_SUITE_P(BothWays, MultipartBodies, ::testing::Bool(), direction_name);
 
 }  // namespace
