@@ -33,7 +33,7 @@ std::vector<std::string_view> meant_names(const config::Peer& peer, sip::HostKey
   return own.empty() ? allowed : own;
 }
 
-// A certificate's address counts only where an address was called (RFC 3261 26.3.2.1, RFC 6125 6.4.4). A
+// A certificate's address counts only where an address was called (as RFC 2818 3.1 has it). A
 // connection to whichever host is to an address where that is how the peer is written, or where nothing is.
 bool is_called_by_address(const config::Peer& peer, sip::HostKey host, const IpAddress& address) {
   if (!peer.tls.name.empty() || host > sip::kAddressHost) return false;
