@@ -100,9 +100,10 @@ TEST_P(NextLegs, Call_a_tel_URI_with_its_parameters_unless_a_rule_has_made_the_n
   int number = 0;
   for (const Case& c : cases) {
     SCOPED_TRACE(c.tel);
+    ++number;
     const std::string text =
         "INVITE " + std::string(c.tel) + " SIP/2.0\r\nVia: SIP/2.0/UDP " + caller.address() +
-        ";branch=z9hG4bKtel" + std::to_string(++number) + "\r\nFrom: <sip:me@" + caller.ip +
+        ";branch=z9hG4bKtel" + std::to_string(number) + "\r\nFrom: <sip:me@" + caller.ip +
         ">;tag=mine\r\nTo: <" + std::string(c.tel) + ">\r\nCall-ID: tel" + std::to_string(number) + "@" +
         caller.ip + "\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\nContact: " + caller.contact() +
         "\r\nContent-Type: application/sdp\r\nContent-Length: " + std::to_string(caller.sdp().size()) +
