@@ -6,7 +6,7 @@ import time
 
 import ladder
 import pytest
-from phones import END, END_FAR, TO_CARRIER, TO_OFFICE, UP, UP_FAR, Phone, Phones, left
+from phones import END, END_FAR, TO_CARRIER, TO_OFFICE, UP, UP_FAR, Phone, Phones, audio, left
 from switchboard import Line, boards
 
 from harness import metrics, netns, ua
@@ -334,7 +334,7 @@ def put_back(phones, asker):
     """The other side's 200 has not the answer that is due: it is told of the old session, and only says that it tries."""
     phones.up()
     other = phones.other(asker)
-    asker.request("INVITE", asker.sdp())
+    asker.request("INVITE", asker.sdp(audio(asker.rtp.port, way="sendonly")))
     asker.expect("100")
     other.reply(other.expect("INVITE"), "200 OK")
     other.expect("ACK")
