@@ -12,9 +12,16 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kKeyLines{"a=crypto:", "a=key-mgmt:", "k="};
 
+// Lines stay lines, and one that goes on from the one before still does (RFC 3261 7.3.1).
 void blank(std::span<char> text) {
+  bool begins = false;
   for (char& c : text) {
-    if (c != '\r' && c != '\n') c = '*';
+    if (c == '\r' || c == '\n') {
+      begins = true;
+    } else if (!begins || (c != ' ' && c != '\t')) {
+      begins = false;
+      c = '*';
+    }
   }
 }
 
