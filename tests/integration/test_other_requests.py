@@ -19,6 +19,12 @@ def outside(one, method, number, body="", extra=()):
     return call_id
 
 
+def notifier_of(one, request, tag):
+    """The dialog that who was asked outside of any call has with us, once he has answered with that tag."""
+    target = re.search(r"<([^>]+)>", request.get("contact")).group(1)
+    return ua.Dialog(one, request.call_id, f"{request.get('to')};tag={tag}", request.get("from"), target, 10, request)
+
+
 # ---- one request after the other
 
 @pytest.mark.case("MESSAGE and INFO inside a call; a package that is not taken: 469; an unknown method: 501", "Other requests", directions="both")
@@ -93,8 +99,7 @@ def test_a_subscription_and_its_notifications(door, pair, number):
     seen_nowhere(subscribe, one.address, call_id)
     tag = other.reply(subscribe, 200, "OK", extra=[other.contact(), "Expires: 60"])
     assert one.expect(200, call_id=call_id).get("expires") == "60"
-    target = re.search(r"<([^>]+)>", subscribe.get("contact")).group(1)
-    notifier = ua.Dialog(other, subscribe.call_id, f"{subscribe.get('to')};tag={tag}", subscribe.get("from"), target, 10, subscribe)
+    notifier = notifier_of(other, subscribe, tag)
     for state in ("active;expires=60", "terminated;reason=timeout"):
         say(notifier, "NOTIFY", "<presence/>", "application/pidf+xml", ["Event: presence", f"Subscription-State: {state}"])
         notify = one.expect("NOTIFY", call_id=call_id)
@@ -137,8 +142,7 @@ def test_a_refer_outside_of_any_call(door, pair, number):
     seen_nowhere(refer, one.address, call_id, "10.9.8.7")
     tag = other.reply(refer, 202, "Accepted", extra=[other.contact()])
     seen_nowhere(one.expect(202, call_id=call_id), other.address)
-    target = re.search(r"<([^>]+)>", refer.get("contact")).group(1)
-    notifier = ua.Dialog(other, refer.call_id, f"{refer.get('to')};tag={tag}", refer.get("from"), target, 10, refer)
+    notifier = notifier_of(other, refer, tag)
     for state, told in (("active;expires=60", "SIP/2.0 100 Trying\r\n"), ("terminated;reason=noresource", "SIP/2.0 200 OK\r\n")):
         say(notifier, "NOTIFY", told, SIPFRAG, ["Event: refer", f"Subscription-State: {state}"])
         notify = one.expect("NOTIFY", call_id=call_id)

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIP over TCP on the wire: calls over it on either leg and on both, framing, keep-alive, reuse, limits, what is too large
 for a datagram, answers after a broken connection; from either side. Torture messages: test_torture.py."""
-import re
 import time
 
 import pytest
 from lab_fixtures import set_up, talk
 from sides import BOTH, beside, each_peer, one_way_routes
-from test_other_requests import outside, say
+from test_other_requests import notifier_of, outside, say
 
 from harness import metrics, netns, pcap, stream, ua, verdicts, watch
 from harness.netns import ACCESS4, CARRIER_A, PUB, PUB4
@@ -219,8 +218,7 @@ def test_a_large_subscription_goes_by_tcp_both_ways(door, ends, tcp, number, sid
     tag = callee_by_tcp.reply(subscribe, 200, "OK", extra=[callee.contact(), "Expires: 60"])
     caller.expect(200, call_id=call_id)
     caller_by_tcp.calls.add(call_id)  # it is the same host's
-    target = re.search(r"<([^>]+)>", subscribe.get("contact")).group(1)
-    notifier = ua.Dialog(callee, subscribe.call_id, f"{subscribe.get('to')};tag={tag}", subscribe.get("from"), target, 10, subscribe)
+    notifier = notifier_of(callee, subscribe, tag)
     say(notifier, "NOTIFY", "<presence/>" + " " * 1100, "application/pidf+xml",
         ["Event: presence", "Subscription-State: terminated;reason=timeout"])
     notify = caller_by_tcp.expect("NOTIFY", call_id=call_id)

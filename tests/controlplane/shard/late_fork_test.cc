@@ -303,16 +303,26 @@ TEST_P(LateForks, A_2xx_of_an_inactive_fork_waits_for_its_answer_to_the_UPDATE) 
   end();
 }
 
-TEST_P(LateForks, A_2xx_waits_for_the_answer_to_the_UPDATE_of_the_fork_that_has_lost) {
-  caller_knows = "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, PRACK\r\n";
-  begin();
-  answer_first();
-  Phone lost = callee;
-  lost.local = callee.incoming.header("To") + ";tag=one";
-  (void)phones.request(lost, "UPDATE", sdp(callee.ip, 7030));
-  const Sent update = phones.expect(caller, "UPDATE ");
-  callee.tag = "three";
-  phones.answer(callee, callee.incoming, "200 OK", sdp(callee.ip, 7004));
+class LostForks : public LateForks {
+ protected:
+  // The first fork has changed the session, and the caller has not answered yet: his UPDATE comes back.
+  Sent another_wins_while_an_UPDATE_is_open() {
+    caller_knows = "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, PRACK\r\n";
+    begin();
+    answer_first();
+    Phone lost = callee;
+    lost.local = callee.incoming.header("To") + ";tag=one";
+    (void)phones.request(lost, "UPDATE", sdp(callee.ip, 7030));
+    const Sent update = phones.expect(caller, "UPDATE ");
+    callee.tag = "three";
+    phones.answer(callee, callee.incoming, "200 OK", sdp(callee.ip, 7004));
+    return update;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Ways, LostForks, ::testing::Bool(), direction_name);
+
+TEST_P(LostForks, A_2xx_waits_for_the_answer_to_the_UPDATE_of_the_fork_that_has_lost) {
+  const Sent update = another_wins_while_an_UPDATE_is_open();
   EXPECT_FALSE(phones.heard(caller, "SIP/2.0 200"));
   phones.answer(caller, update, "200 OK", caller.sdp());
   EXPECT_EQ(phones.expect(caller, "SIP/2.0 200").body(), "") << "his answer has been taken";
@@ -323,16 +333,8 @@ TEST_P(LateForks, A_2xx_waits_for_the_answer_to_the_UPDATE_of_the_fork_that_has_
   end();
 }
 
-TEST_P(LateForks, A_refused_UPDATE_of_the_fork_that_has_lost_lets_the_2xx_through) {
-  caller_knows = "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, PRACK\r\n";
-  begin();
-  answer_first();
-  Phone lost = callee;
-  lost.local = callee.incoming.header("To") + ";tag=one";
-  (void)phones.request(lost, "UPDATE", sdp(callee.ip, 7030));
-  const Sent update = phones.expect(caller, "UPDATE ");
-  callee.tag = "three";
-  phones.answer(callee, callee.incoming, "200 OK", sdp(callee.ip, 7004));
+TEST_P(LostForks, A_refused_UPDATE_of_the_fork_that_has_lost_lets_the_2xx_through) {
+  const Sent update = another_wins_while_an_UPDATE_is_open();
   phones.answer(caller, update, "491 Request Pending");
   (void)phones.expect(callee, "SIP/2.0 491");
   (void)phones.expect(caller, "SIP/2.0 200");
