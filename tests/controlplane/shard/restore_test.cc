@@ -53,6 +53,14 @@ class Restored : public EitherSide {
     EXPECT_EQ(phones.bench.shard().manager().calls(), 1u);
     phones.end();
   }
+  // The re-INVITE that tells him of the session before, his answer having been refused.
+  Sent put_back() {
+    establish();
+    phones.answer(other, offer(asker.sdp()), "200 OK", hidden());
+    refused("SIP/2.0 488");
+    phones.expect(other, "ACK ");
+    return phones.expect(other, "INVITE ");
+  }
   static std::string hidden() { return sdp("192.168.1.1", 7000); }
 };
 INSTANTIATE_TEST_SUITE_P(Calls, Restored, ::testing::ValuesIn(kAllSides), sides_name);
@@ -184,11 +192,7 @@ TEST_P(Restored, No_more_when_he_refuses_or_says_nothing) {
 }
 
 TEST_P(Restored, No_more_when_he_says_that_he_tries_and_nothing_else) {
-  establish();
-  phones.answer(other, offer(asker.sdp()), "200 OK", hidden());
-  refused("SIP/2.0 488");
-  phones.expect(other, "ACK ");
-  const Sent again = phones.expect(other, "INVITE ");
+  const Sent again = put_back();
   phones.answer(other, again, "100 Trying");
   phones.bench.advance(20 * kSecond);
   phones.answer(other, again, "180 Ringing");
@@ -200,11 +204,7 @@ TEST_P(Restored, No_more_when_he_says_that_he_tries_and_nothing_else) {
 }
 
 TEST_P(Restored, An_answer_before_that_time_is_good_and_the_session_may_change_again) {
-  establish();
-  phones.answer(other, offer(asker.sdp()), "200 OK", hidden());
-  refused("SIP/2.0 488");
-  phones.expect(other, "ACK ");
-  const Sent again = phones.expect(other, "INVITE ");
+  const Sent again = put_back();
   phones.answer(other, again, "100 Trying");
   phones.bench.advance(30 * kSecond);
   phones.answer(other, again, "200 OK", other.sdp());
@@ -303,11 +303,7 @@ TEST_P(Restored, Not_needed_when_the_offer_in_his_reliable_18x_has_no_answer) {
 }
 
 TEST_P(Restored, Until_the_call_ends) {
-  establish();
-  phones.answer(other, offer(asker.sdp()), "200 OK", hidden());
-  refused("SIP/2.0 488");
-  phones.expect(other, "ACK ");
-  const Sent again = phones.expect(other, "INVITE ");
+  const Sent again = put_back();
   phones.request(asker, "BYE");
   phones.expect(asker, "SIP/2.0 200");
   phones.answer(other, phones.expect(other, "BYE "), "200 OK");
